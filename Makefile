@@ -1,0 +1,45 @@
+# make demo: set up and run the whole chain on data made here.   make test: set up and run the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifneq ($(wildcard ../shared/data),)
+export SDD_BENCH_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test test-all check bench format clean
+
+# The environment is made anew when pyproject.toml changes; a half-made one has no stamp and is finished.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/sdd-bench demo --out demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sdd-bench leaderboard verify --leaderboards leaderboards
+
+bench: $(VENV)/.installed-dev
+	for bench in tools/bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

@@ -1,0 +1,107 @@
+"""What every command shares: errors, options, progress and tables."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from sdd_bench.errors import SddBenchError
+from sdd_bench.types import OnProgress, Problem, Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def handle_errors(function: F) -> F:
+    """An :class:`SddBenchError` becomes one line on stderr and exit status 2."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SddBenchError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+
+    return guarded  # type: ignore[return-value]
+
+
+def jobs_options(function: F) -> F:
+    """Add ``--jobs`` and ``--dask``."""
+    function = click.option(
+        "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes."
+    )(function)
+    return click.option(
+        "--dask", metavar="ADDRESS", help="A Dask scheduler instead; its workers must share this file system."
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json`` as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(function)
+
+
+@contextmanager
+def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
+    """A bar on stderr with rate, MB/s and time left; nothing is drawn when stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[item]}"),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, rate="", item="")
+
+        def show(progress: Progress) -> None:
+            seconds = bar.tasks[0].elapsed or 0.0
+            rate = f"{progress.done / seconds:.2f} {unit}/s" if seconds else ""
+            if seconds and progress.n_bytes:
+                rate += f", {progress.n_bytes / seconds / 1e6:.0f} MB/s"
+            bar.update(task, completed=progress.done, total=progress.total, rate=rate, item=progress.item)
+
+        yield show
+
+
+def echo_json(value: Any) -> None:
+    """Print ``value`` as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def echo_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people on stdout; all but the first column are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+
+
+def finish(problems: Sequence[Problem]) -> None:
+    """List what failed on stderr and leave with status 1; return when nothing did."""
+    if not problems:
+        return
+    click.echo(f"{len(problems)} item(s) failed or were left out:", err=True)
+    for problem in problems:
+        click.echo(f"  {problem.item}: {problem.reason}", err=True)
+    sys.exit(1)

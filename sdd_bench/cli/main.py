@@ -1,0 +1,49 @@
+"""``sdd-bench``: the table of commands; each is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from sdd_bench import __version__
+
+_COMMANDS = {
+    "synth": "an SDD-style set with known truth",
+    "prepare": "captures -> checked pairs -> patches in HDF5 shards",
+    "analyze": "zoom, shift and rotation of every pair",
+    "evaluate": "PSNR, SSIM, MAE, LPIPS against raw, warped and registered ground truth",
+    "predict": "run a network over a test split",
+    "train-jdrl": "train by joint deblurring and reblurring",
+    "leaderboard": "tables, statistics and a page of results",
+    "weights": "list, fetch and verify network weights",
+    "export": "a prepared set back to folders of PNG",
+    "info": "what a dataset, shard, checkpoint or run holds",
+    "validate": "whether checksums are right, and what is damaged",
+    "demo": "the whole chain on data made here",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"sdd_bench.cli.{cmd_name.replace('-', '_')}").command
+        command.name = cmd_name
+        return command  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sdd-bench")
+def main() -> None:
+    """Dataset toolkit and benchmark suite for misaligned defocus data.
+
+    Exit status: 0 done; 1 done, but some items failed (they are listed); 2 bad usage or input.
+    """

@@ -1,0 +1,54 @@
+"""Every error sdd-bench raises on purpose.
+
+::
+
+    SddBenchError
+    ├── ImageError        a picture cannot be read, or is not what it claims to be
+    ├── PairingError      blurry and sharp files do not form pairs
+    ├── ManifestError     dataset.json, pairs.csv or a run folder is missing, damaged or of another kind
+    ├── ShardError        an HDF5 shard is missing, damaged or of another schema
+    ├── WeightsError      network weights are missing, damaged or do not fit the network
+    ├── ConfigError       an option or configuration key is unknown or out of range
+    ├── OutputError       the output cannot be written (disk full, read-only, in the way)
+    └── LeaderboardError  a table or a submission breaks the leaderboard's rules
+
+A message names the file, what was expected, what was found, and the next step.
+"""
+
+from __future__ import annotations
+
+
+class SddBenchError(Exception):
+    """Base of every error sdd-bench raises on purpose."""
+
+
+class ImageError(SddBenchError):
+    """A picture cannot be read, or is not what it claims to be."""
+
+
+class PairingError(SddBenchError):
+    """Blurry and sharp files do not form pairs."""
+
+
+class ManifestError(SddBenchError):
+    """A manifest or run folder is missing, damaged or of another kind."""
+
+
+class ShardError(SddBenchError):
+    """An HDF5 shard is missing, damaged or of another schema."""
+
+
+class WeightsError(SddBenchError):
+    """Network weights are missing, damaged or do not fit the network."""
+
+
+class ConfigError(SddBenchError):
+    """An option or configuration key is unknown or out of range."""
+
+
+class OutputError(SddBenchError):
+    """The output cannot be written."""
+
+
+class LeaderboardError(SddBenchError):
+    """A table or a submission breaks the leaderboard's rules."""

@@ -1,0 +1,83 @@
+"""Files are never half-written: ``NAME.partial``, flush to disk, rename; and sha256 of what is there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.errors import OutputError
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write ``path`` into an :class:`OutputError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(
+                f"{path}: no space left on the disk. What was finished is kept; free space and run again."
+            ) from error
+        if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise OutputError(f"{path}: not writable ({error.strerror}). Choose another output folder.") from error
+        if number in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY):
+            raise OutputError(
+                f"{path}: something else is in the way ({error.strerror}). Remove it or choose another output."
+            ) from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def sealed(path: Path) -> Iterator[Path]:
+    """Write ``path`` as a whole or not at all.
+
+    Yields ``NAME.partial`` beside it (its folder is made); on a clean exit the partial file is flushed to
+    disk and renamed. On an error it is removed and whatever stood at ``path`` stays.
+
+    Raises:
+        OutputError: The disk is full, or the place is not writable.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+            _sync_folder(path.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, as a whole or not at all."""
+    with sealed(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON with a final newline, keys in the order given; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,34 @@
+"""The command table."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from sdd_bench.cli.main import _COMMANDS, main
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom sdd_bench.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert stop.code == 0\n"
+        "heavy = {'torch', 'numpy', 'h5py', 'cv2', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in _COMMANDS)
+
+
+@pytest.mark.parametrize("name", list(_COMMANDS))
+def test_every_command_answers_help_without_heavy_imports(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+def test_an_unknown_command_is_bad_usage() -> None:
+    result = CliRunner().invoke(main, ["deblur"])
+    assert result.exit_code == 2
+    assert "No such command 'deblur'" in result.output

@@ -1,0 +1,61 @@
+"""Files are never half-written."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.errors import OutputError
+from sdd_bench.files import output_errors, sealed, sha256_of, write_json, write_text
+
+
+def test_a_sealed_file_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.bin"
+    with sealed(target) as partial:
+        partial.write_bytes(b"abc")
+        assert not target.exists()
+    assert target.read_bytes() == b"abc"
+    assert os.listdir(target.parent) == ["file.bin"]
+
+
+def test_an_error_leaves_what_stood_there(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), sealed(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_file_in_the_way_of_the_folder_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("")
+    with pytest.raises(OutputError, match=r"in the way.*Remove it or choose another output"):
+        write_text(tmp_path / "folder" / "file.txt", "x")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no space left.*free space and run again"),
+        (errno.EROFS, "not writable"),
+        (errno.EACCES, "not writable"),
+    ],
+)
+def test_the_systems_refusals_say_what_to_do(number: int, words: str) -> None:
+    with pytest.raises(OutputError, match=f"out.h5: {words}"), output_errors(Path("out.h5")):
+        raise OSError(number, os.strerror(number))
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "value.json"
+    write_json(target, {"b": 1, "a": 2})
+    with pytest.raises(ValueError):
+        write_json(target, float("nan"))
+    assert target.read_text() == '{\n  "b": 1,\n  "a": 2\n}\n'
+
+
+def test_sha256_is_the_known_one(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
