@@ -1,0 +1,70 @@
+"""Flow estimators by name: ``pwcnet`` (bundled weights), ``dis`` (OpenCV, no weights), ``ptlflow:NAME``.
+
+A flow is always ``estimate(reference, moving)``: on the grid of the reference, in pixels,
+``moving(p + flow(p)) ~ reference(p)``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from sdd_bench.errors import ConfigError
+
+Precision = Literal["32", "bf16"]
+
+
+@runtime_checkable
+class FlowEstimator(Protocol):
+    """What estimates flow: one object per choice of network, weights, resolution, precision and refinement."""
+
+    name: str
+    """As given to :func:`load_flow`."""
+    sha256: str
+    """SHA-256 of the weights file; empty where there are no weights."""
+    resolution: str
+    """``full``, or ``max N`` when pictures are shrunk to a longest side of N pixels first."""
+    precision: str
+    """``32``, ``bf16``, or ``8-bit grey`` (DIS)."""
+    signature: str
+    """One line that says all that the flow depends on; equal signatures give comparable flows."""
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        """Flow ``(N, 2, H, W)`` float32 in pixels, from two RGB pictures ``(N, 3, H, W)`` float32 in [0, 1]."""
+        ...
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """``estimate(a, b)`` and ``estimate(b, a)``; what both need is computed once."""
+        ...
+
+
+def load_flow(
+    name: str = "pwcnet",
+    *,
+    weights: Path | None = None,
+    device: str = "cpu",
+    precision: Precision = "32",
+    refine: bool | None = None,
+    max_size: int | None = None,
+) -> FlowEstimator:
+    """The flow estimator called ``name``.
+
+    Args:
+        name: ``pwcnet``, ``dis``, or ``ptlflow:NAME`` (extra ``[ptlflow]``).
+        weights: A checkpoint instead of the bundled weights (PWC-Net, ptlflow).
+        device: Torch device of the network.
+        precision: ``bf16`` runs convolutions under autocast: faster, see the model card for what it costs.
+        refine: Sub-pixel refinement after the network; None is the default of the weights.
+        max_size: Longest side, in pixels, at which the flow is estimated; None works at the size of the picture.
+
+    Raises:
+        ConfigError: Unknown name, an option that does not go with it, or an extra that is not installed.
+        WeightsError: The weights are missing, damaged or do not fit.
+    """
+    if precision not in ("32", "bf16"):
+        raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
+    if max_size is not None and max_size < 64:
+        raise ConfigError(f"flow max_size: expected at least 64 pixels, got {max_size}.")
+    raise ConfigError(f"unknown flow {name!r}; known: pwcnet, dis, ptlflow:NAME.")

@@ -1,0 +1,213 @@
+r"""The similarity (zoom, rotation, shift) that a flow amounts to, and what is left of the flow after it.
+
+With :math:`c` the picture's centre, :math:`q = p - c` and :math:`a + ib = z e^{i\theta}` the flow of a similarity is
+
+.. math:: \mathrm{flow}(p) = \begin{pmatrix} a - 1 & -b \\ b & a - 1 \end{pmatrix} q + t,
+
+linear in :math:`(a, b, t_x, t_y)`: its weighted least-squares fit to a flow is closed-form, by complex regression of
+:math:`u = \mathrm{flow}_x + i\,\mathrm{flow}_y` on :math:`q_x + i\,q_y`. All sums are in float64.
+The convention is that of :class:`sdd_bench.types.Similarity`.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sdd_bench.errors import ImageError
+from sdd_bench.types import Similarity
+
+_ROBUST_SAMPLES = 1 << 18
+"""A robust fit looks at a regular sub-grid of at most about this many pixels."""
+_ROBUST_STEPS = 30
+_TUKEY = 4.685
+"""Tukey's constant: 95 % efficiency on normal residuals."""
+_SMALLEST_SCALE_PX = 0.01
+
+
+@dataclass(frozen=True)
+class SimilarityFit:
+    """A fitted similarity and how much of the flow it explains."""
+
+    similarity: Similarity
+    rms_px: float
+    """RMS over the whole picture of the similarity's own displacement (``drift_px``)."""
+    residual_px: float
+    """RMS of what is left of the flow after it (``deform_px``), over the pixels of non-zero weight, weighted."""
+    p95_px: float
+    """95 % of those pixels have a smaller residual."""
+
+
+def fit_similarity(
+    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None = None, robust: bool = False
+) -> SimilarityFit:
+    """Fit a similarity to a flow by weighted least squares.
+
+    Args:
+        flow: ``(2, H, W)`` in pixels.
+        weights: ``(H, W)``, non-negative (a boolean mask will do); None weighs all pixels alike. Pixels whose flow is
+            not finite count for nothing.
+        robust: Down-weight pixels that move otherwise (Tukey's biweight by iterated re-weighting, scale from the
+            median residual); the figures of the fit still count every pixel of non-zero weight.
+
+    Raises:
+        ImageError: Wrong shapes, or fewer than two pixels have weight.
+    """
+    vectors, weight = _as_arrays(flow, weights)
+    height, width = vectors.shape[1:]
+    u = vectors[0] + 1j * vectors[1]
+    q = _centred_grid(height, width)
+    if robust:
+        step = max(1, math.ceil(math.sqrt(height * width / _ROBUST_SAMPLES)))
+        sampled = (slice(step // 2, None, step), slice(step // 2, None, step))
+        if np.count_nonzero(weight[sampled]) < 16:
+            sampled = (slice(None), slice(None))
+        slope, shift = _fit_robust(u[sampled], q[sampled], weight[sampled])
+    else:
+        slope, shift = _regress(u, q, weight)
+    magnitude = np.abs(u - slope * q - shift)
+    residual = math.sqrt(float((weight * magnitude**2).sum() / weight.sum()))
+    similarity = _from_complex(1 + slope, shift)
+    return SimilarityFit(
+        similarity,
+        rms_px=displacement_rms(similarity, height, width),
+        residual_px=residual,
+        p95_px=float(np.percentile(magnitude[weight > 0], 95)),
+    )
+
+
+def similarity_flow(similarity: Similarity, height: int, width: int) -> Tensor:
+    """The flow of a similarity: ``similarity(p) - p``, ``(2, H, W)`` float32 in pixels."""
+    u = (_to_complex(similarity) - 1) * _centred_grid(height, width) + _shift(similarity)
+    return torch.from_numpy(np.stack((u.real, u.imag)).astype(np.float32))
+
+
+def displacement_rms(similarity: Similarity, height: int, width: int) -> float:
+    r"""RMS displacement over a picture, in pixels: :math:`|a + ib - 1|^2 \overline{|q|^2} + |t|^2` under the root."""
+    spread = (width**2 - 1 + height**2 - 1) / 12
+    return math.sqrt(abs(_to_complex(similarity) - 1) ** 2 * spread + abs(_shift(similarity)) ** 2)
+
+
+def compose(outer: Similarity, inner: Similarity) -> Similarity:
+    """The similarity that applies ``inner``, then ``outer`` (both about the same centre)."""
+    slope = _to_complex(outer)
+    return _from_complex(slope * _to_complex(inner), slope * _shift(inner) + _shift(outer))
+
+
+def invert(similarity: Similarity) -> Similarity:
+    """The similarity that undoes ``similarity``."""
+    slope = 1 / _to_complex(similarity)
+    return _from_complex(slope, -slope * _shift(similarity))
+
+
+def scale(similarity: Similarity, factor: float) -> Similarity:
+    """The same similarity of pictures resized by ``factor``: only its shift changes."""
+    return _from_complex(_to_complex(similarity), factor * _shift(similarity))
+
+
+def compose_flow(first: Tensor, second: Tensor) -> Tensor:
+    r"""The flow of two steps, :math:`f_1(p) + f_2(p + f_1(p))`, each ``(N, 2, H, W)`` in pixels.
+
+    With ``first`` from a to b and ``second`` from b to c it leads from a to c.
+    """
+    from sdd_bench.flow.warp import backwarp
+
+    return first + backwarp(second, first)
+
+
+def invert_flow(flow: Tensor, *, steps: int = 20) -> Tensor:
+    r"""The flow back, on the grid of the other picture: the fixed point of :math:`g(p) = -f(p + g(p))`.
+
+    Converges where the flow's slope stays below one; smooth flows of zooms and shifts do within a few steps.
+
+    Args:
+        flow: ``(N, 2, H, W)`` in pixels.
+        steps: Iterations.
+    """
+    from sdd_bench.flow.warp import backwarp
+
+    back = -flow
+    for _ in range(steps):
+        back = -backwarp(flow, back)
+    return back
+
+
+def _as_arrays(
+    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    vectors = np.asarray(flow.detach().cpu() if isinstance(flow, Tensor) else flow, dtype=np.float64)
+    if vectors.ndim != 3 or vectors.shape[0] != 2:
+        raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
+    known = np.isfinite(vectors).all(axis=0)
+    if weights is None:
+        weight = known.astype(np.float64)
+    else:
+        weight = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
+        if weight.shape != vectors.shape[1:]:
+            raise ImageError(f"fit_similarity: weights {weight.shape} for a flow of {vectors.shape[1:]}.")
+        weight = np.where(known, weight, 0)
+    if not known.all():
+        vectors = np.where(known, vectors, 0)
+    if np.count_nonzero(weight > 0) < 2 or weight.min() < 0:
+        raise ImageError("fit_similarity: expected non-negative weights, at least two pixels above zero.")
+    return vectors, weight
+
+
+def _centred_grid(height: int, width: int) -> NDArray[np.complex128]:
+    x = np.arange(width) - (width - 1) / 2
+    y = np.arange(height) - (height - 1) / 2
+    return np.asarray(x + 1j * y[:, None], dtype=np.complex128)
+
+
+def _regress(
+    u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
+) -> tuple[complex, complex]:
+    """Slope and intercept of the weighted complex regression of ``u`` on ``q``."""
+    total = weight.sum()
+    mean_u, mean_q = (weight * u).sum() / total, (weight * q).sum() / total
+    centred = q - mean_q
+    spread = float((weight * (centred.real**2 + centred.imag**2)).sum())
+    slope = complex((weight * centred.conj() * (u - mean_u)).sum() / spread) if spread > 0 else 0j
+    return slope, complex(mean_u - slope * mean_q)
+
+
+def _fit_robust(
+    u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
+) -> tuple[complex, complex]:
+    """Iteratively re-weighted: starts from absolute values (convex), goes on with Tukey's biweight."""
+    counted = weight > 0
+    slope, shift = _regress(u, q, weight)
+    for step in range(_ROBUST_STEPS):
+        residual = np.abs(u - slope * q - shift)
+        deviation = max(float(np.median(residual[counted])) / 1.1774, _SMALLEST_SCALE_PX)
+        if step < _ROBUST_STEPS // 3:
+            factor = 1 / np.maximum(residual, deviation)
+        else:
+            factor = np.clip(1 - (residual / (_TUKEY * deviation)) ** 2, 0, None) ** 2
+        before = slope, shift
+        slope, shift = _regress(u, q, weight * factor)
+        reach = math.hypot(*u.shape) / 2
+        if step > _ROBUST_STEPS // 3 and abs(slope - before[0]) * reach + abs(shift - before[1]) < 1e-6:
+            break
+    return slope, shift
+
+
+def _to_complex(similarity: Similarity) -> complex:
+    return cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
+
+
+def _shift(similarity: Similarity) -> complex:
+    return complex(similarity.shift_x_px, similarity.shift_y_px)
+
+
+def _from_complex(slope: complex, shift: complex) -> Similarity:
+    return Similarity(
+        zoom=abs(slope), rotation_deg=math.degrees(cmath.phase(slope)), shift_x_px=shift.real, shift_y_px=shift.imag
+    )
