@@ -1,0 +1,143 @@
+"""The reblurring network R (Table 7, Eq. 6-9 of Li et al., 2023).
+
+Two small networks see the deblurred and the blurry picture: one predicts kernel seeds (35 for m = 8), the other
+weight maps (8). The deblurred picture is blurred by the isotropic kernels they describe, so what comes out keeps its
+geometry. Parameters are named as in the released checkpoints: ``kpn`` for kernels, ``kernel_map_gene`` for weights.
+
+Three forms, by :class:`ReblurKernels`: ``isotropic`` (the paper), ``free`` (Table 4 #5: a free kernel of each size
+in place of the isotropic one, weight maps kept), ``single`` (Table 4 #6: one isotropic kernel of full size, no
+weight maps).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from sdd_bench.models.rings import isotropic_reblur
+
+_STRIP_ROWS = 32
+
+
+class ReblurKernels(StrEnum):
+    """Which kernels the reblurring network predicts."""
+
+    ISOTROPIC = "isotropic"
+    FREE = "free"
+    SINGLE = "single"
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv2(F.relu(self.conv1(x)))
+        return out
+
+
+class PredictionNetwork(nn.Module):
+    """Table 7: convolution, three residual blocks, convolution; ``outputs`` maps from two pictures."""
+
+    def __init__(self, outputs: int, width: int = 64) -> None:
+        super().__init__()
+        self.conv_first = nn.Conv2d(6, width, 3, padding=1)
+        self.block1 = _ResidualBlock(width)
+        self.block2 = _ResidualBlock(width)
+        self.block3 = _ResidualBlock(width)
+        self.out = nn.Conv2d(width, outputs, 3, padding=1)
+
+    def forward(self, deblurred: Tensor, blurry: Tensor) -> Tensor:
+        """Maps, :math:`(N, outputs, H, W)`, from two pictures :math:`(N, 3, H, W)`."""
+        x = self.conv_first(torch.cat((deblurred, blurry), dim=1))
+        out: Tensor = self.out(self.block3(self.block2(self.block1(x))))
+        return out
+
+
+def free_reblur(image: Tensor, logits: Tensor) -> Tensor:
+    """Blur every pixel by a kernel of its own, the softmax of the logits' magnitude.
+
+    Args:
+        image: Picture, :math:`(N, C, H, W)`, zero beyond its border.
+        logits: :math:`(N, k^2, H, W)`, k odd.
+
+    Returns:
+        The blurred picture, :math:`(N, C, H, W)`, in float32.
+    """
+    side = round(logits.shape[1] ** 0.5)
+    padded = F.pad(image.float(), [side // 2] * 4)
+
+    def strip(padded: Tensor, logits: Tensor) -> Tensor:
+        n, c, height, width = padded.shape[0], padded.shape[1], logits.shape[2], logits.shape[3]
+        windows = F.unfold(padded, side).view(n, c, side * side, height, width)
+        return torch.einsum("nckhw,nkhw->nchw", windows, logits.float().abs().softmax(1))
+
+    strips = []
+    for y in range(0, logits.shape[2], _STRIP_ROWS):
+        part = logits[:, :, y : y + _STRIP_ROWS]
+        rows = padded[:, :, y : y + part.shape[2] + side - 1]
+        strips.append(checkpoint(strip, rows, part, use_reentrant=False))
+    return torch.cat(strips, dim=2)
+
+
+class ReblurNetwork(nn.Module):
+    """R(deblurred, blurry): the deblurred picture made as blurry as the blurry one.
+
+    Args:
+        levels: m, the number of blur levels; 8 in the paper, the largest kernel is 2m - 1 pixels wide.
+        kernels: The paper's isotropic kernels or one of the two ablations.
+        width: Channels of the two prediction networks.
+    """
+
+    def __init__(self, levels: int = 8, *, kernels: ReblurKernels = ReblurKernels.ISOTROPIC, width: int = 64) -> None:
+        super().__init__()
+        self.levels, self.kernels = levels, kernels
+        self._free_sides = [2 * i - 1 for i in range(2, levels + 1)]
+        outputs = {
+            ReblurKernels.ISOTROPIC: sum(range(2, levels + 1)),
+            ReblurKernels.FREE: sum(side * side for side in self._free_sides),
+            ReblurKernels.SINGLE: levels,
+        }[kernels]
+        self.kpn = PredictionNetwork(outputs, width)
+        if kernels is not ReblurKernels.SINGLE:
+            self.kernel_map_gene = PredictionNetwork(levels, width)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def forward(self, deblurred: Tensor, blurry: Tensor) -> Tensor:
+        """Reblur.
+
+        Args:
+            deblurred: The picture to blur, :math:`(N, 3, H, W)`.
+            blurry: The picture whose blur is wanted, :math:`(N, 3, H, W)`.
+
+        Returns:
+            Reblurred, :math:`(N, 3, H, W)`, float32.
+        """
+        seeds = self.kpn(deblurred, blurry)
+        if self.kernels is ReblurKernels.SINGLE:
+            return self._single(deblurred, seeds)
+        weights = self.kernel_map_gene(deblurred, blurry).float().softmax(1)
+        if self.kernels is ReblurKernels.ISOTROPIC:
+            return isotropic_reblur(deblurred, seeds, weights)
+        reblurred = weights[:, :1] * deblurred
+        kernels = seeds.split([side * side for side in self._free_sides], dim=1)
+        for level, logits in enumerate(kernels, start=1):
+            reblurred = reblurred + weights[:, level : level + 1] * free_reblur(deblurred, logits)
+        return reblurred
+
+    def _single(self, deblurred: Tensor, seeds: Tensor) -> Tensor:
+        """Only the largest kernel: the smaller sizes' seeds are absent and get weight 0."""
+        n, _, height, width = seeds.shape
+        absent = seeds.new_zeros(n, sum(range(2, self.levels)), height, width)
+        weights = seeds.new_zeros(n, self.levels, height, width)
+        weights[:, -1] = 1
+        return isotropic_reblur(deblurred, torch.cat((absent, seeds), dim=1), weights)

@@ -1,0 +1,55 @@
+"""The baseline U-Net against the released one's output, and against Table 6."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from formula_weights import fill_by_formula
+
+from sdd_bench.models.unet import UNet
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
+
+
+def test_the_released_network_is_reproduced() -> None:
+    fixture = np.load(PARITY / "unet_jdrl.npz")
+    network = fill_by_formula(UNet(released=True))
+    with torch.inference_mode():
+        output = network(torch.from_numpy(fixture["input0"])).numpy()
+    assert np.abs(output - fixture["output0"]).max() <= 1e-5 * np.abs(fixture["output0"]).max()
+
+
+def test_parameter_counts_are_those_of_table_6_and_of_the_released_code() -> None:
+    with torch.device("meta"):
+        assert sum(p.numel() for p in UNet().parameters()) == 34_515_011
+        assert sum(p.numel() for p in UNet(released=True).parameters()) == 31_033_411
+
+
+def test_bgr_swaps_the_colours_in_and_out() -> None:
+    torch.manual_seed(0)
+    network = UNet(4, bgr=True).eval()
+    picture = torch.rand(1, 3, 32, 48)
+    with torch.inference_mode():
+        bgr = network(picture)
+        network.bgr = False
+        rgb = network(picture.flip(1)).flip(1)
+    assert torch.equal(bgr, rgb)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_output_keeps_the_size_and_stays_in_range(released: bool) -> None:
+    torch.manual_seed(0)
+    network = UNet(4, released=released)
+    output = network(torch.rand(2, 3, 48, 32))
+    assert output.shape == (2, 3, 48, 32)
+    assert 0 <= float(output.detach().min()) <= float(output.detach().max()) <= 1
+
+
+def test_dropout_acts_in_training_only() -> None:
+    torch.manual_seed(0)
+    network, picture = UNet(4), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert not torch.equal(network(picture), network(picture))
+        network.eval()
+        assert torch.equal(network(picture), network(picture))
