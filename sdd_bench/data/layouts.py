@@ -1,0 +1,370 @@
+"""Pairs from folders of pictures: which blurry picture belongs to which sharp one.
+
+============ =========================================================== ==================================
+layout       folders                                                     paired by
+============ =========================================================== ==================================
+sdd          ``{train,val,test}/{blur,gt}``                              same name
+sdd-patches  ``{train_patches,val,test}/{blur,gt}``                      same name
+dpdd         ``{train,val,test}_c/{source,target}``                      lists, same name, or sorted order
+restormer    ``{train,val,test}/{inputC,target}``                        lists, same name, or sorted order
+realdof      ``{source,target}`` (all of it is the test split)           same name, or sorted order
+lfdof        ``{train,test}_data/{input/SCENE/*,ground_truth/SCENE.*}``  many blurry to the sharp of SCENE
+csv          a CSV file, see :mod:`sdd_bench.data.csv_pairs`             its rows
+============ =========================================================== ==================================
+
+Names are compared without suffix, so ``a.jpg`` pairs with ``a.png``. Sorted order is used only where no name occurs on
+both sides and the counts are equal, and is said in the notes with its first pairs. Nothing is dropped silently: what
+forms no pair is a :class:`~sdd_bench.types.Problem`.
+
+An SDD folder may hold ``scenes.csv`` (``split,name,scene,group``) and the truth of a synthetic set:
+``truth/SPLIT/NAME.json`` and ``truth/SPLIT/NAME_aligned.png``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from sdd_bench.data.csv_pairs import read_pairs_csv, read_scenes_csv
+from sdd_bench.data.listing import Listing, below, list_pictures, natural_key
+from sdd_bench.data.manifest import is_prepared, read_manifest
+from sdd_bench.errors import ConfigError, PairingError
+from sdd_bench.types import Pair, Problem, Split
+
+_PREVIEW = 3
+
+
+@dataclass(frozen=True)
+class PairList:
+    """The pairs of a dataset in their order: train, val, test; within a split by natural order of names."""
+
+    root: Path
+    """The folder all paths lie below."""
+    layout: str
+    pairs: tuple[Pair, ...]
+    problems: tuple[Problem, ...] = ()
+    """What was left out, and why."""
+    notes: tuple[str, ...] = ()
+    """What a person should look at, such as a pairing by sorted order."""
+
+
+@dataclass(frozen=True)
+class _SplitFolders:
+    split: Split
+    blurry: str
+    sharp: str
+
+
+@dataclass
+class _Found:
+    pairs: list[Pair] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _folders(pattern: str, blurry: str, sharp: str, splits: Iterable[Split] = tuple(Split)) -> tuple[_SplitFolders, ...]:
+    return tuple(
+        _SplitFolders(split, pattern.format(split) + blurry, pattern.format(split) + sharp) for split in splits
+    )
+
+
+_SDD = _folders("{}/", "blur", "gt")
+_FOLDERS: dict[str, tuple[_SplitFolders, ...]] = {
+    "sdd": _SDD,
+    "sdd-patches": (_SplitFolders(Split.TRAIN, "train_patches/blur", "train_patches/gt"), *_SDD[1:]),
+    "dpdd": _folders("{}_c/", "source", "target"),
+    "restormer": _folders("{}/", "inputC", "target"),
+    "realdof": (_SplitFolders(Split.TEST, "source", "target"),),
+    "lfdof": _folders("{}_data/", "input", "ground_truth", (Split.TRAIN, Split.TEST)),
+}
+LAYOUTS = (*_FOLDERS, "csv")
+"""Every layout that can be asked for by name."""
+_LISTED = ("dpdd", "restormer")
+_MARKED_BY = {name: folders for name, folders in _FOLDERS.items() if name != "sdd-patches"}
+
+
+def read_layout(
+    root: Path,
+    *,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+    limit: int | None = None,
+    default_split: Split = Split.TRAIN,
+) -> PairList:
+    """The pairs below ``root``.
+
+    Args:
+        root: A folder of captures, or a CSV file of pairs.
+        layout: One of :data:`LAYOUTS`, or ``auto``: told by the names of the folders.
+        pairs_csv: A CSV of pairs to use instead of the folders.
+        lists: Folder of DPDD's name lists, ``{train,val,test}_{src,trg}.npy`` (or ``.txt``, one name a line).
+        limit: Keep the first so many pairs.
+        default_split: Split of CSV rows that state none.
+
+    Raises:
+        PairingError: No or more than one layout fits, a list or CSV is damaged, or no pair is left.
+        ConfigError: An unknown layout, or an option that does not go with it.
+    """
+    if layout != "auto" and layout not in LAYOUTS:
+        raise ConfigError(f"layout {layout!r} is unknown; known: auto, {', '.join(LAYOUTS)}.")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit {limit}: expected 1 or more.")
+    if not root.exists():
+        raise PairingError(f"{root}: does not exist; expected a folder of captures or a CSV file of pairs.")
+    layout, csv_path = _resolve(root, layout, pairs_csv)
+    if lists is not None and layout not in _LISTED:
+        raise ConfigError(f"name lists go with the layouts {', '.join(_LISTED)}; {root} is read as {layout}.")
+    if csv_path is not None:
+        root = csv_path.parent
+        found = _Found(*read_pairs_csv(csv_path, default_split))
+    else:
+        found = _read_folders(root, layout, lists)
+    if not found.pairs:
+        raise PairingError(_no_pairs(root, layout, found.problems))
+    pairs = list(_with_names(found.pairs, root))
+    if layout.startswith("sdd"):
+        pairs = list(_with_scenes_and_truth(pairs, root))
+    return PairList(root, layout, tuple(pairs[:limit]), tuple(found.problems), tuple(found.notes))
+
+
+def open_dataset(
+    path: Path,
+    *,
+    split: Split | None = Split.TEST,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+    limit: int | None = None,
+) -> PairList:
+    """Full pictures to look at or to score: a prepared set's test frames, or the pairs of any layout.
+
+    Args:
+        split: Keep this split; ``None`` keeps all. CSV rows that state no split count as this one.
+
+    Raises:
+        PairingError: As :func:`read_layout`, or the split has no pairs.
+        ManifestError: ``path`` is a damaged prepared set.
+    """
+    if is_prepared(path):
+        found = _prepared_frames(path)
+    else:
+        default_split = split or Split.TEST
+        found = read_layout(path, layout=layout, pairs_csv=pairs_csv, lists=lists, default_split=default_split)
+    kept = tuple(pair for pair in found.pairs if split is None or pair.split == split)
+    if not kept:
+        there = ", ".join(sorted({pair.split for pair in found.pairs})) or "none"
+        raise PairingError(f"{path}: has no pairs of full pictures in the split {split}; splits with some: {there}.")
+    return dataclasses.replace(found, pairs=kept[:limit])
+
+
+def _prepared_frames(path: Path) -> PairList:
+    manifest = read_manifest(path)
+    root = manifest.root
+    frames = {record.name for split in manifest.splits.values() for record in split.frames}
+
+    def frame(name: str) -> Path | None:
+        return root / name if name in frames else None
+
+    pairs = []
+    for row in manifest.pairs:
+        name = row.pair_id.partition("/")[2]
+        blurry, sharp = frame(f"test/blur/{name}.png"), frame(f"test/gt/{name}.png")
+        if blurry is not None and sharp is not None:
+            aligned, truth = frame(f"test/aligned/{name}.png"), frame(f"test/truth/{name}.json")
+            pairs.append(Pair(name, Split(row.split), blurry, sharp, row.scene, row.group, aligned, truth))
+    return PairList(root, "prepared", tuple(pairs))
+
+
+def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path | None]:
+    """The layout to read, and the CSV file if it is one."""
+    if pairs_csv is not None or root.is_file():
+        if layout not in ("auto", "csv"):
+            raise ConfigError(f"a CSV of pairs was given, so the layout cannot be {layout}.")
+        return "csv", pairs_csv or root
+    if layout == "csv":
+        return "csv", root / "pairs.csv"
+    if layout != "auto":
+        return layout, None
+    fitting = [
+        name
+        for name, folders in _MARKED_BY.items()
+        if any((root / side).is_dir() for split in folders for side in (split.blurry, split.sharp))
+    ]
+    if (root / "train_patches/blur").is_dir() and not (root / "train/blur").is_dir():
+        fitting = ["sdd-patches", *(name for name in fitting if name != "sdd")]
+    if (root / "pairs.csv").is_file():
+        fitting.append("csv")
+    complete = [name for name in fitting if name == "csv" or _is_complete(root, name)]
+    fitting = complete or fitting
+    if len(fitting) == 1:
+        return fitting[0], root / "pairs.csv" if fitting[0] == "csv" else None
+    known = "\n".join(f"  {name}: {_describe(name)}" for name in LAYOUTS)
+    if fitting:
+        raise PairingError(f"{root}: fits more than one layout ({', '.join(fitting)}); say which by --layout.\n{known}")
+    entries = sorted((entry.name + "/" * entry.is_dir() for entry in root.iterdir()), key=natural_key)
+    there = ", ".join(entries[:10]) + (f" and {len(entries) - 10} more" if len(entries) > 10 else "")
+    raise PairingError(f"{root}: fits no known layout. It holds: {there or 'nothing'}. Layouts known:\n{known}")
+
+
+def _is_complete(root: Path, layout: str) -> bool:
+    return any((root / split.blurry).is_dir() and (root / split.sharp).is_dir() for split in _FOLDERS[layout])
+
+
+def _describe(layout: str) -> str:
+    if layout == "csv":
+        return "pairs.csv with the columns blurry, sharp (and split, scene, group)"
+    return "; ".join(f"{split.blurry} + {split.sharp}" for split in _FOLDERS[layout])
+
+
+def _no_pairs(root: Path, layout: str, problems: list[Problem]) -> str:
+    reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_PREVIEW])
+    return f"{root}: read as {layout}, but no pair was found; expected {_describe(layout)}.{reasons}"
+
+
+def _read_folders(root: Path, layout: str, lists: Path | None) -> _Found:
+    found = _Found()
+    for folders in _FOLDERS[layout]:
+        sides = [list_pictures(root / side, root) for side in (folders.blurry, folders.sharp)]
+        present = [side for side in sides if side.folder.is_dir()]
+        found.problems += chain.from_iterable(side.problems for side in sides)
+        if len(present) == 1:
+            absent = next(side for side in sides if side not in present)
+            count, partner = len(present[0].pictures), below(absent.folder, root)
+            reason = f"there is no folder {partner}, so its {count} picture(s) have no partner"
+            found.problems.append(Problem(below(present[0].folder, root), reason))
+        elif present:
+            blurry, sharp = sides
+            if layout == "lfdof":
+                found.pairs += _pair_by_scene(folders.split, blurry, sharp, root, found.problems)
+                continue
+            stems = _pair_stems(layout, folders.split, blurry, sharp, lists, root, found)
+            found.pairs += [Pair("", folders.split, blurry.pictures[a], sharp.pictures[b]) for a, b in stems]
+    if layout == "sdd" and (root / "train_patches").is_dir():
+        found.notes.append("train_patches/ was not read, because train/ is there: --layout sdd-patches reads it")
+    return found
+
+
+def _pair_stems(
+    layout: str, split: Split, blurry: Listing, sharp: Listing, lists: Path | None, root: Path, found: _Found
+) -> list[tuple[str, str]]:
+    """Stems of blurry and sharp that belong together; what is left over goes to ``found.problems``."""
+    shared = [stem for stem in blurry.stems if stem in sharp.pictures]
+    if lists is not None:
+        wanted = _read_lists(lists, split)
+        stems = [(a, b) for a, b in wanted if a in blurry.pictures and b in sharp.pictures]
+        for a, b in wanted:
+            missing = [stem for stem, side in ((a, blurry), (b, sharp)) if stem not in side.pictures]
+            if missing:
+                reason = f"the list pairs {a} with {b}, but there is no picture {', '.join(missing)}"
+                found.problems.append(Problem(f"{split}/{a}", reason))
+        why = f"not in the lists of {lists.name}"
+    elif shared or layout.startswith("sdd"):
+        stems, why = [(stem, stem) for stem in shared], "no picture of the same name in {}"
+    else:
+        if len(blurry.pictures) != len(sharp.pictures):
+            raise PairingError(
+                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and no "
+                "name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
+            )
+        stems, why = list(zip(blurry.stems, sharp.stems, strict=True)), ""
+        if stems:
+            found.notes.append(_preview(blurry, sharp, stems, root))
+    for side, other, used in (
+        (blurry, sharp, {a for a, _ in stems}),
+        (sharp, blurry, {b for _, b in stems}),
+    ):
+        reason = why.format(below(other.folder, root))
+        found.problems += [Problem(below(side.pictures[s], root), reason) for s in side.stems if s not in used]
+    return stems
+
+
+def _preview(blurry: Listing, sharp: Listing, stems: list[tuple[str, str]], root: Path) -> str:
+    shown = stems if len(stems) <= 2 * _PREVIEW else [*stems[:_PREVIEW], *stems[-_PREVIEW:]]
+    lines = "".join(f"\n  {blurry.pictures[a].name} - {sharp.pictures[b].name}" for a, b in shown)
+    folders = f"{below(blurry.folder, root)} and {below(sharp.folder, root)}"
+    return f"{folders}: the names differ, so {len(stems)} pairs were formed by sorted order; check them:{lines}"
+
+
+def _read_lists(folder: Path, split: Split) -> list[tuple[str, str]]:
+    blurry, sharp = (_read_names(folder, f"{split}_{side}") for side in ("src", "trg"))
+    if len(blurry) != len(sharp):
+        raise PairingError(f"{folder}: {split}_src names {len(blurry)} pictures, but {split}_trg {len(sharp)}.")
+    for side, names in (("src", blurry), ("trg", sharp)):
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            raise PairingError(f"{folder}: {split}_{side} names {', '.join(twice[:5])} more than once.")
+    return list(zip(blurry, sharp, strict=True))
+
+
+def _read_names(folder: Path, name: str) -> list[str]:
+    import numpy as np
+
+    array, text = folder / f"{name}.npy", folder / f"{name}.txt"
+    try:
+        if array.is_file():
+            names = np.load(array, allow_pickle=False)
+            if names.ndim != 1 or names.dtype.kind != "U":
+                raise PairingError(f"{array}: expected a row of names, got {names.dtype} of shape {names.shape}.")
+            return [str(entry) for entry in names]
+        lines = text.read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    except FileNotFoundError as error:
+        raise PairingError(f"{folder}: has neither {array.name} nor {text.name}, needed for --lists.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise PairingError(f"{array if array.is_file() else text}: not a readable list of names ({error}).") from error
+
+
+def _pair_by_scene(
+    split: Split, blurry: Listing, sharp: Listing, root: Path, problems: list[Problem]
+) -> list[Pair]:
+    """LFDOF: ``input/SCENE/*`` (any number) belong to ``ground_truth/SCENE.*``."""
+    pairs = []
+    for stem in blurry.stems:
+        scene = stem.rpartition("/")[0]
+        if scene in sharp.pictures:
+            pairs.append(Pair("", split, blurry.pictures[stem], sharp.pictures[scene], scene=scene))
+        else:
+            where = f"{below(sharp.folder, root)}/{scene or 'SCENE'}"
+            problems.append(Problem(below(blurry.pictures[stem], root), f"no sharp picture {where}.*"))
+    used = {pair.scene for pair in pairs}
+    reason = f"no blurry pictures in {below(blurry.folder, root)}"
+    problems += [
+        Problem(below(path, root), f"{reason}/{scene}") for scene, path in sharp.pictures.items() if scene not in used
+    ]
+    return pairs
+
+
+def _with_scenes_and_truth(pairs: Iterable[Pair], root: Path) -> Iterator[Pair]:
+    scenes = read_scenes_csv(root / "scenes.csv")
+    for pair in pairs:
+        scene, group = scenes.get((pair.split, pair.name), ("", ""))
+        truth = root / "truth" / pair.split
+        aligned, values = truth / f"{pair.name}_aligned.png", truth / f"{pair.name}.json"
+        yield dataclasses.replace(
+            pair,
+            scene=scene,
+            group=group,
+            aligned_path=aligned if aligned.is_file() else None,
+            truth_path=values if values.is_file() else None,
+        )
+
+
+def _with_names(pairs: list[Pair], root: Path) -> Iterator[Pair]:
+    """Name every pair by the rule of :class:`~sdd_bench.types.Pair`."""
+    stems = Counter((pair.split, pair.blurry_path.stem) for pair in pairs)
+    taken: dict[str, Path] = {}
+    for pair in pairs:
+        stem = pair.blurry_path.stem
+        if stems[pair.split, stem] > 1:
+            stem = below(pair.blurry_path.with_suffix(""), root).replace("/", "__")
+        named = dataclasses.replace(pair, name=stem)
+        if taken.setdefault(named.pair_id, pair.blurry_path) != pair.blurry_path:
+            raise PairingError(
+                f"{pair.blurry_path} and {taken[named.pair_id]} would both be called {named.pair_id}; rename one."
+            )
+        yield named
