@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,3 +82,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON with a final newline, keys in the order given; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def spreadsheet_safe(text: str) -> str:
+    """``text`` as a CSV cell that no spreadsheet runs as a formula: ``=``, ``+``, ``-``, ``@`` first get a ``'`` before.
+
+    Example:
+        >>> spreadsheet_safe("=1+1"), spreadsheet_safe("UNet*")
+        ("'=1+1", 'UNet*')
+    """
+    return f"'{text}" if re.match(r"'*[=+\-@\t\r\n]", text) else text
+
+
+def spreadsheet_plain(cell: str) -> str:
+    """The text that :func:`spreadsheet_safe` made ``cell`` of."""
+    return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell

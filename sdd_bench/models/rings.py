@@ -17,7 +17,8 @@ rows, so that what lies between inputs and result stays in the cache; backward c
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ _STRIP_PIXELS = {"cpu": 1 << 13}
 _STRIP_PIXELS_ELSEWHERE = 1 << 18
 
 
-class _Rings(NamedTuple):
+@dataclass(frozen=True)
+class _Rings:
     """The fixed tables: L = rows (kernel size, class), K = classes, M = kernel seeds, m = levels."""
 
     interpolation: Tensor  # (L, M): A
@@ -66,15 +68,14 @@ def _rings(levels: int, device: torch.device) -> _Rings:
         classes.append(len(distances) + radius - 1)
         group.append(radius - 1)
         offset += radius + 1
-    tables = _Rings(
-        interpolation=torch.stack(interpolation),
-        count=count[classes][:, None],
-        group=torch.tensor(group),
+    return _Rings(
+        interpolation=torch.stack(interpolation).to(device),
+        count=count[classes][:, None].to(device),
+        group=torch.tensor(group, device=device),
         sizes=tuple(group.count(g) for g in range(levels - 1)),
-        classes=F.one_hot(torch.tensor(classes), len(fold)).float().t().contiguous(),
-        fold=fold,
+        classes=F.one_hot(torch.tensor(classes), len(fold)).float().t().contiguous().to(device),
+        fold=fold.to(device),
     )
-    return _Rings(*(table.to(device) if isinstance(table, Tensor) else table for table in tables))
 
 
 def _softmax(seeds: Tensor, rings: _Rings) -> Tensor:
