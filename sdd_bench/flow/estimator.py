@@ -67,4 +67,26 @@ def load_flow(
         raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
     if max_size is not None and max_size < 64:
         raise ConfigError(f"flow max_size: expected at least 64 pixels, got {max_size}.")
+    if name == "pwcnet":
+        from sdd_bench.flow.pwcnet_flow import PwcNetFlow
+
+        path = weights if weights is not None else bundled_weights()
+        return PwcNetFlow(path, device=device, precision=precision, max_size=max_size)
+    if name == "dis":
+        if weights is not None or max_size is not None:
+            raise ConfigError("flow dis: takes no weights and no max_size.")
+        from sdd_bench.flow.dis import DisFlow
+
+        return DisFlow()
+    if name.startswith("ptlflow:"):
+        if max_size is not None:
+            raise ConfigError(f"flow {name}: takes no max_size.")
+        from sdd_bench.flow.ptlflow import PtlflowFlow
+
+        return PtlflowFlow(name.removeprefix("ptlflow:"), weights=weights, device=device)
     raise ConfigError(f"unknown flow {name!r}; known: pwcnet, dis, ptlflow:NAME.")
+
+
+def bundled_weights() -> Path:
+    """The PWC-Net weights that come with the package."""
+    return Path(__file__).with_name("weights") / "pwcnet.safetensors"

@@ -1,0 +1,104 @@
+"""PWC-Net as a flow estimator: the pre- and post-processing of the released code around the network.
+
+Bilinear resize to multiples of 64, network, times 20, bilinear resize back, each axis rescaled.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdd_bench.errors import ImageError
+from sdd_bench.files import sha256_of
+from sdd_bench.flow.checkpoint import load_pwcnet
+from sdd_bench.flow.pwcnet import FLOW_UNIT_PX, SIZE_MULTIPLE
+
+
+class PwcNetFlow:
+    """Flow by PWC-Net; implements :class:`sdd_bench.flow.estimator.FlowEstimator`.
+
+    Args:
+        path: Checkpoint, bundled or published.
+        device: Torch device.
+        precision: ``32``, or ``bf16`` for convolutions under autocast (correlation, warps and flow heads stay float32).
+        max_size: Longest side at which the flow is estimated; None works at the size of the picture.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "cpu",
+        precision: str = "32",
+        max_size: int | None = None,
+        name: str = "pwcnet",
+    ) -> None:
+        self.name = name
+        self.network = load_pwcnet(path).to(device, memory_format=torch.channels_last)
+        self.sha256 = sha256_of(path)
+        self.precision = precision
+        self.resolution = "full" if max_size is None else f"max {max_size}"
+        self.signature = f"{name} {self.sha256[:12]}, resolution {self.resolution}, precision {precision}"
+        self._max_size = max_size
+        self._device = torch.device(device)
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
+        size = check_pictures(reference, moving)
+        with torch.inference_mode(), self._autocast():
+            flow = self.network.decode(self._features(reference), self._features(moving))[-1]
+            return self._to_pixels(flow, size).to(reference.device)
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """``estimate(a, b)`` and ``estimate(b, a)``: one feature pyramid per picture, one batch for both."""
+        size = check_pictures(a, b)
+        with torch.inference_mode(), self._autocast():
+            of_a, of_b = self._features(a), self._features(b)
+            first = [torch.cat((x, y)) for x, y in zip(of_a, of_b, strict=True)]
+            second = [torch.cat((y, x)) for x, y in zip(of_a, of_b, strict=True)]
+            del of_a, of_b
+            flow = self.network.decode(first, second)[-1]
+            forth, back = self._to_pixels(flow, size).to(a.device).chunk(2)
+            return forth, back
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def _features(self, picture: Tensor) -> list[Tensor]:
+        height, width = picture.shape[2:]
+        if self._max_size is not None and (factor := self._max_size / max(height, width)) < 1:
+            height, width = (max(1, round(side * factor)) for side in (height, width))
+        target = tuple(math.ceil(side / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (height, width))
+        picture = picture.to(self._device, torch.float32)
+        if target != tuple(picture.shape[2:]):
+            shrinking = self._max_size is not None and target[0] < picture.shape[2]
+            picture = F.interpolate(picture, target, mode="bilinear", align_corners=False, antialias=shrinking)
+        return self.network.features(picture.contiguous(memory_format=torch.channels_last))
+
+    def _to_pixels(self, flow: Tensor, size: tuple[int, int]) -> Tensor:
+        """The network's flow at the size of the picture; each axis by how much the picture was resized."""
+        working = tuple(4 * side for side in flow.shape[2:])
+        flow = F.interpolate(flow.float(), size, mode="bilinear", align_corners=False)
+        flow[:, 0] *= FLOW_UNIT_PX * size[1] / working[1]
+        flow[:, 1] *= FLOW_UNIT_PX * size[0] / working[0]
+        return flow
+
+
+def check_pictures(reference: Tensor, moving: Tensor) -> tuple[int, int]:
+    """Height and width of two pictures ``(N, 3, H, W)`` that flow can be estimated between.
+
+    Raises:
+        ImageError: Another shape, two different shapes, or not floating point.
+    """
+    if reference.ndim != 4 or reference.shape[1] != 3 or reference.shape != moving.shape or 0 in reference.shape:
+        raise ImageError(
+            f"flow: expected two pictures (N, 3, H, W) of one size, got {tuple(reference.shape)} and "
+            f"{tuple(moving.shape)}."
+        )
+    if not (reference.is_floating_point() and moving.is_floating_point()):
+        raise ImageError(f"flow: expected float pictures in [0, 1], got {reference.dtype} and {moving.dtype}.")
+    return reference.shape[2], reference.shape[3]
