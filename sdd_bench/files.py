@@ -85,7 +85,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def spreadsheet_safe(text: str) -> str:
-    """``text`` as a CSV cell that no spreadsheet runs as a formula: ``=``, ``+``, ``-``, ``@`` first get a ``'`` before.
+    """``text`` as a CSV cell that no spreadsheet runs: a ``'`` goes before a leading ``=``, ``+``, ``-``, ``@``.
 
     Example:
         >>> spreadsheet_safe("=1+1"), spreadsheet_safe("UNet*")
