@@ -1,0 +1,1 @@
+"""Tables people can trust: entries with provenance, paired statistics, a page of results."""

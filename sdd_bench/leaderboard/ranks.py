@@ -1,0 +1,83 @@
+r"""Ranks that admit what the pictures cannot tell.
+
+A method's place is that of its mean. Its *rank interval* runs from 1 + the number of methods certainly better to
+n - the number certainly worse, where "certainly" is decided for all pairs at once: the studentised mean difference
+must exceed what the largest of all pairs reaches in 95 % of the sign flips (Westfall and Young's single step), so 5 %
+is the chance of any false order in the whole table. Its resolution does not run out with many methods, as that of
+Holm's correction of permutation p-values does. Methods whose intervals overlap are ties as far as these pictures tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdd_bench.leaderboard.compare import gains_of
+from sdd_bench.leaderboard.resample import CONFIDENCE, N_RESAMPLES, SEED, Array, by_unit, sign_patterns, units_of
+from sdd_bench.leaderboard.table import HIGHER_IS_BETTER
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Where a method stands: by its mean, and the places these pictures leave open."""
+
+    method: str
+    mean: float
+    place: int
+    low: int
+    high: int
+
+
+def rank(
+    scores: Array,
+    methods: Sequence[str],
+    metric: str,
+    *,
+    scenes: Sequence[str] | None = None,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = SEED,
+) -> list[Rank]:
+    """Place and rank interval of every method on one metric, in the order given; arguments as :func:`compare`."""
+    if len(methods) == 1:
+        return [Rank(methods[0], float(np.mean(scores)), 1, 1, 1)]
+    gains = gains_of(scores, methods, metric)
+    n_methods, n_images = gains.shape
+    units = units_of(scenes, n_images)
+    left, right = np.triu_indices(n_methods, k=1)
+    sums, counts = by_unit(gains[left] - gains[right], units)
+    n_units = len(counts)
+    # Under sign flips the sum of squares stays, so the studentised mean is a function of the flipped sum alone.
+    squares = (sums**2).sum(axis=1)
+
+    def studentised(total: Array) -> Array:
+        left_over = np.maximum(squares - total**2 / n_units, 1e-12 * np.maximum(squares, 1e-300))
+        return np.abs(total) / np.sqrt(left_over)
+
+    observed = studentised(sums.sum(axis=1))
+    largest = np.concatenate(
+        [
+            studentised(signs @ sums.T).max(axis=1)
+            for _, signs in sign_patterns(n_units, n_resamples, seed, width=len(sums))
+        ]
+    )
+    # The smallest level that at most 5 % of the patterns exceed; the observed pattern is one of them.
+    level = np.sort(largest)[min(len(largest) - 1, int(np.ceil(CONFIDENCE * (len(largest) + 1))) - 1)]
+    certain = observed > level
+    mean_gain = sums.sum(axis=1)
+    better = np.zeros((n_methods, n_methods), dtype=bool)
+    better[left[certain & (mean_gain > 0)], right[certain & (mean_gain > 0)]] = True
+    better[right[certain & (mean_gain < 0)], left[certain & (mean_gain < 0)]] = True
+    place = 1 + (gains.mean(axis=1)[None, :] > gains.mean(axis=1)[:, None] + 1e-12).sum(axis=1)
+    means = np.where(HIGHER_IS_BETTER[metric], 1.0, -1.0) * gains.mean(axis=1)
+    return [
+        Rank(
+            method,
+            float(means[i]),
+            int(place[i]),
+            low=1 + int(better[:, i].sum()),
+            high=n_methods - int(better[i].sum()),
+        )
+        for i, method in enumerate(methods)
+    ]

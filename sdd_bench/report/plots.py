@@ -1,0 +1,195 @@
+"""Plots and false colours: what people look at to believe a number.
+
+Functions that draw with axes give the bytes of a PNG (transparent, grey ink, so that it reads on a light and on a
+dark page); functions that recolour a picture give an (H, W, 3) uint8 RGB array. Drawn by matplotlib's Figure on the
+Agg canvas: no window, no global state, the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+_INK = "#7d8590"
+_FILL = "#2f81c4"
+_MARK = "#d4762c"
+_DPI = 110
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.patch.set_alpha(0.0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0.0)
+    axes.tick_params(colors=_INK, labelsize=8)
+    for name, spine in axes.spines.items():
+        spine.set_color(_INK)
+        spine.set_visible(name in ("left", "bottom"))
+    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def histogram(values: ArrayLike, *, label: str, mark: float | None = None, bins: int = 24) -> bytes:
+    """How ``values`` are spread.
+
+    Args:
+        values: Any shape; NaN and infinite ones are left out and counted in the title.
+        label: Of the x axis, with its unit.
+        mark: A value to draw a line at, e.g. the one that means "aligned".
+        bins: Number of bars.
+
+    Returns:
+        PNG, 5 x 3 inches.
+    """
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    finite = numbers[np.isfinite(numbers)]
+    figure, axes = _figure(5.0, 3.0)
+    if finite.size:
+        axes.hist(finite, bins=bins, color=_FILL, edgecolor="white", linewidth=0.4)
+    if mark is not None:
+        axes.axvline(mark, color=_MARK, linewidth=1.4, linestyle="--")
+    axes.set_xlabel(label, color=_INK, fontsize=9)
+    axes.set_ylabel("count", color=_INK, fontsize=9)
+    if finite.size < numbers.size:
+        axes.set_title(f"{numbers.size - finite.size} not finite, left out", color=_INK, fontsize=8)
+    return _png(figure)
+
+
+def scatter_of_vectors(
+    x_px: ArrayLike, y_px: ArrayLike, *, labels: Sequence[str] = (), title: str = "shift at the picture's centre"
+) -> bytes:
+    """Vectors as points around zero, both axes alike, y down as in a picture.
+
+    Args:
+        x_px: To the right, pixels, (n,).
+        y_px: Down, pixels, (n,).
+        labels: Names of the points; the six farthest from zero are written out.
+        title: Above the plot.
+
+    Returns:
+        PNG, 4.4 x 4.2 inches.
+    """
+    x, y = np.asarray(x_px, dtype=np.float64), np.asarray(y_px, dtype=np.float64)
+    figure, axes = _figure(4.4, 4.2)
+    axes.axhline(0.0, color=_INK, linewidth=0.8)
+    axes.axvline(0.0, color=_INK, linewidth=0.8)
+    axes.scatter(x, y, s=16, color=_FILL, alpha=0.75, linewidths=0)
+    reach = np.hypot(x, y)
+    limit = 1.1 * float(np.nanmax(reach, initial=0.0)) or 1.0
+    axes.set_xlim(-limit, limit)
+    axes.set_ylim(limit, -limit)
+    axes.set_aspect("equal")
+    for index in np.argsort(-np.nan_to_num(reach), kind="stable")[:6] if labels else ():
+        axes.annotate(
+            labels[index].replace("$", r"\$"), (x[index], y[index]), xytext=(4, 4), textcoords="offset points",
+            fontsize=7, color=_INK,
+        )  # fmt: skip
+    axes.set_xlabel("x to the right (px)", color=_INK, fontsize=9)
+    axes.set_ylabel("y down (px)", color=_INK, fontsize=9)
+    axes.set_title(title, color=_INK, fontsize=9)
+    return _png(figure)
+
+
+def quiver(flow: ArrayLike, *, picture: NDArray[np.uint8] | None = None, arrows: int = 24) -> bytes:
+    """A flow as arrows, over the picture it belongs to.
+
+    Args:
+        flow: (2, H, W), pixels, x then y.
+        picture: (H, W, 3) uint8, drawn faintly below.
+        arrows: Along the longer side. They are lengthened alike, by the factor the title gives.
+
+    Returns:
+        PNG, 6 inches wide.
+    """
+    vectors = np.asarray(flow, dtype=np.float64)
+    height, width = vectors.shape[1:]
+    step = max(1, math.ceil(max(height, width) / arrows))
+    rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    sampled = vectors[:, rows, columns]
+    longest = float(np.nanmax(np.hypot(*sampled), initial=0.0))
+    factor = step * 0.9 / longest if longest > 0 else 1.0
+    figure, axes = _figure(6.0, 6.0 * height / width + 0.4)
+    axes.grid(visible=False)
+    if picture is not None:
+        axes.imshow(picture, extent=(-0.5, width - 0.5, height - 0.5, -0.5), alpha=0.45)
+    axes.quiver(
+        columns, rows, sampled[0], sampled[1], angles="xy", scale_units="xy", scale=1.0 / factor, color=_MARK,
+        width=0.0028,
+    )  # fmt: skip
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    axes.set_aspect("equal")
+    axes.set_title(f"longest {longest:.2f} px; arrows drawn {factor:.3g} times as long", color=_INK, fontsize=9)
+    return _png(figure)
+
+
+def flow_colours(flow: ArrayLike, *, max_px: float | None = None) -> NDArray[np.uint8]:
+    r"""A flow as colours: hue is the direction, saturation the length.
+
+    With angle :math:`a = \mathrm{atan2}(y, x)` and length r: hue a / 2 pi (right red, down yellow-green, left cyan,
+    up violet), saturation min(r / max, 1), value 1. No motion is white.
+
+    Args:
+        flow: (2, H, W), pixels, x to the right and y down.
+        max_px: The length of full colour; the 99th percentile of the flow's lengths when not given.
+
+    Returns:
+        (H, W, 3) uint8 RGB; not finite is black.
+    """
+    vectors = np.asarray(flow, dtype=np.float32)
+    known = np.isfinite(vectors[0]) & np.isfinite(vectors[1])
+    x, y = np.where(known, vectors, 0.0)
+    length, angle = cv2.cartToPolar(x, y)
+    if max_px is None:
+        max_px = float(np.percentile(length[known], 99)) if known.any() else 0.0
+    saturation = np.minimum(length / max(max_px, 1e-6), 1.0)
+    sector = 3.0 * angle / math.pi
+    # One channel of HSV to RGB at full value: 1 - s * clip(min(k, 4 - k), 0, 1) with k = (n + 6 h) mod 6.
+    channels = []
+    for offset in (5.0, 3.0, 1.0):
+        k = np.mod(offset + sector, 6.0)
+        channels.append(1.0 - saturation * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0))
+    colours = np.stack(channels, axis=-1) * known[:, :, None]
+    return np.rint(255.0 * colours).astype(np.uint8)
+
+
+def flow_wheel(size: int = 128) -> NDArray[np.uint8]:
+    """The key to :func:`flow_colours`: each point of a disk in the colour of the vector from the centre to it."""
+    axis = np.linspace(-1.0, 1.0, size)
+    x, y = np.meshgrid(axis, axis)
+    wheel = flow_colours(np.stack([x, y]), max_px=1.0)
+    wheel[np.hypot(x, y) > 1.0] = 255
+    return wheel
+
+
+def error_map(prediction: ArrayLike, truth: ArrayLike, *, full_scale: float = 0.2) -> NDArray[np.uint8]:
+    """Where and how much two pictures differ, in matplotlib's inferno (black: equal).
+
+    Args:
+        prediction: (H, W, 3), RGB in [0, 1].
+        truth: The same shape.
+        full_scale: The mean absolute difference over channels that is drawn brightest.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    difference = np.abs(np.asarray(prediction, dtype=np.float32) - np.asarray(truth, dtype=np.float32)).mean(axis=-1)
+    table = np.rint(255.0 * colormaps["inferno"](np.linspace(0.0, 1.0, 256))[:, :3]).astype(np.uint8)
+    return np.asarray(table[np.rint(255.0 * np.clip(difference / full_scale, 0.0, 1.0)).astype(np.uint8)])
