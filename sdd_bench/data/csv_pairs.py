@@ -124,4 +124,3 @@ def _read_rows(path: Path, required: tuple[str, ...]) -> list[tuple[int, Row]]:
     except csv.Error as error:
         raise PairingError(f"{path}: not a CSV file ({error} in row {reader.line_num}).") from error
     return rows
-

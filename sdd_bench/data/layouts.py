@@ -66,7 +66,9 @@ class _Found:
     notes: list[str] = field(default_factory=list)
 
 
-def _folders(pattern: str, blurry: str, sharp: str, splits: Iterable[Split] = tuple(Split)) -> tuple[_SplitFolders, ...]:
+def _folders(
+    pattern: str, blurry: str, sharp: str, splits: Iterable[Split] = tuple(Split)
+) -> tuple[_SplitFolders, ...]:
     return tuple(
         _SplitFolders(split, pattern.format(split) + blurry, pattern.format(split) + sharp) for split in splits
     )
@@ -268,8 +270,8 @@ def _pair_stems(
     else:
         if len(blurry.pictures) != len(sharp.pictures):
             raise PairingError(
-                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and no "
-                "name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
+                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and "
+                "no name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
             )
         stems, why = list(zip(blurry.stems, sharp.stems, strict=True)), ""
         if stems:
@@ -319,9 +321,7 @@ def _read_names(folder: Path, name: str) -> list[str]:
         raise PairingError(f"{array if array.is_file() else text}: not a readable list of names ({error}).") from error
 
 
-def _pair_by_scene(
-    split: Split, blurry: Listing, sharp: Listing, root: Path, problems: list[Problem]
-) -> list[Pair]:
+def _pair_by_scene(split: Split, blurry: Listing, sharp: Listing, root: Path, problems: list[Problem]) -> list[Pair]:
     """LFDOF: ``input/SCENE/*`` (any number) belong to ``ground_truth/SCENE.*``."""
     pairs = []
     for stem in blurry.stems:

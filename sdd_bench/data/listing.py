@@ -51,7 +51,9 @@ def list_pictures(folder: Path, root: Path) -> Listing:
     listing = Listing(folder)
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in _walk(folder, listing.problems, root):
-        if path.suffix.lower() in IMAGE_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES:
+        if not path.exists():
+            listing.problems.append(Problem(below(path, root), "a broken link"))
+        elif path.suffix.lower() in IMAGE_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES:
             by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
         else:
             reason = f"not a picture: the suffix {path.suffix or '(none)'} is not one that is read"

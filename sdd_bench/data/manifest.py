@@ -1,8 +1,8 @@
 """What a prepared dataset holds: ``dataset.json`` (schema 1) and ``pairs.csv``.
 
-``dataset.json`` is written last and seals the set: it lists every file with its size and sha256. ``pairs.csv`` has one
-row per pair, whose number the shards' ``/pair`` refers to, also for pairs that failed. Neither holds a date, an absolute
-path or anything else that depends on when and where it was made.
+``dataset.json`` is written last and seals the set: it lists every file with its size and sha256. ``pairs.csv`` has
+one row per pair, whose number the shards' ``/pair`` refers to, also for pairs that failed. Neither holds a date, an
+absolute path or anything else that depends on when and where it was made.
 """
 
 from __future__ import annotations

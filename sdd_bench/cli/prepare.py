@@ -1,0 +1,120 @@
+"""``sdd-bench prepare``: captures to checked pairs, patches and shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+
+if TYPE_CHECKING:
+    from sdd_bench.data.plan import PreparePlan
+
+
+@click.command()
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--preset",
+    type=click.Choice(["sdd", "dpdd"]),
+    default="sdd",
+    show_default=True,
+    help="Values of what is not given.",
+)
+@click.option("--layout", default="auto", show_default=True, help="Layout of SRC; auto tells it by the folders' names.")
+@click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, instead of SRC's folders.")
+@click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
+@click.option("--resize", help="none, a factor, or WIDTHxHEIGHT.")
+@click.option("--patch", type=int, help="Side of a patch in pixels.")
+@click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")
+@click.option("--drop", type=float, help="Share of patches to drop per pair, the least sharp first.")
+@click.option("--test", type=click.Choice(["full", "patches"]), help="Test split as full pictures or as patches.")
+@click.option("--resize-test/--no-resize-test", default=None, help="Resize the test split's full pictures, too.")
+@click.option("--bit-depth", type=click.Choice(["8", "16"]), help="What to store of a set of mixed bit depths.")
+@click.option("--pairs-per-shard", type=int, help="Consecutive pairs in one shard.")
+@click.option("--compression", help="Filter of the shards: blosc2, gzip, lzf or none.")
+@click.option("--max-pixels", type=int, help="Refuse larger pictures.")
+@click.option("--limit", type=int, help="Use the first so many pairs.")
+@click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
+@jobs_options
+@json_option
+@handle_errors
+def command(
+    source: Path,
+    out: Path,
+    preset: str,
+    layout: str,
+    pairs_csv: Path | None,
+    lists: Path | None,
+    bit_depth: str | None,
+    dry_run: bool,
+    jobs: int,
+    dask: str | None,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Make the prepared dataset OUT of the captures in SRC, a folder in a known layout or a CSV of pairs.
+
+    Run the same command again to continue after an interruption.
+    """
+    import dataclasses
+
+    from sdd_bench.data.ingest import carry_out
+    from sdd_bench.data.options import PRESETS
+    from sdd_bench.data.plan import plan
+
+    given = {key: value for key, value in values.items() if value is not None}
+    if bit_depth is not None:
+        given["bit_depth"] = int(bit_depth)
+    options = dataclasses.replace(PRESETS[preset], **given)
+    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
+    if dry_run:
+        _echo_plan(planned, as_json)
+        finish(planned.problems)
+        return
+    for note in planned.source.notes:
+        click.echo(f"note: {note}", err=True)
+    with progress_bar("prepare") as on_progress:
+        report = carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
+    if as_json:
+        echo_json({"out": str(out), **dataclasses.asdict(report)})
+    else:
+        done = "was finished already, nothing to do (validate checks every byte)" if report.was_finished else "finished"
+        click.echo(f"{out}: {done}: {report.n_pairs} pairs, {report.n_patches} patches")
+    finish(report.problems)
+
+
+def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
+    import dataclasses
+
+    from sdd_bench.data.listing import below
+
+    root, pairs = planned.source.root, planned.source.pairs
+    rows = [(pair.pair_id, below(pair.blurry_path, root), below(pair.sharp_path, root)) for pair in pairs]
+    summary = {
+        "layout": planned.source.layout,
+        "pairs": len(pairs),
+        "left out": len(planned.problems),
+        "bit depth": planned.bit_depth,
+        "patches expected": planned.n_patches,
+        "full test pictures expected": planned.n_frames,
+        "units of work": len(planned.units),
+        "to read, MB": round(planned.n_bytes / 1e6, 1),
+        "to write before compression, MB": round(planned.n_bytes_raw / 1e6, 1),
+    }
+    if as_json:
+        echo_json(
+            {
+                **{key.replace(", MB", "_mb").replace(" ", "_"): value for key, value in summary.items()},
+                "notes": planned.source.notes,
+                "problems": [dataclasses.asdict(problem) for problem in planned.problems],
+                "paired": [dict(zip(("pair_id", "blurry", "sharp"), row, strict=True)) for row in rows],
+            }
+        )
+        return
+    echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
+    echo_table("plan", ("what", "value"), list(summary.items()))
+    for note in planned.source.notes:
+        click.echo(f"note: {note}")

@@ -1,0 +1,183 @@
+"""Captures to a prepared dataset: plan, make every unit, seal.
+
+:func:`prepare` makes every unit of the plan (fixed consecutive pairs, :mod:`sdd_bench.data.units`) wherever the
+executor likes, and at the end writes pairs.csv, the virtual datasets and, last, dataset.json. What a set is depends on
+source, options and library versions alone, so a killed run continues where it was, and any number of workers gives the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sdd_bench import __version__
+from sdd_bench.config import as_dict
+from sdd_bench.data.manifest import Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
+from sdd_bench.data.options import PRESETS, PrepareOptions
+from sdd_bench.data.plan import PreparePlan, plan
+from sdd_bench.data.resume import begin, check_finished
+from sdd_bench.data.shards import build_virtual
+from sdd_bench.data.units import PARTS, Part, Task, Unit, read_part, run_unit
+from sdd_bench.errors import OutputError
+from sdd_bench.parallel import open_executor, run
+from sdd_bench.types import OnProgress, Pair, Problem, Progress
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What :func:`prepare` did."""
+
+    n_pairs: int
+    n_patches: int
+    problems: tuple[Problem, ...]
+    """What was left out and what failed."""
+    was_finished: bool = False
+    """The set was there already, of the same source and options; nothing was done."""
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    options: PrepareOptions = PRESETS["sdd"],
+    *,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> PrepareReport:
+    """Make the prepared dataset ``out`` of the captures in ``source``; continue it if it was begun.
+
+    ``on_progress`` hears of every pair with ``jobs=1``, else of every finished unit.
+
+    Raises:
+        PairingError, ConfigError: As :func:`plan`.
+        ManifestError: ``out`` was begun or made with other options or of another source.
+        OutputError: ``out`` cannot be written, or holds something else. Finished shards are kept.
+    """
+    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
+    return carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
+
+
+def carry_out(
+    planned: PreparePlan,
+    out: Path,
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> PrepareReport:
+    """As :func:`prepare`, for a plan that was made already."""
+    out = out.absolute()
+    if is_prepared(out):
+        manifest = check_finished(out, planned)
+        shutil.rmtree(out / PARTS, ignore_errors=True)
+        return dataclasses.replace(_report(manifest), was_finished=True)
+    begin(out, planned)
+    lock = FileLock(out / PARTS / "run.lock", timeout=0)
+    try:
+        with lock:
+            parts = _make(out, planned, jobs, dask, on_progress)
+            manifest = _seal(out, planned, parts)
+    except Timeout as error:
+        raise OutputError(f"{out}: another run is writing here. Wait for it, or choose another folder.") from error
+    shutil.rmtree(out / PARTS, ignore_errors=True)
+    return _report(manifest)
+
+
+def _make(
+    out: Path, planned: PreparePlan, jobs: int, dask: str | None, on_progress: OnProgress | None
+) -> dict[str, Part]:
+    """Every unit's part: those that are there, and the others made."""
+    parts = {unit.name: part for unit in planned.units if (part := read_part(out, unit.name)) is not None}
+    left = [unit for unit in planned.units if unit.name not in parts]
+    progress = _Counter(planned, on_progress, done=[unit for unit in planned.units if unit.name in parts])
+    is_serial = jobs == 1 and dask is None
+    function = functools.partial(run_unit, on_pair=progress.add) if is_serial else run_unit
+    root = planned.source.root.absolute()
+    tasks = (Task(unit, root, out, planned.options, planned.bit_depth) for unit in left)
+    with open_executor(jobs, dask) as executor:
+        for task, outcome in run(executor, function, tasks, window=_window(jobs, dask)):
+            if isinstance(outcome, Exception):
+                raise outcome
+            parts[outcome.name] = outcome
+            if not is_serial:
+                for pair in task.unit.pairs:
+                    progress.add(pair)
+    return parts
+
+
+def _window(jobs: int, dask: str | None) -> int:
+    """Units under way: enough that no worker waits. A unit holds two pairs in memory, however many pairs it has."""
+    return 64 if dask else jobs + 1
+
+
+class _Counter:
+    """Turns finished pairs into progress."""
+
+    def __init__(self, planned: PreparePlan, on_progress: OnProgress | None, done: list[Unit]) -> None:
+        self._report = on_progress
+        self._total = len(planned.source.pairs)
+        self._done = sum(len(unit.pairs) for unit in done)
+        self._n_bytes = 0
+
+    def add(self, pair: Pair) -> None:
+        self._done += 1
+        for path in (pair.blurry_path, pair.sharp_path):
+            self._n_bytes += path.stat().st_size if path.exists() else 0
+        if self._report is not None:
+            self._report(Progress(self._done, self._total, self._n_bytes, pair.pair_id))
+
+
+def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
+    """Write what is left of the set, dataset.json last."""
+    made = [(unit.split, parts[unit.name]) for unit in planned.units]
+    rows = tuple(row for _, part in made for row in part.rows)
+    splits = {}
+    for split in dict.fromkeys(unit.split for unit in planned.units):
+        shards = tuple(part.shard for of, part in made if of == split and part.shard is not None)
+        virtual = out / f"{split}.h5"
+        if shards:
+            build_virtual(virtual, [out / shard.name for shard in shards])
+        splits[split] = SplitRecord(
+            n_pairs=sum(row.split == split and row.status == "ok" for row in rows),
+            n_patches=sum(shard.n_patches for shard in shards),
+            shards=shards,
+            virtual=record_of(virtual, out) if shards else None,
+            frames=tuple(record for of, part in made if of == split for record in part.frames),
+        )
+    for leftover in out.rglob("*.partial"):
+        leftover.unlink()
+    content = "".join(f"{row.pair_id} {row.blurry_sha256} {row.sharp_sha256}\n" for row in rows)
+    manifest = Manifest(
+        root=out,
+        name=planned.name,
+        tool_version=__version__,
+        bit_depth=planned.bit_depth,
+        options=as_dict(planned.options),
+        source=SourceRecord(
+            planned.source.layout,
+            len(rows),
+            planned.listing_sha256,
+            hashlib.sha256(content.encode()).hexdigest(),
+        ),
+        splits=splits,
+        pairs=rows,
+        problems=planned.problems,
+    )
+    write_manifest(manifest)
+    return manifest
+
+
+def _report(manifest: Manifest) -> PrepareReport:
+    n_pairs = sum(split.n_pairs for split in manifest.splits.values())
+    n_patches = sum(split.n_patches for split in manifest.splits.values())
+    return PrepareReport(n_pairs, n_patches, manifest.failures)

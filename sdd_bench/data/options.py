@@ -1,0 +1,64 @@
+"""What ``prepare`` is asked to do, and the named sets of options for the two published recipes.
+
+``sdd`` gives 60 candidate patches of a 4096x2160 pair and keeps 42; 115 pairs make 4,830, the paper's count. The paper
+states the count alone, the settings are our deduction. ``dpdd`` is DPDNet's published recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sdd_bench.errors import ConfigError
+
+# 2**28 pixels: a 16k square, 0.8 GB as 8-bit RGB.
+_MAX_PIXELS = 1 << 28
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Options of ``prepare``; they are stored in the manifest, and a set is only continued with the same ones."""
+
+    resize: str = "0.5"
+    """``none``, a factor, or WIDTHxHEIGHT; by area averaging."""
+    patch: int = 512
+    """Side of a patch, pixels."""
+    overlap: float = 0.7
+    """Overlap of neighbouring patches; the stride is int((1 - overlap) * patch)."""
+    drop: float = 0.3
+    """Share of patches dropped per pair, the least sharp first."""
+    test: Literal["full", "patches"] = "full"
+    """Store the test split as full pictures or as patches."""
+    resize_test: bool = False
+    """Resize the full pictures of the test split, too."""
+    bit_depth: Literal[8, 16] | None = None
+    """What to make of a set of mixed bit depths; ``None`` keeps the one that all pictures share."""
+    pairs_per_shard: int = 8
+    """Consecutive pairs in a shard, the unit of work."""
+    compression: str = "blosc2"
+    """Filter of the shards: blosc2, or gzip, lzf, none for readers without its plugin."""
+    max_pixels: int = _MAX_PIXELS
+    """Larger pictures are refused."""
+    limit: int | None = None
+    """Use the first so many pairs."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("patch", 1), ("pairs_per_shard", 1), ("max_pixels", 1), ("limit", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} is {value}; expected {least} or more.")
+        for name in ("overlap", "drop"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more and less than 1.")
+        if int((1 - self.overlap) * self.patch + 1e-9) < 1:
+            raise ConfigError(f"overlap {self.overlap} leaves patches of {self.patch} pixels no stride; lower it.")
+        if self.test not in ("full", "patches"):
+            raise ConfigError(f"test is {self.test!r}; expected full or patches.")
+        if self.bit_depth not in (None, 8, 16):
+            raise ConfigError(f"bit_depth is {self.bit_depth}; expected 8 or 16.")
+
+
+PRESETS = {
+    "sdd": PrepareOptions(),
+    "dpdd": PrepareOptions(resize="1680x1120", overlap=0.6),
+}
