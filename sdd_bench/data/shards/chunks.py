@@ -32,7 +32,7 @@ blosc2.set_releasegil(True)
 
 
 def encode(patch: NDArray[np.generic]) -> bytes:
-    """A patch, C-contiguous (H, W, 3) uint8 or uint16, as the bytes of an HDF5 chunk: lossless, the same every time."""
+    """A patch, (H, W, 3) uint8 or uint16, as the bytes of an HDF5 chunk: lossless, the same every time."""
     pixel = 3 * patch.itemsize
     options = blosc2.CParams(
         codec=blosc2.Codec.ZSTD,
@@ -43,18 +43,24 @@ def encode(patch: NDArray[np.generic]) -> bytes:
         filters_meta=[pixel, pixel],
         nthreads=1,
     )
-    packed = blosc2.compress2(patch.reshape(-1), cparams=options)
+    packed = blosc2.compress2(np.ascontiguousarray(patch).reshape(-1), cparams=options)
     frame = blosc2.SChunk(chunksize=patch.nbytes, cparams=options)
     frame.insert_chunk(0, packed)
     data: bytes = frame.to_cframe()
     return data + struct.pack("<I", fletcher32(data))
 
 
-def decode_rows(chunk: bytes, row: int, n_rows: int, *, width: int, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    """Rows ``row`` to ``row + n_rows`` of a patch written by :func:`encode`: (n_rows, width, 3) of type ``dtype``.
+def decode_rows(
+    chunk: bytes, row: int, n_rows: int, *, width: int, dtype: np.dtype[np.generic]
+) -> NDArray[np.generic] | None:
+    """Rows ``row`` to ``row + n_rows`` of a patch written by :func:`encode`.
+
+    Returns:
+        (n_rows, width, 3) of type ``dtype``; ``None`` for a sound Blosc2 chunk that another program wrote in another
+        arrangement: HDF5 itself can read it.
 
     Raises:
-        ValueError: The checksum does not fit, or the frame is not one of ours (then HDF5 itself has to decode it).
+        ValueError: The checksum does not fit, or the frame cannot be unpacked.
     """
     data = memoryview(chunk)[:-4]
     expected = struct.unpack("<I", chunk[-4:])[0]
@@ -64,7 +70,7 @@ def decode_rows(chunk: bytes, row: int, n_rows: int, *, width: int, dtype: np.dt
     try:
         frame = blosc2.schunk_from_cframe(data)
         if frame.typesize != 3 * dtype.itemsize:
-            raise ValueError(f"it holds items of {frame.typesize} bytes")
+            return None
         frame.get_slice(row * width, (row + n_rows) * width, out=pixels)
     except RuntimeError as error:
         raise ValueError(f"it cannot be unpacked ({error})") from error
