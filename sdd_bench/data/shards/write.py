@@ -171,6 +171,7 @@ def build_virtual(path: Path, shards: Sequence[Path]) -> None:
         for dataset in DATASETS:
             shape, dtype = expected(dataset, infos[0].patch, infos[0].bit_depth)
             layout = h5py.VirtualLayout((n_patches, *shape), dtype)
+            layout.dcpl.set_obj_track_times(False)  # else it holds the time it was made
             first = 0
             for name, info in zip(names, infos, strict=True):
                 source = h5py.VirtualSource(name, dataset, shape=(info.n_patches, *shape), dtype=dtype)
