@@ -1,0 +1,85 @@
+r"""The losses of joint deblurring and reblurring learning (Eq. 1-5, 10 of Li et al., 2023).
+
+.. math::
+    \mathcal L &= \mathcal L_d + \alpha\, \mathcal L_r, \qquad \alpha = 0.5 \\
+    \mathcal L_d &= \rho\big(M_{S \to \hat I} (I_S^w - \hat I)\big) + \rho\big(M_{\hat I \to S} (\hat I^w - I_S)\big) \\
+    \mathcal L_r &= \rho(\hat I_B - I_B), \qquad \rho(d) = \overline{\sqrt{d^2 + \varepsilon^2}}
+
+The mean runs over batch, channels and pixels, masked pixels included. Flow and masks carry no gradient; the deblurred
+picture gets its own through the warp of the second (cycle) term as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from sdd_bench.flow.mask import calibration_mask, released_mask, similarity_mask
+from sdd_bench.flow.warp import backwarp
+
+EPSILON = 1e-3
+
+
+class MaskKind(StrEnum):
+    """Where the flow is trusted; see :mod:`sdd_bench.flow.mask`."""
+
+    MAGNITUDE = "magnitude"
+    SIMILARITY = "similarity"
+    RELEASED = "released"
+    NONE = "none"
+
+
+MASKS: dict[MaskKind, Callable[[Tensor, float], Tensor]] = {
+    MaskKind.MAGNITUDE: calibration_mask,
+    MaskKind.SIMILARITY: similarity_mask,
+    MaskKind.RELEASED: released_mask,
+    MaskKind.NONE: lambda flow, tolerance: torch.ones_like(flow[:, :1], dtype=torch.bool),
+}
+
+
+def charbonnier(difference: Tensor, *, epsilon: float = EPSILON) -> Tensor:
+    r"""Mean of :math:`\sqrt{d^2 + \varepsilon^2}` over all elements (Charbonnier et al., 1994)."""
+    return (difference.square() + epsilon**2).sqrt().mean()
+
+
+@dataclass(frozen=True)
+class DeblurringTerms:
+    """The adaptive deblurring loss and what it was made from."""
+
+    loss: Tensor
+    warped_sharp: Tensor
+    """Sharp on the grid of the deblurred picture, :math:`(N, 3, H, W)`."""
+    mask: Tensor
+    """Where the first term counts, :math:`(N, 1, H, W)`, boolean."""
+
+
+def adaptive_deblurring_loss(
+    deblurred: Tensor,
+    sharp: Tensor,
+    flow: Tensor,
+    back_flow: Tensor | None,
+    *,
+    mask: MaskKind = MaskKind.MAGNITUDE,
+    tolerance: float = 0.35,
+) -> DeblurringTerms:
+    """Charbonnier distance after warping each picture onto the other (Eq. 3-5).
+
+    Args:
+        deblurred: Output of the network, :math:`(N, 3, H, W)` in [0, 1].
+        sharp: The captured ground truth, :math:`(N, 3, H, W)`.
+        flow: ``estimate(reference=deblurred, moving=sharp)`` in pixels, :math:`(N, 2, H, W)`.
+        back_flow: ``estimate(reference=sharp, moving=deblurred)``; None leaves the cycle term out.
+        mask: Which calibration mask.
+        tolerance: Relative half-width of the accepted band of the mask.
+    """
+    trusted = MASKS[mask](flow, tolerance)
+    warped_sharp = backwarp(sharp, flow)
+    loss = charbonnier(trusted * (warped_sharp - deblurred))
+    if back_flow is not None:
+        trusted_back = MASKS[mask](back_flow, tolerance)
+        loss = loss + charbonnier(trusted_back * (backwarp(deblurred, back_flow) - sharp))
+    return DeblurringTerms(loss, warped_sharp, trusted)
