@@ -29,6 +29,9 @@ class Rank:
     low: int
     high: int
 
+    def __str__(self) -> str:
+        return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
+
 
 def rank(
     scores: Array,

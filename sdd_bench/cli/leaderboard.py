@@ -1,0 +1,213 @@
+"""``sdd-bench leaderboard``: tables, statistics and a page of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option, progress_bar
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_RUN = click.Path(path_type=Path, exists=True, file_okay=False)
+
+leaderboards_option = click.option(
+    "--leaderboards", type=_FOLDER, default=Path("leaderboards"), show_default=True, metavar="DIR",
+    help="Folder of tables.",
+)  # fmt: skip
+dataset_option = click.option("--dataset", metavar="NAME", help="Name of the table; the run's dataset by default.")
+
+
+@click.group()
+def command() -> None:
+    """Tables people can trust: check, add, verify, compare, render."""
+
+
+@command.command()
+@click.argument("run", type=_RUN)
+@dataset_option
+@json_option
+@handle_errors
+def check(run: Path, dataset: str | None, as_json: bool) -> None:
+    """Whether RUN can be listed, and what is missing."""
+    from dataclasses import asdict
+
+    from sdd_bench.leaderboard.submission import check_run
+
+    checks = check_run(run, dataset=dataset)
+    missing = sum(item.status == "missing" for item in checks)
+    if as_json:
+        echo_json({"listable": not missing, "checks": [asdict(item) for item in checks]})
+    else:
+        for item in checks:
+            click.echo(f"{item.status:8s}{item.what:15s}{item.detail}")
+        click.echo("")
+        click.echo(
+            f"cannot be listed: {missing} missing." if missing else f"can be listed: sdd-bench leaderboard add {run}"
+        )
+    if missing:
+        raise SystemExit(1)
+
+
+@command.command()
+@click.argument("run", type=_RUN)
+@leaderboards_option
+@dataset_option
+@click.option(
+    "--trained-on", default="", metavar="TEXT", help="What the method was trained on, e.g. dpdd or dpdd+lfdof."
+)
+@click.option("--reference", default="", metavar="TEXT", help="Where the method is described.")
+@click.option("--replace", is_flag=True, help="Take the place of rows of the same method and protocol.")
+@json_option
+@handle_errors
+def add(
+    run: Path, leaderboards: Path, dataset: str | None, trained_on: str, reference: str, replace: bool, as_json: bool
+) -> None:
+    """Enter RUN into its table, after recomputing its means."""
+    from dataclasses import asdict
+
+    from sdd_bench.leaderboard.add import add as add_run
+
+    entries = add_run(run, leaderboards, dataset=dataset, trained_on=trained_on, reference=reference, replace=replace)
+    if as_json:
+        echo_json([asdict(entry) for entry in entries])
+        return
+    for entry in entries:
+        click.echo(f"added {entry.method} ({entry.ground_truth}) to {leaderboards / entry.dataset}.csv")
+
+
+@command.command()
+@leaderboards_option
+@click.option("--rerun", type=_RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
+@click.option("--data", type=_RUN, help="With --rerun: the dataset.")
+@click.option("--predictions", type=_RUN, help="With --rerun: the predictions that were scored.")
+@click.option("--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: pictures.")
+@click.option("--seed", type=int, help="With --rerun: choose the same pictures again.")
+@click.option("--device", default="cpu", show_default=True, help="With --rerun: torch device.")
+@click.option(
+    "--flow-weights", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="With --rerun: the run's own."
+)
+@json_option
+@handle_errors
+def verify(
+    leaderboards: Path,
+    rerun: Path | None,
+    data: Path | None,
+    predictions: Path | None,
+    sample: int,
+    seed: int | None,
+    device: str,
+    flow_weights: Path | None,
+    as_json: bool,
+) -> None:
+    """Check every table: schema, order, ranges, hashes, means; --rerun: the scores themselves."""
+    if rerun is not None:
+        if data is None or predictions is None:
+            raise click.UsageError("--rerun needs --data and --predictions.")
+        _rerun(
+            rerun, data, predictions, as_json, n_pictures=sample, seed=seed, device=device, flow_weights=flow_weights
+        )
+        return
+    from dataclasses import asdict
+
+    from sdd_bench.leaderboard.table import tables
+    from sdd_bench.leaderboard.verify import verify as verify_tables
+
+    problems = verify_tables(leaderboards)
+    if as_json:
+        echo_json({"tables": [path.name for path in tables(leaderboards)], "problems": [asdict(p) for p in problems]})
+    elif not problems:
+        click.echo(f"{len(tables(leaderboards))} tables in {leaderboards} are right")
+    finish(problems)
+
+
+def _rerun(run: Path, data: Path, predictions: Path, as_json: bool, **options: Any) -> None:
+    from dataclasses import asdict
+
+    from sdd_bench.data.layouts import open_dataset
+    from sdd_bench.leaderboard.rerun import rerun, rerun_problems
+
+    with progress_bar("scoring again", unit="pictures") as on_progress:
+        results = rerun(run, open_dataset(data), predictions, on_progress=on_progress, **options)
+    if as_json:
+        echo_json([asdict(item) | {"agrees": item.agrees} for item in results])
+    else:
+        pictures = sorted({item.image for item in results})
+        agree = sum(item.agrees for item in results)
+        click.echo(f"{agree} of {len(results)} figures of {len(pictures)} pictures agree ({', '.join(pictures)})")
+    finish(rerun_problems(results))
+
+
+@command.command()
+@click.argument("methods", nargs=-1, required=True)
+@leaderboards_option
+@click.option("--dataset", metavar="NAME", help="Take methods from the table of this dataset.")
+@click.option(
+    "--ground-truth", type=click.Choice(["raw", "warped", "registered"]), default="registered", show_default=True
+)
+@click.option(
+    "--metric", "metrics", multiple=True, type=click.Choice(["psnr", "ssim", "mae", "lpips"]), help="Default: all."
+)
+@click.option("--resamples", type=click.IntRange(min=100), default=10_000, show_default=True)
+@click.option("--seed", type=int, default=2023, show_default=True)
+@json_option
+@handle_errors
+def compare(
+    methods: tuple[str, ...],
+    leaderboards: Path,
+    dataset: str | None,
+    ground_truth: str,
+    metrics: tuple[str, ...],
+    resamples: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Is one better? METHODS: two or more run folders, or names in a table (with --dataset).
+
+    Paired over the same pictures: difference (positive: the first is better) with its 95 % interval, permutation test,
+    Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank intervals.
+    """
+    from sdd_bench.leaderboard.report import compare_methods
+
+    if len(methods) < 2:
+        raise click.UsageError("compare needs at least two methods.")
+    result = compare_methods(
+        methods,
+        leaderboards=leaderboards,
+        dataset=dataset,
+        truth=ground_truth,
+        metrics=metrics,
+        n_resamples=resamples,
+        seed=seed,
+    )
+    if as_json:
+        echo_json(result.as_json())
+        return
+    for title, columns, rows in result.tables():
+        echo_table(title, columns, rows)
+
+
+@command.command()
+@click.argument("out", type=_FOLDER)
+@leaderboards_option
+@click.option(
+    "--pictures", type=(_RUN, _RUN, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
+    help="Show the pictures of this run: its folder, its dataset, its predictions. Repeat for more runs.",
+)  # fmt: skip
+@click.option("--title", default="Leaderboards", show_default=True)
+@json_option
+@handle_errors
+def render(
+    out: Path, leaderboards: Path, pictures: tuple[tuple[Path, Path, Path], ...], title: str, as_json: bool
+) -> None:
+    """Write a page of all tables into OUT: self-contained, opens from disk."""
+    from sdd_bench.leaderboard.page import PictureSource, render_site
+
+    sources = [PictureSource.open(run, data, predictions) for run, data, predictions in pictures]
+    with progress_bar("rendering", unit="pages") as on_progress:
+        index = render_site(leaderboards, out, sources=sources, title=title, on_progress=on_progress)
+    if as_json:
+        echo_json({"page": str(index)})
+    else:
+        click.echo(f"page: {index}")
