@@ -1,0 +1,115 @@
+"""``sdd-bench evaluate``: score a folder of predictions against raw, warped and registered ground truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.types import Split, WarpMode
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", type=_FOLDER)
+@click.option(
+    "--predictions", required=True, type=_FOLDER, help="PNG, TIFF, JPEG or .npy, called after the blurry files."
+)
+@click.option("-o", "--out", type=_FOLDER, help="Run folder.  [default: runs/METHOD]")
+@click.option("--method", help="Name of the method.  [default: name of the folder of predictions]")
+@click.option("--split", type=click.Choice([*Split]), default=Split.TEST, show_default=True)
+@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
+@click.option("--pairs", "pairs_csv", type=_FOLDER, help="CSV of pairs instead of folders.")
+@click.option("--lists", type=_FOLDER, help="Folder of DPDD's name lists.")
+@click.option("--metrics", default="psnr,ssim,mae,lpips", show_default=True, help="A leaderboard needs all four.")
+@click.option("--flow", default="pwcnet", show_default=True, help="pwcnet, dis or ptlflow:NAME.")
+@click.option("--flow-weights", type=_FOLDER, help="A checkpoint instead of the bundled weights.")
+@click.option("--flow-max-size", type=click.IntRange(min=64), help="Longest side at which flow is estimated.")
+@click.option(
+    "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="Of the flow network."
+)
+@click.option("--warp", type=click.Choice([*WarpMode]), default=WarpMode.EXACT, show_default=True)
+@click.option(
+    "--resize", default="none", show_default=True, help="none, a factor or WIDTHxHEIGHT: of blurry and sharp."
+)
+@click.option(
+    "--crop",
+    type=click.Choice(["error", "topleft", "center"]),
+    default="error",
+    show_default=True,
+    help="For predictions smaller than the ground truth: what the network kept.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")
+@click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
+@click.option("--save-warped", is_flag=True, help="Keep warped and registered ground truth in RUN/warped.")
+@jobs_options
+@json_option
+@handle_errors
+def command(
+    data: Path,
+    predictions: Path,
+    out: Path | None,
+    method: str | None,
+    split: str,
+    layout: str,
+    pairs_csv: Path | None,
+    lists: Path | None,
+    metrics: str,
+    jobs: int,
+    dask: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Score PREDICTIONS on DATA: a prepared set, a folder of captures, or a CSV of pairs.
+
+    Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
+    cannot be used; they are listed, the others are scored.
+    """
+    from sdd_bench.data.layouts import open_dataset
+    from sdd_bench.evaluation.options import EvaluateOptions, check_method
+    from sdd_bench.evaluation.run import evaluate
+
+    method = check_method(method if method is not None else predictions.resolve().name)
+    chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)
+    dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
+    for note in dataset.notes:
+        click.echo(note, err=True)
+    with progress_bar("evaluate", unit="pictures") as on_progress:
+        report = evaluate(
+            dataset,
+            predictions,
+            out or Path("runs") / method,
+            method=method,
+            options=chosen,
+            jobs=jobs,
+            dask=dask,
+            on_progress=on_progress,
+        )
+    if as_json:
+        echo_json(report.summary)
+    else:
+        _show(report.summary, report.run)
+    finish(report.problems)
+
+
+def _show(summary: dict[str, Any], run: Path) -> None:
+    from sdd_bench.evaluation.table import COLUMNS, level_lines, motion_lines, score_lines
+
+    count = f"{summary['n_images']} of {summary['n_expected']} pictures"
+    title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"
+    echo_table(f"{title}: mean [95 % interval]", COLUMNS, score_lines(summary))
+    echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
+    metric = summary["metrics"][0]
+    for name, key in (("blur (circle of confusion)", "blur_levels"), ("misalignment", "misalignment_bins")):
+        if len(summary[key]) > 1:
+            columns = (f"{name}, px", "pictures", *COLUMNS[2:])
+            echo_table(f"{summary['method']}: {metric} by {name}", columns, level_lines(summary[key], metric))
+    for note in summary["notes"]:
+        click.echo(f"- {note}")
+    for signature in summary["signature"].values():
+        click.echo(signature)
+    click.echo(f"run: {run}")

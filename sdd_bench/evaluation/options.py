@@ -1,0 +1,77 @@
+"""The options of a run: what changes a score, and what does not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sdd_bench.config import as_dict
+from sdd_bench.errors import ConfigError
+from sdd_bench.types import WarpMode
+
+Crop = Literal["error", "topleft", "center"]
+METRICS = ("psnr", "ssim", "mae", "lpips")
+_NOT_SCORING = ("flow_weights", "device", "save_flow", "save_warped", "limit")
+"""Weights count by the flow's signature, not by their path."""
+_METHOD_NAME = re.compile(r"""[^/\\,;:"'<>|?\x00-\x1f]+""")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How predictions are scored. Defaults are the protocol of the leaderboards."""
+
+    flow: str = "pwcnet"
+    """``pwcnet``, ``dis`` or ``ptlflow:NAME``."""
+    flow_weights: Path | None = None
+    """A checkpoint instead of the bundled weights."""
+    flow_max_size: int | None = None
+    """Longest side at which flow is estimated; None is the size of the pictures."""
+    precision: Literal["32", "bf16"] = "32"
+    """Of the flow network."""
+    warp: WarpMode = WarpMode.EXACT
+    """``released`` reproduces the authors' half-pixel-off sampling."""
+    resize: str = "none"
+    """``none``, a factor, or ``WIDTHxHEIGHT``: applied to blurry and sharp; predictions have that size already."""
+    crop: Crop = "error"
+    """What to do with a prediction smaller than the ground truth: refuse it, or crop the rest to it."""
+    metrics: tuple[str, ...] = METRICS
+    device: str = "cpu"
+    """Torch device of flow and LPIPS."""
+    save_flow: bool = False
+    save_warped: bool = False
+    limit: int | None = None
+    """Only the first so many pairs; such a run is incomplete."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown or not self.metrics or len(set(self.metrics)) != len(self.metrics):
+            raise ConfigError(
+                f"metrics {','.join(self.metrics) or '(none)'}: expected some of {','.join(METRICS)}, each once."
+            )
+        object.__setattr__(self, "metrics", tuple(name for name in METRICS if name in self.metrics))
+        object.__setattr__(self, "warp", WarpMode(self.warp))
+        if self.crop not in ("error", "topleft", "center"):
+            raise ConfigError(f"crop: expected error, topleft or center, got {self.crop!r}.")
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit: expected 1 or more, got {self.limit}.")
+
+    def scoring(self) -> dict[str, object]:
+        """The options that scores depend on, as JSON values; a run folder holds results of one such set."""
+        return {key: value for key, value in as_dict(self).items() if key not in _NOT_SCORING}
+
+
+def check_method(method: str) -> str:
+    """The name of a method as it may stand in a table and in a file name.
+
+    Raises:
+        ConfigError: It is empty, holds a separator or a quote, or is the name of a baseline.
+    """
+    if method in ("identity", "ceiling"):
+        raise ConfigError(f"--method {method}: this is the name of a baseline row; choose another.")
+    if method != method.strip() or not _METHOD_NAME.fullmatch(method) or method.startswith("."):
+        raise ConfigError(
+            f"--method {method!r}: expected a short name without / \\ , ; : ? | < > quotes or line breaks."
+        )
+    return method

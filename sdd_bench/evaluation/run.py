@@ -1,0 +1,212 @@
+"""Score a folder of predictions: from a dataset and predictions to a sealed run folder.
+
+::
+
+    RUN/options.json      what the folder is for; another method or other options are refused
+    RUN/pictures/*.json   one sealed record a picture: what is finished is not computed again
+    RUN/per_image.csv     every score
+    RUN/summary.json      means with intervals, signatures, provenance
+    RUN/run.json          the seal: hashes of both, written last
+    RUN/flow, RUN/warped  on demand: flow of warped ground truth; warped and registered ground truth
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.config import as_dict
+from sdd_bench.data.layouts import PairList
+from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError
+from sdd_bench.evaluation.cache import cache_folder
+from sdd_bench.evaluation.engines import Engines, load_engines
+from sdd_bench.evaluation.matching import Match, match_predictions
+from sdd_bench.evaluation.options import EvaluateOptions, check_method
+from sdd_bench.evaluation.picture import PictureTask, evaluate_picture
+from sdd_bench.evaluation.provenance import provenance
+from sdd_bench.evaluation.reading import notes_on
+from sdd_bench.evaluation.records import PictureRecord
+from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
+from sdd_bench.files import output_errors, write_json
+from sdd_bench.images.resize import parse_resize
+from sdd_bench.parallel import open_executor, run
+from sdd_bench.types import OnProgress, Problem, Progress
+
+SCHEMA = 1
+_DASK_WINDOW = 64
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished run."""
+
+    run: Path
+    summary: dict[str, Any]
+    """The content of ``summary.json``."""
+    notes: tuple[str, ...]
+    """How to read the result."""
+    problems: tuple[Problem, ...]
+    """What could not be scored, and what did not belong."""
+
+
+def evaluate(
+    dataset: PairList,
+    predictions: Path,
+    run_folder: Path,
+    *,
+    method: str | None = None,
+    options: EvaluateOptions | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """Score ``predictions`` on ``dataset`` and write a run folder.
+
+    Args:
+        dataset: From :func:`sdd_bench.data.layouts.open_dataset`.
+        predictions: Folder of files called after the blurry pictures.
+        run_folder: Where the run is written; an unfinished run with the same options goes on.
+        method: Name of the method; None is the name of the folder of predictions.
+        options: How; None is the protocol of the leaderboards.
+        jobs: Local processes.
+        dask: Address of a Dask scheduler instead.
+        on_progress: Called after every picture.
+
+    Raises:
+        PairingError: No prediction matches.
+        ImageError: Not one picture could be scored.
+        ConfigError: Options that do not go together, or a run folder that holds another run.
+        WeightsError: Weights are missing or damaged.
+        OutputError: The run folder cannot be written.
+    """
+    options = options or EvaluateOptions()
+    method = check_method(predictions.resolve().name if method is None else method)
+    parse_resize(options.resize)
+    engines = load_engines(options)
+    pairs = dataset.pairs[: options.limit]
+    matches, problems = match_predictions(dataset.pairs, predictions)
+    if len(pairs) < len(dataset.pairs):
+        wanted, left_out = {pair.name for pair in pairs}, {pair.name for pair in dataset.pairs[len(pairs) :]}
+        matches = [match for match in matches if match.pair.name in wanted]
+        problems = [problem for problem in problems if problem.item not in left_out]
+    run_folder, root = run_folder.resolve(), dataset.root.resolve()
+    split = "+".join(dict.fromkeys(pair.split.value for pair in pairs))
+    _claim(run_folder, method, root.name, split, options, engines)
+    cache = cache_folder(root, run_folder)
+    tasks = [PictureTask(_resolved(match), run_folder, cache, options) for match in matches]
+    records, failures = _score_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
+    problems = [*dataset.problems, *problems, *failures]
+    if not records:
+        reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
+        raise ImageError(f"{predictions}: not one picture could be scored.{reasons}")
+    protocol = protocol_of(
+        records,
+        resize=str(parse_resize(options.resize)),
+        crop=options.crop,
+        metrics=options.metrics,
+        lpips_sha256=engines.lpips_sha256,
+        flow_signature=engines.flow.signature,
+        warp=options.warp,
+    )
+    n_expected = len(dataset.pairs)
+    summary = summarize(
+        records,
+        method=method,
+        dataset=root.name,
+        split=split,
+        n_expected=n_expected,
+        protocol=protocol,
+        problems=problems,
+    )
+    rows = rows_of(records, method)
+    notes = notes_on(rows, method=method, n_expected=n_expected)
+    summary["flow"] = {
+        "name": engines.flow.name,
+        "sha256": engines.flow.sha256,
+        "resolution": engines.flow.resolution,
+        "precision": engines.flow.precision,
+        "signature": engines.flow.signature,
+    }
+    summary["notes"] = notes
+    summary["provenance"] = {**provenance(options.device), "options": _public(options)}
+    write_per_image(run_folder / "per_image.csv", rows)
+    write_json(run_folder / "summary.json", summary)
+    seal_run(run_folder)
+    return RunReport(run_folder, summary, tuple(notes), tuple(problems))
+
+
+def _claim(run_folder: Path, method: str, dataset: str, split: str, options: EvaluateOptions, engines: Engines) -> None:
+    """Make the run folder ours, or check that it is; take off its seal."""
+    path = run_folder / "options.json"
+    ours: dict[str, Any] = {
+        "schema": SCHEMA,
+        "method": method,
+        "dataset": dataset,
+        "split": split,
+        **options.scoring(),
+        "flow_signature": engines.flow.signature,
+        "lpips_sha256": engines.lpips_sha256,
+    }
+    if path.is_file():
+        try:
+            theirs = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ManifestError(f"{path}: not the JSON of a run ({error}). Choose another output folder.") from error
+        differing = [key for key in ours if theirs.get(key) != ours[key]]
+        if differing:
+            changes = "; ".join(f"{key} was {theirs.get(key)!r}, now {ours[key]!r}" for key in differing)
+            raise ConfigError(
+                f"{run_folder}: holds a run with other options ({changes}). Choose another -o, or remove it."
+            )
+        with output_errors(path):
+            (run_folder / "run.json").unlink(missing_ok=True)
+        return
+    if run_folder.is_dir() and any(run_folder.iterdir()):
+        raise OutputError(f"{run_folder}: is not empty and holds no run. Choose another output folder.")
+    write_json(path, ours)
+
+
+def _score_all(
+    tasks: Sequence[PictureTask], *, jobs: int, dask: str | None, on_progress: OnProgress | None
+) -> tuple[list[PictureRecord], list[Problem]]:
+    """Records in the order of the tasks, and what failed; errors that concern the whole run are raised."""
+    records: dict[str, PictureRecord] = {}
+    failures: dict[str, Problem] = {}
+    n_bytes = 0
+    window = _DASK_WINDOW if dask else jobs + 1
+    with open_executor(jobs, dask) as executor:
+        for task, outcome in run(executor, evaluate_picture, tasks, window=window):
+            name = task.match.pair.name
+            if isinstance(outcome, (ImageError, ManifestError)):
+                failures[name] = Problem(name, str(outcome))
+            elif isinstance(outcome, Exception):
+                raise outcome
+            else:
+                records[name] = outcome
+            if on_progress is not None:
+                n_bytes += _size(task)
+                on_progress(Progress(len(records) + len(failures), len(tasks), n_bytes, name))
+    names = [task.match.pair.name for task in tasks]
+    return [records[name] for name in names if name in records], [failures[name] for name in names if name in failures]
+
+
+def _size(task: PictureTask) -> int:
+    pair = task.match.pair
+    files = (task.match.prediction_path, pair.blurry_path, pair.sharp_path)
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _resolved(match: Match) -> Match:
+    """With absolute paths: a worker may stand in another folder."""
+    return Match(match.pair, match.prediction_path.resolve())
+
+
+def _public(options: EvaluateOptions) -> dict[str, Any]:
+    """The options as JSON values; of the weights' path only its name."""
+    values = as_dict(options)
+    values["flow_weights"] = options.flow_weights.name if options.flow_weights else None
+    return values

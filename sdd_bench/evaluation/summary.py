@@ -1,0 +1,238 @@
+"""From the records of pictures to a run folder's ``per_image.csv`` and ``summary.json`` (schema 1).
+
+Means are over pictures, each picture counting once; infinite PSNR is counted apart (see
+:mod:`sdd_bench.evaluation.statistics`). In ``summary.json`` infinity is the text ``inf`` and what is not known is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.evaluation.options import METRICS
+from sdd_bench.evaluation.records import PictureRecord, to_number
+from sdd_bench.evaluation.score import PictureScores, TruthScores
+from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
+from sdd_bench.evaluation.statistics import estimate_mean
+from sdd_bench.files import sha256_of, write_json, write_text
+from sdd_bench.types import GroundTruth, Problem, WarpMode
+
+SCHEMA = 1
+BASELINES = ("identity", "ceiling")
+COLUMNS = (
+    "method",
+    "image",
+    "scene",
+    "group",
+    "ground_truth",
+    *METRICS,
+    "valid_share",
+    "drift_px",
+    "deform_px",
+    "coc_diameter_px",
+    "misalignment_px",
+)
+BLUR_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0)
+"""Lower ends of the blur levels, by the mean diameter of the circle of confusion."""
+MISALIGNMENT_EDGES_PX = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Lower ends of the misalignment bins, by the RMS displacement over the picture."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of one method: its place in the tables, and its scores."""
+
+    method: str
+    record: PictureRecord
+    scores: PictureScores
+
+
+def rows_of(records: Iterable[PictureRecord], method: str) -> list[Row]:
+    """Rows of the method, then of identity and ceiling, each sorted by the picture's name."""
+    ordered = sorted(records, key=lambda record: record.name)
+    rows = [Row(method, record, record.method) for record in ordered]
+    rows += [Row("identity", record, record.baselines.identity) for record in ordered]
+    rows += [Row("ceiling", record, ceiling) for record in ordered if (ceiling := record.baselines.ceiling) is not None]
+    return rows
+
+
+def write_per_image(path: Path, rows: Iterable[Row]) -> None:
+    """Write the long table: one line a method, picture and ground truth."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        record = row.record
+        for truth, scores in row.scores.truths.items():
+            figures = [
+                *(getattr(scores, name) for name in METRICS),
+                scores.valid_share,
+                row.scores.drift_px,
+                row.scores.deform_px,
+                record.coc_diameter_px,
+                record.misalignment_px,
+            ]
+            labels = [row.method, record.name, record.scene, record.group, truth.value]
+            writer.writerow([*labels, *("" if value is None else to_number(value) for value in figures)])
+    write_text(path, text.getvalue())
+
+
+def score_table(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any]:
+    """``{method: {ground truth: {metric: estimate}}}`` of rows."""
+    table: dict[str, Any] = {}
+    for method in dict.fromkeys(row.method for row in rows):
+        of_method = [row for row in rows if row.method == method]
+        scenes = [row.record.scene for row in of_method]
+        table[method] = {
+            truth.value: {
+                metric: {
+                    key: to_number(value) if isinstance(value, float) else value
+                    for key, value in asdict(
+                        estimate_mean([figure(row, truth, metric) for row in of_method], scenes=scenes)
+                    ).items()
+                }
+                for metric in metrics
+            }
+            for truth in GroundTruth
+        }
+    return table
+
+
+def figure(row: Row, truth: GroundTruth, metric: str) -> float:
+    """One number of the table."""
+    scores: TruthScores = row.scores.truths[truth]
+    return float(getattr(scores, metric))
+
+
+def mean_scores(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, dict[str, float | str | None]]:
+    """``{ground truth: {metric: mean}}`` of rows, over the finite values."""
+    return {
+        truth.value: {metric: _mean([figure(row, truth, metric) for row in rows]) for metric in metrics}
+        for truth in GroundTruth
+    }
+
+
+def summarize(
+    records: Sequence[PictureRecord],
+    *,
+    method: str,
+    dataset: str,
+    split: str,
+    n_expected: int,
+    protocol: Protocol,
+    problems: Sequence[Problem],
+) -> dict[str, Any]:
+    """The content of ``summary.json``, but for flow details, notes and provenance.
+
+    Args:
+        records: Of the pictures that were scored, in the order of the pairs.
+        method: Name of the method.
+        dataset: Name of the dataset.
+        split: Its split.
+        n_expected: Pairs of the split.
+        protocol: What the numbers depend on.
+        problems: What went wrong.
+    """
+    rows = rows_of(records, method)
+    metrics = protocol.metrics
+    own = [row for row in rows if row.method == method]
+    methods = list(dict.fromkeys(row.method for row in rows))
+    groups = sorted({row.record.group for row in own if row.record.group})
+
+    def of_group(group: str) -> list[Row]:
+        return [row for row in own if row.record.group == group]
+
+    def moved(get: Callable[[PictureScores], float]) -> dict[str, Any]:
+        return {name: _mean([get(row.scores) for row in rows if row.method == name]) for name in methods}
+
+    return {
+        "schema": SCHEMA,
+        "method": method,
+        "dataset": {
+            "name": dataset,
+            "split": split,
+            "n_pairs": n_expected,
+            "pixels_sha256": protocol.pixels_sha256,
+        },
+        "complete": len(records) == n_expected,
+        "n_images": len(records),
+        "n_expected": n_expected,
+        "bit_depth": _one_or_all(record.bit_depth for record in records),
+        "prediction_bit_depth": _one_or_all(record.prediction_bit_depth for record in records),
+        "resize": protocol.resize,
+        "crop": protocol.crop,
+        "warp": protocol.warp.value,
+        "metrics": list(metrics),
+        "signature": protocol.signatures(),
+        "scores": score_table(rows, metrics),
+        "drift_px": moved(lambda scores: scores.drift_px),
+        "deform_px": moved(lambda scores: scores.deform_px),
+        "groups": {group: mean_scores(of_group(group), metrics) for group in groups},
+        "group_sizes": {group: len(of_group(group)) for group in groups},
+        "blur_levels": _bins(own, BLUR_EDGES_PX, metrics, lambda record: record.coc_diameter_px),
+        "misalignment_bins": _bins(own, MISALIGNMENT_EDGES_PX, metrics, lambda record: record.misalignment_px),
+        "misalignment_source": _one_or_all(record.misalignment_source for record in records),
+        "problems": [asdict(problem) for problem in problems],
+    }
+
+
+def protocol_of(
+    records: Sequence[PictureRecord],
+    *,
+    resize: str,
+    crop: str,
+    metrics: tuple[str, ...],
+    lpips_sha256: str,
+    flow_signature: str,
+    warp: WarpMode,
+) -> Protocol:
+    """What the numbers of ``records`` (in the order of the pairs) depend on, apart from the method."""
+    crops = [(record.name, record.crop) for record in records if record.crop]
+    return Protocol(
+        pixels_sha256=dataset_sha256((record.blurry_sha256, record.sharp_sha256) for record in records),
+        bit_depth=str(_one_or_all(record.bit_depth for record in records)),
+        resize=resize,
+        crop=describe_crop(crop, crops, len(records)),
+        metrics=metrics,
+        lpips_sha256=lpips_sha256,
+        flow_signature=flow_signature,
+        warp=warp,
+    )
+
+
+def seal_run(run: Path) -> None:
+    """Write ``run.json``: the hashes of the run's tables. A run folder without it is not finished."""
+    files = ("per_image.csv", "summary.json")
+    write_json(run / "run.json", {"schema": SCHEMA, "files": {name: sha256_of(run / name) for name in files}})
+
+
+def _mean(values: Sequence[float]) -> float | str | None:
+    finite = [value for value in values if abs(value) != float("inf")]
+    return to_number(sum(finite) / len(finite)) if finite else None
+
+
+def _one_or_all(values: Iterable[int | str]) -> int | str:
+    """The value all share, else all there are, as ``8+16``."""
+    found = sorted(set(values), key=lambda value: (str(type(value)), value))
+    return found[0] if len(found) == 1 else "+".join(map(str, found))
+
+
+def _bins(
+    rows: Sequence[Row],
+    edges: Sequence[float],
+    metrics: Sequence[str],
+    measure: Callable[[PictureRecord], float | None],
+) -> list[dict[str, Any]]:
+    """Scores of the method by level of a measure; levels without pictures are left out."""
+    bins = []
+    for low, high in zip(edges, (*edges[1:], float("inf")), strict=True):
+        inside = [row for row in rows if (value := measure(row.record)) is not None and low <= value < high]
+        if inside:
+            bins.append(
+                {"from_px": low, "to_px": to_number(high), "n": len(inside), "scores": mean_scores(inside, metrics)}
+            )
+    return bins

@@ -1,0 +1,287 @@
+"""Runs from a set and a folder of predictions to a sealed run folder."""
+
+import csv
+import dataclasses
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, WeightsError
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.run import RunReport, evaluate
+from sdd_bench.files import sha256_of
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def score(make_set: Any, predictions: Path, run: Path, fast: EvaluateOptions) -> Any:
+    """Makes three pairs at the first call, and scores."""
+    found = {}
+
+    def call(**changes: Any) -> RunReport:
+        dataset = found.setdefault("set", None) or make_set()
+        found["set"] = changes.pop("dataset", dataset)
+        jobs, dask = changes.pop("jobs", 1), changes.pop("dask", None)
+        folder, method = changes.pop("run_folder", run), changes.pop("method", None)
+        options = dataclasses.replace(fast, **changes)
+        return evaluate(found["set"], predictions, folder, method=method, options=options, jobs=jobs, dask=dask)
+
+    return call
+
+
+def _rows(run: Path) -> list[dict[str, str]]:
+    with open(run / "per_image.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path) -> None:
+    report = score()
+    assert report.problems == ()
+    rows = _rows(run)
+    assert [(row["method"], row["image"], row["ground_truth"]) for row in rows] == [
+        (method, f"p{number}", truth)
+        for method in ("ours", "identity", "ceiling")
+        for number in range(3)
+        for truth in ("raw", "warped", "registered")
+    ]
+    first = rows[0]
+    assert list(first) == ["method", "image", "scene", "group", "ground_truth", "psnr", "ssim", "mae", "lpips", "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px"]
+    assert (first["scene"], first["group"], first["lpips"], first["coc_diameter_px"]) == ("s0", "outdoor", "", "1.0")
+    assert float(first["misalignment_px"]) == pytest.approx(math.hypot(3, 2))
+
+
+def test_means_of_the_summary_are_those_of_the_table(score: Any, run: Path) -> None:
+    score()
+    summary = json.loads((run / "summary.json").read_text())
+    rows = _rows(run)
+    for method, truths in summary["scores"].items():
+        for truth, metrics in truths.items():
+            for metric, estimate in metrics.items():
+                values = [
+                    float(row[metric]) for row in rows if row["method"] == method and row["ground_truth"] == truth
+                ]
+                assert estimate["mean"] == pytest.approx(statistics.fmean(values), rel=1e-6)
+                assert estimate["median"] == pytest.approx(statistics.median(values), rel=1e-6)
+                assert estimate["low"] <= estimate["mean"] <= estimate["high"]
+                assert estimate["n_infinite"] == 0
+    indoor = [float(row["psnr"]) for row in rows if (row["method"], row["group"]) == ("ours", "indoor")]
+    assert summary["groups"]["indoor"]["raw"]["psnr"] == pytest.approx(indoor[0], rel=1e-6)
+    assert summary["group_sizes"] == {"indoor": 1, "outdoor": 2}
+    assert [(level["from_px"], level["n"]) for level in summary["blur_levels"]] == [(0.0, 2), (5.0, 1)]
+    assert [(level["from_px"], level["n"]) for level in summary["misalignment_bins"]] == [(2.0, 3)]
+
+
+def test_the_summary_says_what_the_run_depends_on(score: Any, run: Path) -> None:
+    summary = score().summary
+    assert summary == json.loads((run / "summary.json").read_text())
+    assert (summary["schema"], summary["method"], summary["complete"]) == (1, "ours", True)
+    assert summary["dataset"]["name"] == "captures"
+    assert (summary["dataset"]["split"], summary["dataset"]["n_pairs"]) == ("test", 3)
+    assert (summary["bit_depth"], summary["resize"], summary["crop"], summary["warp"]) == (8, "none", "none", "exact")
+    assert summary["flow"]["name"] == "dis"
+    assert summary["provenance"]["options"]["metrics"] == ["psnr", "ssim", "mae"]
+    assert f"pixels={summary['dataset']['pixels_sha256']}" in summary["signature"]["raw"]
+    assert "warp=exact" in summary["signature"]["warped"]
+
+
+def test_the_seal_is_written_last_and_names_the_hashes(score: Any, run: Path) -> None:
+    score()
+    seal = json.loads((run / "run.json").read_text())
+    assert seal == {"schema": 1, "files": {name: sha256_of(run / name) for name in ("per_image.csv", "summary.json")}}
+    assert (run / "run.json").stat().st_mtime_ns >= max(
+        (run / name).stat().st_mtime_ns for name in ("per_image.csv", "summary.json")
+    )
+
+
+def test_ground_truths_rank_as_the_geometry_says(score: Any) -> None:
+    scores = score().summary["scores"]
+    means = {m: {t: scores[m][t]["psnr"]["mean"] for t in scores[m]} for m in scores}
+    assert means["identity"]["warped"] == means["identity"]["registered"] > means["identity"]["raw"] + 2
+    assert means["ceiling"]["registered"] > means["ours"]["registered"] > means["identity"]["registered"]
+
+
+def test_finished_pictures_are_not_computed_again(score: Any, run: Path) -> None:
+    score()
+    before = _stamps(run / "pictures")
+    table = (run / "per_image.csv").read_bytes()
+    score()
+    assert _stamps(run / "pictures") == before
+    assert (run / "per_image.csv").read_bytes() == table
+
+
+def test_a_changed_prediction_is_computed_again_and_only_it(score: Any, run: Path, predictions: Path) -> None:
+    score()
+    before, rows = _stamps(run / "pictures"), _rows(run)
+    cv2.imwrite(str(predictions / "p1.png"), 255 - cv2.imread(str(predictions / "p1.png")))
+    score()
+    after = _stamps(run / "pictures")
+    assert [name for name in before if before[name] != after[name]] == ["p1.json"]
+    changed = {(row["method"], row["image"]) for row, other in zip(_rows(run), rows, strict=True) if row != other}
+    assert changed == {("ours", "p1")}
+
+
+def test_a_changed_ground_truth_is_computed_again(score: Any, run: Path) -> None:
+    before = score().summary
+    path = run.parent / "captures/test/gt/p2.png"
+    cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    after = score().summary
+    assert after["scores"]["ours"]["raw"] != before["scores"]["ours"]["raw"]
+    assert after["signature"]["raw"] != before["signature"]["raw"]
+
+
+def test_a_limited_run_is_incomplete_and_can_be_finished(score: Any, run: Path) -> None:
+    report = score(limit=2)
+    assert (report.summary["complete"], report.summary["n_images"], report.summary["n_expected"]) == (False, 2, 3)
+    assert report.problems == ()
+    assert report.notes[0].startswith("INCOMPLETE: 2 of 3")
+    before = _stamps(run / "pictures")
+    assert score().summary["complete"]
+    assert {name: _stamps(run / "pictures")[name] for name in before} == before
+
+
+def test_a_second_method_reuses_flows_and_baselines(score: Any, run: Path) -> None:
+    first = score()
+    shared = run.parent / "captures/registered"
+    before = _stamps(shared)
+    assert {Path(name).suffix for name in before} == {".flo", ".json"}
+    second = score(run_folder=run.with_name("other"), method="other")
+    assert _stamps(shared) == before
+    assert second.summary["signature"] == first.summary["signature"]
+    assert second.summary["scores"]["identity"] == first.summary["scores"]["identity"]
+
+
+def test_flow_and_ground_truth_can_be_kept(score: Any, run: Path) -> None:
+    from sdd_bench.flow.flo import read_flo
+
+    score()
+    score(save_flow=True, save_warped=True)
+    flow = read_flo(run / "flow/p0.flo")
+    assert flow.shape == (2, 96, 128)
+    np.testing.assert_allclose(np.median(flow, axis=(1, 2)), (3, -2), atol=0.15)
+    aligned = cv2.imread(str(run.parent / "captures/truth/test/p0_aligned.png")).astype(float)
+    for truth in ("warped", "registered"):
+        kept = cv2.imread(str(run / f"warped/{truth}/p0.png")).astype(float)
+        assert np.abs(kept - aligned)[8:-8, 8:-8].mean() < 3
+
+
+def test_other_options_or_another_method_refuse_the_folder(score: Any, run: Path) -> None:
+    score()
+    with pytest.raises(ConfigError, match=r"holds another run \(warp was 'exact', now 'released'\)"):
+        score(warp="released")
+    with pytest.raises(ConfigError, match="method was 'ours', now 'theirs'"):
+        score(method="theirs")
+    assert (run / "run.json").is_file(), "a refused call leaves the finished run as it is"
+
+
+def test_a_folder_of_something_else_is_left_alone(score: Any, predictions: Path) -> None:
+    with pytest.raises(OutputError, match="ours: is not empty and holds no run"):
+        score(run_folder=predictions)
+
+
+def test_a_damaged_options_file_is_named(score: Any, run: Path) -> None:
+    run.mkdir()
+    (run / "options.json").write_text("[1")
+    with pytest.raises(ManifestError, match=r"options\.json: not the JSON of a run"):
+        score()
+
+
+def test_a_damaged_record_is_computed_again(score: Any, run: Path) -> None:
+    score()
+    table = (run / "per_image.csv").read_bytes()
+    (run / "pictures/p0.json").write_text('{"schema": 1')
+    (run / "pictures/p1.json").write_text("{}")
+    score()
+    assert (run / "per_image.csv").read_bytes() == table
+
+
+def test_bad_predictions_are_listed_and_the_others_scored(score: Any, predictions: Path, make_set: Any) -> None:
+    dataset = make_set(7)
+    (predictions / "p0.png").unlink()
+    (predictions / "p1.png").write_bytes(b"")
+    cv2.imwrite(str(predictions / "p2.png"), np.zeros((40, 40, 3), np.uint8))
+    (predictions / "p3.png").unlink()
+    np.save(predictions / "p3.npy", np.full((96, 128, 3), np.nan, np.float32))
+    (predictions / "p4.npy").write_bytes(b"x")
+    cv2.imwrite(str(predictions / "stranger.png"), np.zeros((40, 40, 3), np.uint8))
+    report = score(dataset=dataset)
+    reasons = {problem.item: problem.reason for problem in report.problems}
+    assert list(reasons) == ["p0", "p4", "stranger.png", "p1", "p2", "p3"]
+    assert "several predictions" in reasons["p4"]
+    assert "no prediction" in reasons["p0"]
+    assert "p1.png" in reasons["p1"]
+    assert "not a crop of it" in reasons["p2"]
+    assert "NaN" in reasons["p3"]
+    assert (report.summary["complete"], report.summary["n_images"]) == (False, 2)
+    assert [problem["item"] for problem in report.summary["problems"]] == list(reasons)
+
+
+def test_no_usable_prediction_at_all_is_an_error(score: Any, predictions: Path, make_set: Any, run: Path) -> None:
+    dataset = make_set(2)
+    for path in predictions.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(ImageError, match="not one picture could be scored"):
+        score(dataset=dataset)
+    assert not (run / "run.json").exists()
+
+
+def test_missing_lpips_weights_say_how_to_get_them(
+    score: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path
+) -> None:
+    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(WeightsError, match="sdd-bench weights fetch"):
+        score(metrics=("psnr", "lpips"))
+    assert not run.exists()
+
+
+def test_equal_pictures_are_counted_as_infinite(score: Any, run: Path, predictions: Path, make_set: Any) -> None:
+    dataset = make_set(3)
+    (predictions / "p0.png").write_bytes((run.parent / "captures/test/gt/p0.png").read_bytes())
+    report = score(dataset=dataset)
+    estimate = report.summary["scores"]["ours"]["raw"]["psnr"]
+    values = [float(row["psnr"]) for row in _rows(run) if (row["method"], row["ground_truth"]) == ("ours", "raw")]
+    assert values[0] == math.inf
+    assert estimate["n_infinite"] == 1
+    assert estimate["mean"] == pytest.approx(statistics.fmean(values[1:]), rel=1e-6)
+    assert estimate["median"] == pytest.approx(statistics.median(values), rel=1e-6)
+    assert any("1 PSNR value(s) of ours are infinite" in note for note in report.notes)
+
+
+def test_pwcnet_is_the_default_flow(make_set: Any, predictions: Path, run: Path) -> None:
+    options = EvaluateOptions(metrics=("psnr",))
+    summary = evaluate(make_set(1), predictions, run, options=options).summary
+    assert summary["flow"]["name"] == "pwcnet"
+    assert summary["flow"]["sha256"][:12] in summary["signature"]["registered"]
+    identity = summary["scores"]["identity"]
+    assert identity["registered"]["psnr"]["mean"] > identity["raw"]["psnr"]["mean"] + 2
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_table_of_one(score: Any, run: Path) -> None:
+    score()
+    score(jobs=2, run_folder=run.with_name("two"))
+    assert (run.with_name("two") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_table_of_one_process(score: Any, run: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    score()
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        score(dask=cluster.scheduler_address, run_folder=run.with_name("dask"))
+    assert (run.with_name("dask") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
