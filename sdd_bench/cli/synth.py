@@ -1,0 +1,68 @@
+"""``sdd-bench synth``: an SDD-style set with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, handle_errors, jobs_options, json_option, progress_bar
+
+
+def _range_option(name: str, text: str) -> Any:
+    return click.option(f"--{name}", type=float, nargs=2, default=None, metavar="MIN MAX", help=text)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--preset", type=click.Choice(["sdd", "half", "small"]), default=None,
+              help="Picture size: sdd 4096x2160, half 2048x1080, small 640x384 [sdd].")  # fmt: skip
+@click.option("--size", metavar="WxH", help="Picture size in pixels, instead of the preset's.")
+@click.option("--train", "n_train", type=int, default=None, help="Training pairs [8].")
+@click.option("--test", "n_test", type=int, default=None, help="Test pairs [4].")
+@click.option("--pairs-per-scene", type=int, default=None, help="Captures of one scene [1].")
+@click.option("--seed", type=int, default=None, help="Same seed, same bytes [0].")
+@click.option("--photos", type=click.Path(path_type=Path), help="Make the scenes of these sharp photographs.")
+@_range_option("zoom-range", "Zoom, blurry to sharp [what the lens does: focus breathing].")
+@_range_option("shift-range", "Shift in x and y, pixels [-0.5 % to 0.5 % of the width].")
+@_range_option("rotation-range", "Rotation, degrees [-0.1 0.1].")
+@_range_option("parallax-range", "Motion of the nearest layer against the farthest, pixels [0 0].")
+@_range_option(
+    "coc-range", "Largest circle of confusion of a pair, diameter in pixels [0.25 % to 0.75 % of the width]."
+)
+@_range_option("exposure-range", "Light of blurry over light of sharp [0.9 1.2].")
+@click.option("--color-cast", type=float, help="Each channel's exposure is off by up to this share [0.02].")
+@click.option("--shot-noise", type=float, help="Photon noise at white, linear light [0.007].")
+@click.option("--read-noise", type=float, help="Noise in the dark, linear light [0.0005].")
+@click.option("--layers", "n_layers", type=int, default=None, help="Layers of depth, the background included [4].")
+@_range_option("depth-range", "Nearest and farthest layer, metres [1.5 8].")
+@click.option("--focal-length", "focal_length_mm", type=float, help="Millimetres [50].")
+@click.option("--sensor-width", "sensor_width_mm", type=float, help="Millimetres [36].")
+@click.option("--f-number", type=float, help="Aperture of the blurry picture [whatever gives --coc-range].")
+@click.option("--blades", type=int, default=None, help="Of the iris; 0 is round [0].")
+@click.option("--bit-depth", type=int, default=None, help="8 or 16 [8].")
+@click.option("--truth", help="small: JSON; full: also flow, aligned sharp picture, blur map [small].")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of options; the command line wins.")
+@jobs_options
+@json_option
+@handle_errors
+def command(
+    out: Path, preset: str | None, size: str | None, config: Path | None, jobs: int, dask: str | None, as_json: bool,
+    **overrides: Any,
+) -> None:  # fmt: skip
+    """Make an SDD-style set in OUT: blurry and sharp pairs whose zoom, shift and blur are known exactly.
+
+    Run the same command again to finish an interrupted set. Defaults are in [brackets].
+    """
+    from sdd_bench.data.synthetic import load_options, synthesize
+
+    options = load_options(config, preset=preset, size=size, overrides=overrides)
+    with progress_bar("synth") as on_progress:
+        report = synthesize(out, options, jobs=jobs, dask=dask, on_progress=on_progress)
+    if as_json:
+        echo_json({"out": str(report.out), "n_pairs": report.n_pairs, "n_made": report.n_made,
+                   "n_bytes": report.n_bytes})  # fmt: skip
+        return
+    row = (report.out, report.n_pairs, report.n_made, f"{report.n_bytes / 1e6:.1f}")
+    echo_table("synthetic set", ("folder", "pairs", "made now", "MB written"), [row])
