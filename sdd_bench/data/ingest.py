@@ -22,10 +22,11 @@ from sdd_bench.config import as_dict
 from sdd_bench.data.manifest import Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
 from sdd_bench.data.options import PRESETS, PrepareOptions
 from sdd_bench.data.plan import PreparePlan, plan
-from sdd_bench.data.resume import begin, check_finished
+from sdd_bench.data.resume import begin, check_finished, check_output
 from sdd_bench.data.shards import build_virtual
 from sdd_bench.data.units import PARTS, Part, Task, Unit, read_part, run_unit
 from sdd_bench.errors import OutputError
+from sdd_bench.files import output_errors
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Pair, Problem, Progress
 
@@ -81,11 +82,12 @@ def carry_out(
         manifest = check_finished(out, planned)
         shutil.rmtree(out / PARTS, ignore_errors=True)
         return dataclasses.replace(_report(manifest), was_finished=True)
-    begin(out, planned)
-    lock = FileLock(out / PARTS / "run.lock", timeout=0)
+    check_output(out)
+    with output_errors(out):
+        (out / PARTS).mkdir(parents=True, exist_ok=True)
     try:
-        with lock:
-            parts = _make(out, planned, jobs, dask, on_progress)
+        with FileLock(out / PARTS / "run.lock", timeout=0):
+            parts = _make(out, planned, begin(out, planned), jobs, dask, on_progress)
             manifest = _seal(out, planned, parts)
     except Timeout as error:
         raise OutputError(f"{out}: another run is writing here. Wait for it, or choose another folder.") from error
@@ -94,16 +96,17 @@ def carry_out(
 
 
 def _make(
-    out: Path, planned: PreparePlan, jobs: int, dask: str | None, on_progress: OnProgress | None
+    out: Path, planned: PreparePlan, plan_sha256: str, jobs: int, dask: str | None, on_progress: OnProgress | None
 ) -> dict[str, Part]:
     """Every unit's part: those that are there, and the others made."""
-    parts = {unit.name: part for unit in planned.units if (part := read_part(out, unit.name)) is not None}
+    there = ((unit, read_part(out, unit.name, plan_sha256)) for unit in planned.units)
+    parts = {unit.name: part for unit, part in there if part is not None}
     left = [unit for unit in planned.units if unit.name not in parts]
     progress = _Counter(planned, on_progress, done=[unit for unit in planned.units if unit.name in parts])
     is_serial = jobs == 1 and dask is None
     function = functools.partial(run_unit, on_pair=progress.add) if is_serial else run_unit
-    root = planned.source.root.absolute()
-    tasks = (Task(unit, root, out, planned.options, planned.bit_depth) for unit in left)
+    root, options, bit_depth = planned.source.root, planned.options, planned.bit_depth
+    tasks = (Task(unit, root, out, options, bit_depth, plan_sha256) for unit in left)
     with open_executor(jobs, dask) as executor:
         for task, outcome in run(executor, function, tasks, window=_window(jobs, dask)):
             if isinstance(outcome, Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sdd_bench.data.shards import COMPRESSIONS
 from sdd_bench.errors import ConfigError
 
 # 2**28 pixels: a 16k square, 0.8 GB as 8-bit RGB.
@@ -54,6 +55,8 @@ class PrepareOptions:
             raise ConfigError(f"overlap {self.overlap} leaves patches of {self.patch} pixels no stride; lower it.")
         if self.test not in ("full", "patches"):
             raise ConfigError(f"test is {self.test!r}; expected full or patches.")
+        if self.compression not in COMPRESSIONS:
+            raise ConfigError(f"compression is {self.compression!r}; expected one of {', '.join(COMPRESSIONS)}.")
         if self.bit_depth not in (None, 8, 16):
             raise ConfigError(f"bit_depth is {self.bit_depth}; expected 8 or 16.")
 

@@ -60,6 +60,8 @@ def plan(
         PairingError: No pairs, or an unknown or ambiguous layout.
         ConfigError: The pictures have both 8 and 16 bits, and ``options.bit_depth`` does not say what to make of it.
     """
+    source = source.absolute()  # workers may run in other folders
+    pairs_csv = pairs_csv and pairs_csv.absolute()
     found = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, limit=options.limit)
     resize = parse_resize(options.resize)
     depths: dict[int, Path] = {}

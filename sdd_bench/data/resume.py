@@ -15,11 +15,34 @@ from sdd_bench.data.units import PARTS, PLAN_JSON, part_path, read_part
 from sdd_bench.errors import ManifestError, OutputError
 from sdd_bench.files import output_errors, sha256_of, write_json
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "h5py", "hdf5plugin")
+_LIBRARIES = ("numpy", "opencv-python-headless", "h5py", "hdf5plugin", "blosc2")
 
 
-def begin(out: Path, planned: PreparePlan) -> None:
-    """Make ``out``, or check that what was begun there is the same work."""
+def check_output(out: Path) -> None:
+    """Refuse a folder that holds anything but a prepared set or what a killed run left.
+
+    Raises:
+        OutputError: It does, or is no folder.
+    """
+    with output_errors(out):
+        entries = sorted(entry.name for entry in out.iterdir()) if out.exists() else []
+    if entries and PARTS not in entries:
+        raise OutputError(
+            f"{out}: holds {entries[0]} and is no prepared set. Choose an empty folder, so that nothing is mixed."
+        )
+
+
+def begin(out: Path, planned: PreparePlan) -> str:
+    """Write the plan down, or check that what was begun in ``out`` is the same work.
+
+    A plan of which no unit was finished gives way to the new one.
+
+    Returns:
+        The sha256 of the plan: units know by it which run they belong to.
+
+    Raises:
+        ManifestError: Other work was begun there, or its pictures changed since.
+    """
     wanted = {
         "tool_version": __version__,
         "libraries": {library: version(library) for library in _LIBRARIES},
@@ -29,24 +52,21 @@ def begin(out: Path, planned: PreparePlan) -> None:
         "listing_sha256": planned.listing_sha256,
     }
     path = out / PARTS / PLAN_JSON
-    if not path.exists():
-        with output_errors(out):
-            entries = [entry.name for entry in out.iterdir() if entry.name != PARTS] if out.exists() else []
-        if entries:
-            raise OutputError(
-                f"{out}: holds {entries[0]} and is no prepared set. Choose an empty folder, so that nothing is mixed."
-            )
+    parts = [entry for entry in path.parent.glob("*.json") if entry != path]
+    if not parts or not path.exists():
         write_json(path, wanted)
-        return
+        return sha256_of(path)
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ManifestError(f"{path}: damaged ({error}). Remove {out} and run again.") from error
     _refuse_difference(out, begun, wanted, "begun")
+    plan_sha256 = sha256_of(path)
     for unit in planned.units:
-        part = read_part(out, unit.name)
+        part = read_part(out, unit.name, plan_sha256)
         if part is not None:
             _refuse_changed(out, part_path(out, unit.name), part.rows, planned)
+    return plan_sha256
 
 
 def check_finished(out: Path, planned: PreparePlan) -> Manifest:

@@ -63,6 +63,8 @@ class Task:
     out: Path
     options: PrepareOptions
     bit_depth: int
+    plan_sha256: str
+    """Of the plan the unit belongs to."""
 
     def __str__(self) -> str:
         return self.unit.name
@@ -72,6 +74,7 @@ class Task:
 class Part:
     """What a finished unit left."""
 
+    plan_sha256: str
     name: str
     rows: tuple[PairRow, ...]
     shard: FileRecord | None
@@ -83,11 +86,12 @@ def part_path(out: Path, name: str) -> Path:
     return out / PARTS / f"{name}.json"
 
 
-def read_part(out: Path, name: str) -> Part | None:
-    """The part of a finished unit whose files are all there; ``None`` when it has to be made."""
+def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
+    """The part of a finished unit of this plan whose files are all there; ``None`` when it has to be made."""
     try:
         value = json.loads(part_path(out, name).read_text(encoding="utf-8"))
         part = Part(
+            value["plan_sha256"],
             value["name"],
             tuple(PairRow(**row) for row in value["rows"]),
             FileRecord(**value["shard"]) if value["shard"] is not None else None,
@@ -97,6 +101,8 @@ def read_part(out: Path, name: str) -> Part | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestError(f"{part_path(out, name)}: damaged ({error}). Delete it and run again.") from error
+    if part.plan_sha256 != plan_sha256:
+        return None
     files = (*part.frames, *([part.shard] if part.shard else []))
     whole = all((out / file.name).is_file() and (out / file.name).stat().st_size == file.n_bytes for file in files)
     return part if whole else None
@@ -112,10 +118,10 @@ def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
         ManifestError: The run this unit belongs to has ended.
     """
     folder, name = task.out / PARTS, task.unit.name
-    if not (folder / PLAN_JSON).is_file():
+    if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
         raise ManifestError(f"{task.out}: the run that {name} belongs to has ended.")
     with FileLock(folder / f"{name}.lock"):
-        part = read_part(task.out, name)
+        part = read_part(task.out, name, task.plan_sha256)
         if part is None:
             part = _make_shard(task, on_pair) if task.unit.as_patches else _make_frames(task, on_pair)
             write_json(part_path(task.out, name), dataclasses.asdict(part))
@@ -152,8 +158,8 @@ def _make_shard(task: Task, on_pair: OnPair | None) -> Part:
     )
     if n_patches == 0:
         path.unlink()
-        return Part(task.unit.name, tuple(rows), None, ())
-    return Part(task.unit.name, tuple(rows), record_of(path, task.out, n_patches=n_patches), ())
+        return Part(task.plan_sha256, task.unit.name, tuple(rows), None, ())
+    return Part(task.plan_sha256, task.unit.name, tuple(rows), record_of(path, task.out, n_patches=n_patches), ())
 
 
 def _make_frames(task: Task, on_pair: OnPair | None) -> Part:
@@ -164,11 +170,11 @@ def _make_frames(task: Task, on_pair: OnPair | None) -> Part:
             try:
                 frames += _write_frames(task, pair, row, *loaded.photographs)
             except ImageError as error:
-                row = _failed(row, error)
+                row = _failed(task, row, error)
         rows.append(row)
         if on_pair is not None:
             on_pair(pair)
-    return Part(task.unit.name, tuple(rows), None, tuple(frames))
+    return Part(task.plan_sha256, task.unit.name, tuple(rows), None, tuple(frames))
 
 
 def _ahead(task: Task, load: Callable[[Task, int], _Loaded]) -> Iterator[tuple[Pair, _Loaded]]:
@@ -213,7 +219,7 @@ def _load_frames(task: Task, index: int) -> _Loaded:
             message=_message(blurry, sharp),
         )
     except ImageError as error:
-        return _Loaded(_failed(row, error))
+        return _Loaded(_failed(task, row, error))
     return _Loaded(row, (blurry, sharp))
 
 
@@ -228,7 +234,7 @@ def _load_patches(task: Task, index: int) -> _Loaded:
         )
         candidates = windows(*sharp.shape[:2], patch=options.patch, overlap=options.overlap)
     except ImageError as error:
-        return _Loaded(_failed(loaded.row, error))
+        return _Loaded(_failed(task, loaded.row, error))
     scores = sharpness(sharp, candidates)
     kept = choose(scores, drop=options.drop)
     patches = PairPatches(
@@ -312,5 +318,6 @@ def _message(blurry: Photograph, sharp: Photograph) -> str:
     return "; ".join(f"{side}: {photograph.message}" for side, photograph in sides if photograph.message)
 
 
-def _failed(row: PairRow, error: ImageError) -> PairRow:
-    return dataclasses.replace(row, n_patches=0, status="failed", message=str(error))
+def _failed(task: Task, row: PairRow, error: ImageError) -> PairRow:
+    message = str(error).replace(f"{task.source}{os.sep}", "")  # the set says the same wherever its source stood
+    return dataclasses.replace(row, n_patches=0, status="failed", message=message)

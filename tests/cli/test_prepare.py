@@ -1,0 +1,167 @@
+"""``sdd-bench prepare``: exit statuses and what is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from sdd_bench.cli.main import main
+from sdd_bench.data.manifest import read_manifest
+
+SMALL = ("--resize", "none", "--patch", "32", "--overlap", "0.5")
+
+
+def _prepare(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["prepare", *map(str, arguments)])
+
+
+def _picture(path: Path, *, height: int = 48, width: int = 64, bits: int = 8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ramp = np.arange(height * width * 3).reshape(height, width, 3) % 251
+    assert cv2.imwrite(str(path), ramp.astype(np.uint8 if bits == 8 else np.uint16))
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
+    """An SDD folder of two train pairs and one test pair."""
+    for name in ("train/{}/a.png", "train/{}/b.png", "test/{}/c.png"):
+        for side in ("blur", "gt"):
+            _picture(tmp_path / "captures" / name.format(side))
+    return tmp_path / "captures"
+
+
+def test_a_set_is_made_and_made_once(captures: Path, tmp_path: Path) -> None:
+    first = _prepare(captures, tmp_path / "out", *SMALL)
+    assert (first.exit_code, first.stdout.strip()) == (0, f"{tmp_path}/out: finished: 3 pairs, 10 patches")
+    assert read_manifest(tmp_path / "out").options["patch"] == 32
+    again = _prepare(captures, tmp_path / "out", *SMALL, "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout) == {
+        "out": str(tmp_path / "out"),
+        "n_pairs": 3,
+        "n_patches": 10,
+        "problems": [],
+        "was_finished": True,
+    }
+
+
+def test_a_dry_run_shows_the_pairing_and_the_plan_and_writes_nothing(captures: Path, tmp_path: Path) -> None:
+    (captures / "train/blur/notes.txt").write_text("f/1.8")
+    result = _prepare(captures, tmp_path / "out", *SMALL, "--dry-run")
+    assert result.exit_code == 1
+    assert "train/blur/a.png" in result.stdout
+    assert "patches expected" in result.stdout
+    assert "train/blur/notes.txt: not a picture" in result.stderr
+    result = _prepare(captures, tmp_path / "out", *SMALL, "--dry-run", "--json", "--limit", 2)
+    value = json.loads(result.stdout)
+    assert (value["pairs"], value["patches_expected"], value["bit_depth"], value["left_out"]) == (2, 10, 8, 1)
+    assert value["paired"][0] == {"pair_id": "train/a", "blurry": "train/blur/a.png", "sharp": "train/gt/a.png"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_sorted_order_is_shown(tmp_path: Path) -> None:
+    _picture(tmp_path / "c/test_c/source/1.png")
+    _picture(tmp_path / "c/test_c/target/2.png")
+    result = _prepare(tmp_path / "c", tmp_path / "out", *SMALL)
+    assert result.exit_code == 0
+    assert "note: test_c/source and test_c/target: the names differ" in result.stderr
+    assert "1.png - 2.png" in result.stderr
+
+
+def test_presets_are_overridden_one_by_one(captures: Path, tmp_path: Path) -> None:
+    arguments = ("--preset", "dpdd", "--patch", 16, "--resize", "none", "--test", "patches", "--compression", "gzip")
+    assert _prepare(captures, tmp_path / "out", *arguments).exit_code == 0
+    options = read_manifest(tmp_path / "out").options
+    assert (options["overlap"], options["patch"], options["test"], options["compression"]) == (
+        0.6,
+        16,
+        "patches",
+        "gzip",
+    )
+
+
+def _truncate(root: Path) -> None:
+    path = root / "train/blur/a.png"
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_truncate, "train/a: "),
+        (lambda root: (root / "train/blur/a.png").write_bytes(b""), "train/a: "),
+        (lambda root: (root / "train/gt/a.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish"), "train/a: "),
+        (lambda root: _picture(root / "train/gt/a.png", width=60), "train/a: "),
+        (lambda root: [_picture(root / f"train/{s}/a.png", height=30) for s in ("blur", "gt")], "train/a: "),
+        (lambda root: (root / "train/gt/a.png").unlink(), "train/blur/a.png: no picture of the same name in train/gt"),
+        (lambda root: _picture(root / "train/gt/a.bmp"), "train/gt/a.bmp: 2 pictures share the name a"),
+        (lambda root: (root / "train/gt/list.csv").write_text("a"), "train/gt/list.csv: not a picture"),
+        (lambda root: (root / "train/gt/x.png").symlink_to("nowhere.png"), "train/gt/x.png: a broken link"),
+    ],
+)
+def test_a_bad_picture_is_listed_the_others_are_done_and_the_status_is_1(  # type: ignore[no-untyped-def]
+    captures: Path, tmp_path: Path, spoil, message: str
+) -> None:
+    spoil(captures)
+    result = _prepare(captures, tmp_path / "out", *SMALL)
+    assert result.exit_code == 1, result.output
+    assert "item(s) failed or were left out:" in result.stderr
+    assert f"\n  {message}" in result.stderr
+    done = [row.pair_id for row in read_manifest(tmp_path / "out").pairs if row.status == "ok"]
+    assert {"train/b", "test/c"} <= set(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--layout", "gopro"), "layout 'gopro' is unknown; known: auto, sdd"),
+        (("--layout", "lfdof"), "read as lfdof, but no pair was found"),
+        (("--pairs", "absent.csv"), "absent.csv: cannot be read as a CSV file"),
+        (("--lists", "absent"), "name lists go with the layouts dpdd, restormer"),
+        (("--resize", "huge"), "huge"),
+        (("--resize", "0"), "0"),
+        (("--patch", "0"), "patch is 0; expected 1 or more"),
+        (("--overlap", "1"), "overlap is 1.0; expected 0 or more and less than 1"),
+        (("--drop", "2"), "drop is 2.0"),
+        (("--compression", "zip"), "compression is 'zip'; expected one of blosc2"),
+        (("--limit", "0"), "limit is 0; expected 1 or more"),
+        (("--test", "none"), "Invalid value for '--test'"),
+        (("--jobs", "0"), "Invalid value for '--jobs'"),
+        (("--dask", "nonsense"), "--dask nonsense: no Dask scheduler answers there"),
+    ],
+)
+def test_bad_usage_is_one_line_and_status_2(
+    captures: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = _prepare(captures, tmp_path / "out", *SMALL, *arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_bad_sources_and_outputs_are_status_2(captures: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "empty").mkdir()
+    for source, out, message in (
+        (tmp_path / "nowhere", tmp_path / "out", "nowhere: does not exist"),
+        (tmp_path / "empty", tmp_path / "out", "fits no known layout. It holds: nothing"),
+        (tmp_path / "file", tmp_path / "out", "file: lacks the column blurry, sharp"),
+        (captures, tmp_path / "file", "something else is in the way"),
+        (captures, tmp_path / "file/below", "something else is in the way"),
+        (captures, tmp_path, "is no prepared set. Choose an empty folder"),
+    ):
+        result = _prepare(source, out, *SMALL)
+        assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
+def test_a_mixed_set_is_refused_until_told(captures: Path, tmp_path: Path) -> None:
+    _picture(captures / "train/blur/b.png", bits=16)
+    result = _prepare(captures, tmp_path / "out", *SMALL)
+    assert result.exit_code == 2
+    assert "Say what to store by --bit-depth 8 or 16." in result.stderr
+    assert _prepare(captures, tmp_path / "out", *SMALL, "--bit-depth", 8).exit_code == 0

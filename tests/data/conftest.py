@@ -1,0 +1,41 @@
+"""Folders of small captures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write_picture(rng: np.random.Generator) -> Write:
+    """``write_picture(path, height=48, width=64, bits=8, grey=False)`` writes a picture with texture."""
+
+    def write(path: Path, height: int = 48, width: int = 64, bits: int = 8, grey: bool = False) -> Path:
+        shape = (height, width) if grey else (height, width, 3)
+        pixels = cv2.GaussianBlur(rng.random(shape), (0, 0), 1.5)
+        pixels = (pixels - pixels.min()) / np.ptp(pixels) * (2**bits - 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), pixels.astype(np.uint8 if bits == 8 else np.uint16))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def captures(tmp_path: Path, write_picture: Write) -> Path:
+    """An SDD folder: 3 train pairs, 2 test pairs with truth and scenes, each 64x48, 8 bits."""
+    root = tmp_path / "captures"
+    for split, names in (("train", ("a1", "a2", "a10")), ("test", ("t1", "t2"))):
+        for name in names:
+            write_picture(root / split / "blur" / f"{name}.png")
+            write_picture(root / split / "gt" / f"{name}.png")
+    write_picture(root / "truth/test/t1_aligned.png")
+    (root / "truth/test/t1.json").write_text('{"pair_id": "test/t1", "width": 64, "height": 48}\n')
+    (root / "scenes.csv").write_text("split,name,scene,group\ntrain,a1,s1,indoor\ntest,t1,s2,outdoor\n")
+    return root
