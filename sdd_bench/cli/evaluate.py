@@ -20,7 +20,9 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option("-o", "--out", type=_FOLDER, help="Run folder.  [default: runs/METHOD]")
 @click.option("--method", help="Name of the method.  [default: name of the folder of predictions]")
-@click.option("--split", type=click.Choice([*Split]), default=Split.TEST, show_default=True)
+@click.option(
+    "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
+)
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @click.option("--pairs", "pairs_csv", type=_FOLDER, help="CSV of pairs instead of folders.")
 @click.option("--lists", type=_FOLDER, help="Folder of DPDD's name lists.")
@@ -31,7 +33,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="Of the flow network."
 )
-@click.option("--warp", type=click.Choice([*WarpMode]), default=WarpMode.EXACT, show_default=True)
+@click.option(
+    "--warp", type=click.Choice([mode.value for mode in WarpMode]), default=WarpMode.EXACT.value, show_default=True
+)
 @click.option(
     "--resize", default="none", show_default=True, help="none, a factor or WIDTHxHEIGHT: of blurry and sharp."
 )

@@ -70,9 +70,12 @@ class SharedCache:
 
 def cache_folder(root: Path, run: Path) -> Path:
     """Beside the dataset; in the run folder when the dataset cannot be written to."""
-    beside = root / FOLDER
-    writable = os.access(beside if beside.is_dir() else root, os.W_OK | os.X_OK)
-    return beside if writable else run / FOLDER
+    beside, instead = root / FOLDER, run / FOLDER
+    try:
+        beside.mkdir(exist_ok=True)
+    except OSError:
+        return instead
+    return beside if os.access(beside, os.W_OK | os.X_OK) else instead
 
 
 def _publish(path: Path, write: Callable[[Path], None]) -> None:

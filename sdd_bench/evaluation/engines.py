@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdd_bench.errors import ConfigError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.flow.estimator import FlowEstimator, Precision, load_flow
 
@@ -34,6 +35,7 @@ def load_engines(options: EvaluateOptions) -> Engines:
         ConfigError: Unknown flow, or an option that does not go with it.
         WeightsError: Weights are missing or damaged.
     """
+    _check_device(options.device)
     return _load(
         options.flow,
         options.flow_weights,
@@ -54,3 +56,13 @@ def _load(
 
         lpips = Lpips(device=device)
     return Engines(load_flow(flow, weights=weights, device=device, precision=precision, max_size=max_size), lpips)
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=torch.device(name)).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"--device {name}: cannot be used ({reason}). Known here: cpu, cuda, cuda:0, ...") from error

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def evaluate(
     options = options or EvaluateOptions()
     method = check_method(predictions.resolve().name if method is None else method)
     parse_resize(options.resize)
-    engines = load_engines(options)
+    engines = load_engines(options if dask is None else replace(options, device="cpu"))
     pairs = dataset.pairs[: options.limit]
     matches, problems = match_predictions(dataset.pairs, predictions)
     if len(pairs) < len(dataset.pairs):
@@ -159,9 +159,7 @@ def _claim(run_folder: Path, method: str, dataset: str, split: str, options: Eva
         differing = [key for key in ours if theirs.get(key) != ours[key]]
         if differing:
             changes = "; ".join(f"{key} was {theirs.get(key)!r}, now {ours[key]!r}" for key in differing)
-            raise ConfigError(
-                f"{run_folder}: holds a run with other options ({changes}). Choose another -o, or remove it."
-            )
+            raise ConfigError(f"{run_folder}: holds another run ({changes}). Choose another -o, or remove it.")
         with output_errors(path):
             (run_folder / "run.json").unlink(missing_ok=True)
         return

@@ -53,4 +53,6 @@ def test_without_a_folder_nothing_is_kept() -> None:
 def test_the_cache_lies_beside_the_dataset_or_in_the_run(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     assert cache_folder(tmp_path / "set", tmp_path / "run") == tmp_path / "set/registered"
-    assert cache_folder(Path("/proc/1/fdinfo/none"), tmp_path / "run") == tmp_path / "run/registered"
+    (tmp_path / "in the way").touch()
+    for root in (Path("/proc"), tmp_path / "in the way", tmp_path / "nowhere"):
+        assert cache_folder(root, tmp_path / "run") == tmp_path / "run/registered"
