@@ -76,18 +76,49 @@ def render(capture: Capture, layers: Iterable[Layer], height: int, width: int, *
     return Rendered(blurry, sharp, np.ascontiguousarray(aligned[:, inside[0], inside[1]]), front)
 
 
+def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Flow on the blurry grid, ``(2, H, W)`` in pixels: ``aligned(p) = sharp(p + flow(p))``.
+
+    Each pixel moves with the layer seen there; with parallax, what the sharp picture hides has no counterpart.
+    """
+    height, width = front.shape
+    similarity = capture.similarity
+    angle = math.radians(similarity.rotation_deg)
+    along, across = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    x, y = np.arange(width) - (width - 1) / 2, (np.arange(height) - (height - 1) / 2)[:, None]
+    flow = np.empty((2, height, width), np.float32)
+    flow[0] = along * x + (similarity.shift_x_px - across * y)
+    flow[1] = across * x + (similarity.shift_y_px + along * y)
+    if capture.parallax_px:
+        flow += np.array(capture.parallax_shift_px, np.float32).T[:, front]
+    return flow
+
+
 def develop(
     light: Light, gain: Iterable[float], rng: np.random.Generator | None, options: SynthOptions
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Linear light to pixels ``(H, W, 3)``: exposure, noise, clipping, sRGB, rounding; no noise without ``rng``."""
-    largest = 2**options.bit_depth - 1
+    largest = np.float32(2**options.bit_depth - 1)
     pixels = np.empty((*light.shape[1:], 3), np.uint8 if options.bit_depth == 8 else np.uint16)
-    for channel, (plane, factor) in enumerate(zip(light, gain, strict=True)):
-        exposed = plane * np.float32(factor)
-        if rng is not None:
-            exposed = add_noise(exposed, rng, shot=options.shot_noise, read=options.read_noise)
-        pixels[..., channel] = linear_to_srgb(exposed) * largest + np.float32(0.5)
+    streams = [None] * 3 if rng is None else rng.spawn(3)
+
+    def develop_channel(channel: int, factor: float, stream: np.random.Generator | None) -> None:
+        exposed = light[channel] * np.float32(factor)
+        if stream is not None:
+            exposed = add_noise(exposed, stream, shot=options.shot_noise, read=options.read_noise)
+        encoded = linear_to_srgb(exposed)
+        encoded *= largest
+        encoded += np.float32(0.5)
+        pixels[..., channel] = encoded
+
+    with _threads() as pool:
+        list(pool.map(develop_channel, range(3), gain, streams))
     return pixels
+
+
+def _threads() -> ThreadPoolExecutor:
+    """As many threads as OpenCV has: workers were told to leave the others their part."""
+    return ThreadPoolExecutor(max(1, cv2.getNumThreads()))
 
 
 def _crop(layer: Layer, inside: tuple[slice, slice]) -> Layer:
@@ -112,14 +143,14 @@ def _resample(layer: Layer, capture: Capture, number: int, height: int, width: i
     matrix, offset = _sharp_to_blurry(capture.similarity, height, width, extra_px)
     sigma = 0.5 * math.sqrt(max(0.0, capture.similarity.zoom**-2 - 1))
 
-    def resample(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    planes = [*layer.color] if layer.alpha is None else [*layer.color, layer.alpha]
+    resampled = np.empty((len(planes), height, width), np.float32)
+
+    def resample(plane: NDArray[np.float32], output: NDArray[np.float32]) -> None:
         if sigma > 0.05:
             plane = cv2.GaussianBlur(plane, (0, 0), sigma)
-        output = np.empty((height, width), np.float32)
         ndimage.affine_transform(plane, matrix, offset + margin, order=3, mode="mirror", output=output)
-        return output
 
-    planes = [*layer.color] if layer.alpha is None else [*layer.color, layer.alpha]
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
-        resampled = list(pool.map(resample, planes))
-    return Layer(np.stack(resampled[:3]), np.clip(resampled[3], 0, 1) if len(resampled) == 4 else None)
+    with _threads() as pool:
+        list(pool.map(resample, planes, resampled))
+    return Layer(resampled[:3], np.clip(resampled[3], 0, 1) if len(planes) == 4 else None)

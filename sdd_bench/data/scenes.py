@@ -49,14 +49,15 @@ class _Painting:
         """Lay ``pixels`` over the picture at (y, x) where the antialiased ``mask`` is."""
         part = (slice(y, y + mask.shape[0]), slice(x, x + mask.shape[1]))
         color, alpha = self.color[part], self.alpha[part]
-        edge = np.nonzero((mask > 0) & (mask < 255))
+        inner = cv2.compare(mask, 255, cv2.CMP_EQ)
+        edge = np.nonzero(mask != inner)
         over = mask[edge].astype(np.float32)[:, None] / 255
         under = (1 - over) * (alpha[edge].astype(np.float32)[:, None] / 255)
         mixed = (over * pixels[edge] + under * color[edge]) / (over + under)
-        cv2.copyTo(np.ascontiguousarray(pixels), (mask == 255).view(np.uint8), color)
+        cv2.copyTo(np.ascontiguousarray(pixels), inner, color)
         color[edge] = (mixed + 0.5).astype(np.uint8)
         alpha[edge] = (255 * (over + under)[:, 0] + 0.5).astype(np.uint8)
-        alpha[mask == 255] = 255
+        cv2.max(alpha, inner, dst=alpha)
 
 
 def draw_scene(
@@ -215,10 +216,12 @@ def _as_layer(painting: _Painting, rng: np.random.Generator, *, plain: bool) -> 
     light = cv2.resize(0.45 + 0.55 * coarse, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(_BRIGHTEST)
     opaque = bool((painting.alpha == 255).all())
     coverage = None if opaque else painting.alpha.astype(np.float32) / np.float32(255)
-    weight = np.ones_like(light) if plain else np.minimum(light, _BRIGHTEST)
+    weight = np.ones_like(light) if plain else np.minimum(light, _BRIGHTEST, out=light)
     if coverage is not None:
-        weight = weight * coverage
-    color = np.stack([_smooth(table[painting.color[..., channel]] * weight) for channel in range(3)])
+        weight *= coverage
+    color = np.empty((3, height, width), np.float32)
+    for channel in range(3):
+        color[channel] = _smooth(table[painting.color[..., channel]] * weight)
     return Layer(color, None if coverage is None else _smooth(coverage))
 
 

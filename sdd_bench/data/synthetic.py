@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.config import as_dict
 from sdd_bench.data.captures import PRESETS, Capture, SynthOptions, draw_capture, load_options, random_numbers
-from sdd_bench.data.render import Rendered, canvas_margin, develop, render
+from sdd_bench.data.render import Rendered, canvas_margin, develop, render, truth_flow
 from sdd_bench.data.scenes import SceneKind, draw_scene, random_scene
 from sdd_bench.errors import ConfigError, ImageError, OutputError
 from sdd_bench.files import output_errors, sealed, sha256_of, write_json, write_text
@@ -236,19 +236,12 @@ def _make_pair(task: _Task) -> int:
 def _write_dense_truth(files: dict[str, Path], capture: Capture, rendered: Rendered) -> None:
     import tifffile
 
-    from sdd_bench.flow.flo import write_flo  # these bring torch
-    from sdd_bench.flow.registration import similarity_flow
+    from sdd_bench.flow.flo import write_flo  # brings torch
 
-    height, width = rendered.front.shape
-    flow = similarity_flow(capture.similarity, height, width).numpy()
-    flow += np.array(capture.parallax_shift_px, np.float32)[rendered.front].transpose(2, 0, 1)
-    write_flo(files["flow"], flow)
+    write_flo(files["flow"], truth_flow(capture, rendered.front))
+    coc_map = np.array(capture.coc_px, np.float32)[rendered.front]
     with sealed(files["coc"]) as partial:
-        tifffile.imwrite(partial, _coc_map(capture, rendered.front), compression="zlib", metadata=None, software=False)
-
-
-def _coc_map(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.array(capture.coc_px, np.float32)[front]
+        tifffile.imwrite(partial, coc_map, compression="zlib", metadata=None, software=False)
 
 
 def _truth(task: _Task, capture: Capture, front: NDArray[np.uint8]) -> dict[str, Any]:

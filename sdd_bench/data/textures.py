@@ -53,8 +53,12 @@ def _colored(value: NDArray[np.float32], noise: NDArray[np.float32], rng: np.ran
     dark, light = rng.uniform(0.05, 0.5, 3), rng.uniform(0.55, 1.0, 3)
     tint = rng.uniform(-0.15, 0.15, 3)
     low, high = (dark, light) if rng.random() < 0.5 else (light, dark)
-    colors = low + (high - low) * value[..., None] + tint * (noise[..., None] - 0.5)
-    return np.asarray(np.clip(255 * colors + 0.5, 0, 255).astype(np.uint8))
+    colors = np.empty((*value.shape, 3), np.uint8)
+    for channel in range(3):
+        slope, drift = np.float32(255 * (high - low)[channel]), np.float32(255 * tint[channel])
+        plane = slope * value + drift * noise + np.float32(255 * (low - tint / 2)[channel] + 0.5)
+        colors[..., channel] = np.clip(plane, 0, 255)
+    return colors
 
 
 def _grid(tile: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -45,7 +45,9 @@ def blur_layer(layer: Layer, kernel: NDArray[np.float32]) -> Layer:
     """A layer as the lens shows it: colour and coverage blurred alike."""
     if kernel.size == 1:
         return layer
-    color = np.stack([blur(plane, kernel) for plane in layer.color])
+    color = np.empty_like(layer.color)
+    for channel, plane in enumerate(layer.color):
+        color[channel] = blur(plane, kernel)
     return Layer(color, None if layer.alpha is None else blur(layer.alpha, kernel))
 
 

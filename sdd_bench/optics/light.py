@@ -15,8 +15,10 @@ def srgb_to_linear(encoded: NDArray[np.floating]) -> NDArray[np.float32]:
 def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
     """Linear light to sRGB values, any shape; light outside [0, 1] is clipped, as a sensor does."""
     values = np.clip(np.asarray(light, dtype=np.float32), 0.0, 1.0)
-    encoded = 1.055 * values ** np.float32(1 / 2.4) - 0.055
-    return np.where(values <= 0.0031308, values * 12.92, encoded).astype(np.float32)
+    encoded = values ** np.float32(1 / 2.4)
+    encoded *= np.float32(1.055)
+    encoded -= np.float32(0.055)
+    return np.multiply(values, np.float32(12.92), out=encoded, where=values <= 0.0031308)
 
 
 def srgb_table(bit_depth: int) -> NDArray[np.float32]:
@@ -36,7 +38,10 @@ def add_noise(light: NDArray[np.float32], rng: np.random.Generator, *, shot: flo
     """
     if shot == 0 and read == 0:
         return light
-    deviation = np.sqrt(np.maximum(light, 0) * np.float32(shot**2) + np.float32(read**2))
-    deviation *= rng.standard_normal(light.shape, dtype=np.float32)
-    deviation += light
-    return deviation
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    variance = np.maximum(light, 0)
+    variance *= np.float32(shot**2)
+    variance += np.float32(read**2)
+    noise *= np.sqrt(variance, out=variance)
+    noise += light
+    return noise
