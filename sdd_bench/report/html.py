@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,7 +23,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.files import sealed, write_text
+from sdd_bench.files import output_errors, write_text
 
 ImageKind = Literal["png", "webp", "jpeg"]
 
@@ -73,7 +74,7 @@ def slug(text: str) -> str:
 
 
 def shrink(pixels: NDArray[Any], *, max_side: int) -> NDArray[Any]:
-    """``pixels`` (H, W, 3) averaged down so that the longer side is at most ``max_side``; never enlarged."""
+    """``pixels`` (H, W, 3) or (H, W) averaged down so that the longer side is at most ``max_side``; never enlarged."""
     height, width = pixels.shape[:2]
     scale = max_side / max(height, width)
     if scale >= 1.0:
@@ -93,24 +94,22 @@ def data_uri(data: bytes, kind: ImageKind = "png") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def keep_image(
-    folder: Path, key: str, make: Callable[[], NDArray[np.uint8] | None], *, quality: int = 82
-) -> str | None:
+def keep_image(folder: Path, key: str, make: Callable[[], NDArray[np.uint8]], *, quality: int = 82) -> str:
     """The name of the WebP in ``folder`` that stands for ``key``; made only when it is not there yet.
 
     Args:
         folder: Where pictures of the page live.
         key: What decides the picture: hashes of its sources and what was done to them.
-        make: Called when the file is missing; ``None`` when there is nothing to show.
+        make: Called when the file is missing; (H, W, 3) uint8 RGB.
         quality: Of the WebP.
     """
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.webp"
     path = folder / name
-    if path.is_file():
-        return name
-    pixels = make()
-    if pixels is None:
-        return None
-    with sealed(path) as partial:
-        partial.write_bytes(encode_image(pixels, quality=quality))
+    if not path.is_file():
+        data = encode_image(make(), quality=quality)
+        mine = path.with_name(f"{name}.{os.getpid()}.partial")  # another process may be making the same picture
+        with output_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            mine.write_bytes(data)
+            os.replace(mine, path)
     return name

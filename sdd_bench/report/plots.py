@@ -19,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from sdd_bench.report.html import shrink
+
 _INK = "#7d8590"
 _FILL = "#2f81c4"
 _MARK = "#d4762c"
@@ -179,17 +181,22 @@ def flow_wheel(size: int = 128) -> NDArray[np.uint8]:
     return wheel
 
 
-def error_map(prediction: ArrayLike, truth: ArrayLike, *, full_scale: float = 0.2) -> NDArray[np.uint8]:
+def error_map(
+    prediction: ArrayLike, truth: ArrayLike, *, full_scale: float = 0.2, max_side: int | None = None
+) -> NDArray[np.uint8]:
     """Where and how much two pictures differ, in matplotlib's inferno (black: equal).
 
     Args:
         prediction: (H, W, 3), RGB in [0, 1].
         truth: The same shape.
         full_scale: The mean absolute difference over channels that is drawn brightest.
+        max_side: Average the difference down to this before it is coloured.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     difference = np.abs(np.asarray(prediction, dtype=np.float32) - np.asarray(truth, dtype=np.float32)).mean(axis=-1)
+    if max_side is not None:
+        difference = shrink(difference, max_side=max_side)
     table = np.rint(255.0 * colormaps["inferno"](np.linspace(0.0, 1.0, 256))[:, :3]).astype(np.uint8)
     return np.asarray(table[np.rint(255.0 * np.clip(difference / full_scale, 0.0, 1.0)).astype(np.uint8)])
