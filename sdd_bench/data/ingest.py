@@ -19,12 +19,12 @@ from filelock import FileLock, Timeout
 
 from sdd_bench import __version__
 from sdd_bench.config import as_dict
-from sdd_bench.data.manifest import Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
+from sdd_bench.data.manifest import PARTS, Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
 from sdd_bench.data.options import PRESETS, PrepareOptions
 from sdd_bench.data.plan import PreparePlan, plan
 from sdd_bench.data.resume import begin, check_finished, check_output
 from sdd_bench.data.shards import build_virtual
-from sdd_bench.data.units import PARTS, Part, Task, Unit, read_part, run_unit
+from sdd_bench.data.units import Part, Task, Unit, read_part, run_unit
 from sdd_bench.errors import OutputError
 from sdd_bench.files import output_errors
 from sdd_bench.parallel import open_executor, run

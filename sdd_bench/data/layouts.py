@@ -25,17 +25,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.data.csv_pairs import read_pairs_csv, read_scenes_csv
-from sdd_bench.data.listing import Listing, below, list_pictures, natural_key
-from sdd_bench.data.manifest import is_prepared, read_manifest
-from sdd_bench.errors import ConfigError, PairingError
+from sdd_bench.data.folder_pairs import FOLDERS, LISTED, Found, describe, read_folders
+from sdd_bench.data.listing import below, natural_key
+from sdd_bench.data.manifest import PARTS, is_prepared, read_manifest
+from sdd_bench.errors import ConfigError, ManifestError, PairingError
 from sdd_bench.types import Pair, Problem, Split
-
-_PREVIEW = 3
 
 
 @dataclass(frozen=True)
@@ -52,41 +50,9 @@ class PairList:
     """What a person should look at, such as a pairing by sorted order."""
 
 
-@dataclass(frozen=True)
-class _SplitFolders:
-    split: Split
-    blurry: str
-    sharp: str
-
-
-@dataclass
-class _Found:
-    pairs: list[Pair] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def _folders(
-    pattern: str, blurry: str, sharp: str, splits: Iterable[Split] = tuple(Split)
-) -> tuple[_SplitFolders, ...]:
-    return tuple(
-        _SplitFolders(split, pattern.format(split) + blurry, pattern.format(split) + sharp) for split in splits
-    )
-
-
-_SDD = _folders("{}/", "blur", "gt")
-_FOLDERS: dict[str, tuple[_SplitFolders, ...]] = {
-    "sdd": _SDD,
-    "sdd-patches": (_SplitFolders(Split.TRAIN, "train_patches/blur", "train_patches/gt"), *_SDD[1:]),
-    "dpdd": _folders("{}_c/", "source", "target"),
-    "restormer": _folders("{}/", "inputC", "target"),
-    "realdof": (_SplitFolders(Split.TEST, "source", "target"),),
-    "lfdof": _folders("{}_data/", "input", "ground_truth", (Split.TRAIN, Split.TEST)),
-}
-LAYOUTS = (*_FOLDERS, "csv")
+LAYOUTS = (*FOLDERS, "csv")
 """Every layout that can be asked for by name."""
-_LISTED = ("dpdd", "restormer")
-_MARKED_BY = {name: folders for name, folders in _FOLDERS.items() if name != "sdd-patches"}
+_MARKED_BY = {name: folders for name, folders in FOLDERS.items() if name != "sdd-patches"}
 
 
 def read_layout(
@@ -119,13 +85,13 @@ def read_layout(
     if not root.exists():
         raise PairingError(f"{root}: does not exist; expected a folder of captures or a CSV file of pairs.")
     layout, csv_path = _resolve(root, layout, pairs_csv)
-    if lists is not None and layout not in _LISTED:
-        raise ConfigError(f"name lists go with the layouts {', '.join(_LISTED)}; {root} is read as {layout}.")
+    if lists is not None and layout not in LISTED:
+        raise ConfigError(f"name lists go with the layouts {', '.join(LISTED)}; {root} is read as {layout}.")
     if csv_path is not None:
         root = csv_path.parent
-        found = _Found(*read_pairs_csv(csv_path, default_split))
+        found = Found(*read_pairs_csv(csv_path, default_split))
     else:
-        found = _read_folders(root, layout, lists)
+        found = read_folders(root, layout, lists)
     if not found.pairs:
         raise PairingError(_no_pairs(root, layout, found.problems))
     pairs = list(_with_names(found.pairs, root))
@@ -150,10 +116,12 @@ def open_dataset(
 
     Raises:
         PairingError: As :func:`read_layout`, or the split has no pairs.
-        ManifestError: ``path`` is a damaged prepared set.
+        ManifestError: ``path`` is a damaged or unfinished prepared set.
     """
     if is_prepared(path):
         found = _prepared_frames(path)
+    elif (path / PARTS).is_dir():
+        raise ManifestError(f"{path}: a prepared set that is not finished. Run the same prepare command again.")
     else:
         default_split = split or Split.TEST
         found = read_layout(path, layout=layout, pairs_csv=pairs_csv, lists=lists, default_split=default_split)
@@ -205,7 +173,7 @@ def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path
     fitting = complete or fitting
     if len(fitting) == 1:
         return fitting[0], root / "pairs.csv" if fitting[0] == "csv" else None
-    known = "\n".join(f"  {name}: {_describe(name)}" for name in LAYOUTS)
+    known = "\n".join(f"  {name}: {describe(name)}" for name in LAYOUTS)
     if fitting:
         raise PairingError(f"{root}: fits more than one layout ({', '.join(fitting)}); say which by --layout.\n{known}")
     entries = sorted((entry.name + "/" * entry.is_dir() for entry in root.iterdir()), key=natural_key)
@@ -214,129 +182,12 @@ def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path
 
 
 def _is_complete(root: Path, layout: str) -> bool:
-    return any((root / split.blurry).is_dir() and (root / split.sharp).is_dir() for split in _FOLDERS[layout])
-
-
-def _describe(layout: str) -> str:
-    if layout == "csv":
-        return "pairs.csv with the columns blurry, sharp (and split, scene, group)"
-    return "; ".join(f"{split.blurry} + {split.sharp}" for split in _FOLDERS[layout])
+    return any((root / split.blurry).is_dir() and (root / split.sharp).is_dir() for split in FOLDERS[layout])
 
 
 def _no_pairs(root: Path, layout: str, problems: list[Problem]) -> str:
-    reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_PREVIEW])
-    return f"{root}: read as {layout}, but no pair was found; expected {_describe(layout)}.{reasons}"
-
-
-def _read_folders(root: Path, layout: str, lists: Path | None) -> _Found:
-    found = _Found()
-    for folders in _FOLDERS[layout]:
-        sides = [list_pictures(root / side, root) for side in (folders.blurry, folders.sharp)]
-        present = [side for side in sides if side.folder.is_dir()]
-        found.problems += chain.from_iterable(side.problems for side in sides)
-        if len(present) == 1:
-            absent = next(side for side in sides if side not in present)
-            count, partner = len(present[0].pictures), below(absent.folder, root)
-            reason = f"there is no folder {partner}, so its {count} picture(s) have no partner"
-            found.problems.append(Problem(below(present[0].folder, root), reason))
-        elif present:
-            blurry, sharp = sides
-            if layout == "lfdof":
-                found.pairs += _pair_by_scene(folders.split, blurry, sharp, root, found.problems)
-                continue
-            stems = _pair_stems(layout, folders.split, blurry, sharp, lists, root, found)
-            found.pairs += [Pair("", folders.split, blurry.pictures[a], sharp.pictures[b]) for a, b in stems]
-    if layout == "sdd" and (root / "train_patches").is_dir():
-        found.notes.append("train_patches/ was not read, because train/ is there: --layout sdd-patches reads it")
-    return found
-
-
-def _pair_stems(
-    layout: str, split: Split, blurry: Listing, sharp: Listing, lists: Path | None, root: Path, found: _Found
-) -> list[tuple[str, str]]:
-    """Stems of blurry and sharp that belong together; what is left over goes to ``found.problems``."""
-    shared = [stem for stem in blurry.stems if stem in sharp.pictures]
-    if lists is not None:
-        wanted = _read_lists(lists, split)
-        stems = [(a, b) for a, b in wanted if a in blurry.pictures and b in sharp.pictures]
-        for a, b in wanted:
-            missing = [stem for stem, side in ((a, blurry), (b, sharp)) if stem not in side.pictures]
-            if missing:
-                reason = f"the list pairs {a} with {b}, but there is no picture {', '.join(missing)}"
-                found.problems.append(Problem(f"{split}/{a}", reason))
-        why = f"not in the lists of {lists.name}"
-    elif shared or layout.startswith("sdd"):
-        stems, why = [(stem, stem) for stem in shared], "no picture of the same name in {}"
-    else:
-        if len(blurry.pictures) != len(sharp.pictures):
-            raise PairingError(
-                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and "
-                "no name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
-            )
-        stems, why = list(zip(blurry.stems, sharp.stems, strict=True)), ""
-        if stems:
-            found.notes.append(_preview(blurry, sharp, stems, root))
-    for side, other, used in (
-        (blurry, sharp, {a for a, _ in stems}),
-        (sharp, blurry, {b for _, b in stems}),
-    ):
-        reason = why.format(below(other.folder, root))
-        found.problems += [Problem(below(side.pictures[s], root), reason) for s in side.stems if s not in used]
-    return stems
-
-
-def _preview(blurry: Listing, sharp: Listing, stems: list[tuple[str, str]], root: Path) -> str:
-    shown = stems if len(stems) <= 2 * _PREVIEW else [*stems[:_PREVIEW], *stems[-_PREVIEW:]]
-    lines = "".join(f"\n  {blurry.pictures[a].name} - {sharp.pictures[b].name}" for a, b in shown)
-    folders = f"{below(blurry.folder, root)} and {below(sharp.folder, root)}"
-    return f"{folders}: the names differ, so {len(stems)} pairs were formed by sorted order; check them:{lines}"
-
-
-def _read_lists(folder: Path, split: Split) -> list[tuple[str, str]]:
-    blurry, sharp = (_read_names(folder, f"{split}_{side}") for side in ("src", "trg"))
-    if len(blurry) != len(sharp):
-        raise PairingError(f"{folder}: {split}_src names {len(blurry)} pictures, but {split}_trg {len(sharp)}.")
-    for side, names in (("src", blurry), ("trg", sharp)):
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            raise PairingError(f"{folder}: {split}_{side} names {', '.join(twice[:5])} more than once.")
-    return list(zip(blurry, sharp, strict=True))
-
-
-def _read_names(folder: Path, name: str) -> list[str]:
-    import numpy as np
-
-    array, text = folder / f"{name}.npy", folder / f"{name}.txt"
-    try:
-        if array.is_file():
-            names = np.load(array, allow_pickle=False)
-            if names.ndim != 1 or names.dtype.kind != "U":
-                raise PairingError(f"{array}: expected a row of names, got {names.dtype} of shape {names.shape}.")
-            return [str(entry) for entry in names]
-        lines = text.read_text(encoding="utf-8").splitlines()
-        return [line.strip() for line in lines if line.strip()]
-    except FileNotFoundError as error:
-        raise PairingError(f"{folder}: has neither {array.name} nor {text.name}, needed for --lists.") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise PairingError(f"{array if array.is_file() else text}: not a readable list of names ({error}).") from error
-
-
-def _pair_by_scene(split: Split, blurry: Listing, sharp: Listing, root: Path, problems: list[Problem]) -> list[Pair]:
-    """LFDOF: ``input/SCENE/*`` (any number) belong to ``ground_truth/SCENE.*``."""
-    pairs = []
-    for stem in blurry.stems:
-        scene = stem.rpartition("/")[0]
-        if scene in sharp.pictures:
-            pairs.append(Pair("", split, blurry.pictures[stem], sharp.pictures[scene], scene=scene))
-        else:
-            where = f"{below(sharp.folder, root)}/{scene or 'SCENE'}"
-            problems.append(Problem(below(blurry.pictures[stem], root), f"no sharp picture {where}.*"))
-    used = {pair.scene for pair in pairs}
-    reason = f"no blurry pictures in {below(blurry.folder, root)}"
-    problems += [
-        Problem(below(path, root), f"{reason}/{scene}") for scene, path in sharp.pictures.items() if scene not in used
-    ]
-    return pairs
+    reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:3])
+    return f"{root}: read as {layout}, but no pair was found; expected {describe(layout)}.{reasons}"
 
 
 def _with_scenes_and_truth(pairs: Iterable[Pair], root: Path) -> Iterator[Pair]:

@@ -24,6 +24,8 @@ from sdd_bench.types import Problem, Split
 SCHEMA = 1
 DATASET_JSON = "dataset.json"
 PAIRS_CSV = "pairs.csv"
+PARTS = ".parts"
+"""Folder that an unfinished set has beside them."""
 
 
 @dataclass(frozen=True)

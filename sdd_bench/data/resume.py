@@ -9,9 +9,9 @@ from typing import Any
 
 from sdd_bench import __version__
 from sdd_bench.config import as_dict
-from sdd_bench.data.manifest import DATASET_JSON, Manifest, PairRow, read_manifest
+from sdd_bench.data.manifest import DATASET_JSON, PARTS, Manifest, PairRow, read_manifest
 from sdd_bench.data.plan import PreparePlan
-from sdd_bench.data.units import PARTS, PLAN_JSON, part_path, read_part
+from sdd_bench.data.units import PLAN_JSON, part_path, read_part
 from sdd_bench.errors import ManifestError, OutputError
 from sdd_bench.files import output_errors, sha256_of, write_json
 

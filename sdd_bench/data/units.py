@@ -21,7 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sdd_bench.data.listing import below
-from sdd_bench.data.manifest import FileRecord, PairRow, record_of
+from sdd_bench.data.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.data.options import PrepareOptions
 from sdd_bench.data.shards import PairPatches, write_shard
 from sdd_bench.errors import ImageError, ManifestError
@@ -31,7 +31,6 @@ from sdd_bench.images.patches import choose, sharpness, windows
 from sdd_bench.images.resize import parse_resize, resize_area
 from sdd_bench.types import Pair, Split
 
-PARTS = ".parts"
 PLAN_JSON = "plan.json"
 OnPair = Callable[[Pair], None]
 Pixels = NDArray[np.generic]
@@ -259,12 +258,12 @@ def _resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
 
 def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, sharp: Photograph) -> list[FileRecord]:
     folder = task.out / pair.split
+    aligned = pair.aligned_path and read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
     frames = [
         _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry, row.blurry_sha256),
         _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp, row.sharp_sha256),
     ]
-    if pair.aligned_path is not None:
-        aligned = read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
+    if pair.aligned_path is not None and aligned is not None:
         path = folder / "aligned" / f"{pair.name}.png"
         frames.append(_write_frame(task, path, pair.aligned_path, aligned, _source_sha256(pair.aligned_path)))
     if pair.truth_path is not None:

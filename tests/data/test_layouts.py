@@ -7,7 +7,7 @@ import pytest
 
 from sdd_bench.data.layouts import LAYOUTS, PairList, open_dataset, read_layout
 from sdd_bench.data.listing import natural_key
-from sdd_bench.errors import ConfigError, PairingError
+from sdd_bench.errors import ConfigError, ManifestError, PairingError
 from sdd_bench.types import Split
 
 
@@ -330,3 +330,9 @@ def test_open_dataset_takes_a_split_and_says_what_is_there(tmp_path: Path) -> No
 def test_natural_order_is_total_and_stable() -> None:
     names = ["b", "a10", "a2", "a02", "a", "10", "9"]
     assert sorted(names, key=natural_key) == ["9", "10", "a", "a02", "a2", "a10", "b"]
+
+
+def test_an_unfinished_prepared_set_is_no_dataset(tmp_path: Path) -> None:
+    _touch(tmp_path, ".parts/plan.json", "pairs.csv")
+    with pytest.raises(ManifestError, match="not finished. Run the same prepare command again"):
+        open_dataset(tmp_path)
