@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from patches import natural_pictures
+from _pictures import natural_pictures
 
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.data.shards import COMPRESSIONS, PairPatches, write_shard

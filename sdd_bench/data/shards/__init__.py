@@ -8,6 +8,7 @@ never changed, holds no dates and no absolute paths, and the same patches give t
 
 from __future__ import annotations
 
+from sdd_bench.data.shards.flows import FlowReader, flow_path, write_flows
 from sdd_bench.data.shards.read import Patches, ShardReader
 from sdd_bench.data.shards.schema import COMPRESSIONS, ShardInfo, shard_info
 from sdd_bench.data.shards.sets import ShardSet, shard_paths
@@ -16,14 +17,17 @@ from sdd_bench.data.shards.write import PairPatches, build_virtual, write_shard
 
 __all__ = [
     "COMPRESSIONS",
+    "FlowReader",
     "PairPatches",
     "Patches",
     "ShardInfo",
     "ShardReader",
     "ShardSet",
     "build_virtual",
+    "flow_path",
     "shard_info",
     "shard_paths",
     "verify_shard",
+    "write_flows",
     "write_shard",
 ]

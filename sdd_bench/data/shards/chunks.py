@@ -23,9 +23,9 @@ HDF5_FILTER = 32026
 HDF5_FILTER_OPTIONS = (0, 0, 0, 0, 1, blosc2.Filter.BYTEDELTA.value, blosc2.Codec.ZSTD.value)
 """What a dataset header says of its chunks: level 1, bytedelta, Zstandard."""
 
+_FILTERS = (blosc2.Filter.SHUFFLE, blosc2.Filter.BYTEDELTA)
 _ROWS_PER_BLOCK = 64
-_WORDS_PER_ROW = 4096
-_RAMP = np.stack([np.ones(_WORDS_PER_ROW), np.arange(_WORDS_PER_ROW)], axis=1)
+_WORDS_PER_ROW = 1024
 
 # Let other threads run while a chunk is compressed.
 blosc2.set_releasegil(True)
@@ -39,8 +39,11 @@ def encode(patch: NDArray[np.generic]) -> bytes:
         clevel=1,
         typesize=pixel,
         blocksize=_ROWS_PER_BLOCK * patch.shape[1] * pixel,
-        filters=[blosc2.Filter.SHUFFLE, blosc2.Filter.BYTEDELTA],
-        filters_meta=[pixel, pixel],
+        filters=list(_FILTERS),
+        filters_meta=[pixel] * len(_FILTERS),
+        # One Zstandard stream for the three planes of 8-bit pixels; the high and low bytes of 16-bit ones differ too
+        # much to share one.
+        splitmode=blosc2.SplitMode.NEVER_SPLIT if patch.itemsize == 1 else blosc2.SplitMode.ALWAYS_SPLIT,
         nthreads=1,
     )
     packed = blosc2.compress2(np.ascontiguousarray(patch).reshape(-1), cparams=options)
@@ -50,34 +53,78 @@ def encode(patch: NDArray[np.generic]) -> bytes:
     return data + struct.pack("<I", fletcher32(data))
 
 
-def decode_rows(
-    chunk: bytes, row: int, n_rows: int, *, width: int, dtype: np.dtype[np.generic]
+def decode(
+    chunk: bytes, y: int, x: int, height: int, width: int, *, row: int, dtype: np.dtype[np.generic]
 ) -> NDArray[np.generic] | None:
-    """Rows ``row`` to ``row + n_rows`` of a patch written by :func:`encode`.
+    """A crop of a patch written by :func:`encode`; of the chunk, only the blocks it touches are unpacked.
+
+    Args:
+        chunk: The chunk's bytes.
+        y: First row.
+        x: First column.
+        height: Rows.
+        width: Columns.
+        row: Pixels in a row of the patch.
+        dtype: uint8 or uint16.
 
     Returns:
-        (n_rows, width, 3) of type ``dtype``; ``None`` for a sound Blosc2 chunk that another program wrote in another
-        arrangement: HDF5 itself can read it.
+        (height, width, 3) of type ``dtype``; ``None`` for a sound chunk in another arrangement (by another program, or
+        because it could not be compressed): HDF5 itself can read it.
 
     Raises:
         ValueError: The checksum does not fit, or the frame cannot be unpacked.
     """
-    data = memoryview(chunk)[:-4]
-    expected = struct.unpack("<I", chunk[-4:])[0]
-    if fletcher32(data) != expected:
+    data = bytearray(memoryview(chunk)[:-4])
+    if fletcher32(data) != struct.unpack("<I", chunk[-4:])[0]:
         raise ValueError("its Fletcher32 checksum does not fit")
-    pixels = np.empty((n_rows, width, 3), dtype)
+    pixel = 3 * dtype.itemsize
+    if not _leave_shuffled(data):
+        return None
     try:
         frame = blosc2.schunk_from_cframe(data)
-        if frame.typesize != 3 * dtype.itemsize:
+        rows = frame.blocksize // (row * pixel)
+        if frame.typesize != pixel or rows * row * pixel != frame.blocksize:
             return None
-        frame.get_slice(row * width, (row + n_rows) * width, out=pixels)
+        first = y - y % rows
+        last = min(-(-(y + height) // rows) * rows, frame.nbytes // (row * pixel))
+        planes = np.empty((last - first) * row * pixel, np.uint8)
+        frame.get_slice(first * row, last * row, out=planes)
     except RuntimeError as error:
         raise ValueError(f"it cannot be unpacked ({error})") from error
-    return pixels
+    crop = np.empty((3, dtype.itemsize, height, width), np.uint8)
+    for top in range(first, last, rows):
+        block = planes[(top - first) * row * pixel : (top - first + rows) * row * pixel]
+        block = block.reshape(3, dtype.itemsize, -1, row)
+        a, b = max(y, top), min(y + height, top + block.shape[2])
+        crop[:, :, a - y : b - y] = block[:, :, a - top : b - top, x : x + width]
+    if dtype.itemsize == 1:
+        return crop[:, 0].transpose(1, 2, 0)
+    values = crop[:, 1].astype(np.uint16)
+    values <<= 8
+    values |= crop[:, 0]
+    return values.transpose(1, 2, 0)
 
 
-def fletcher32(data: bytes | memoryview) -> int:
+def _leave_shuffled(frame: bytearray) -> bool:
+    """Take the shuffle out of the frame's filters, so that it unpacks to planes: undoing the shuffle takes longer than
+    all the rest, and planes are what a network wants.
+
+    Returns:
+        Whether the frame has the filters of :func:`encode`, so that this could be done.
+    """
+    # Blosc2's frame and chunk formats: the frame's header length, then the chunk's flags and its filters.
+    chunk = int.from_bytes(frame[11:15], "big")
+    if len(frame) < chunk + 32:
+        return False
+    stored_raw, special = frame[chunk + 2] & 0x2, frame[chunk + 31] & 0x70
+    codes = frame[chunk + 16 : chunk + 22]
+    if stored_raw or special or bytes(codes).strip(b"\0") != bytes(filter_.value for filter_ in _FILTERS):
+        return False
+    frame[chunk + 16 + codes.index(blosc2.Filter.SHUFFLE.value)] = blosc2.Filter.NOFILTER.value
+    return True
+
+
+def fletcher32(data: bytes | bytearray) -> int:
     r"""HDF5's Fletcher32 checksum.
 
     With the data as n big-endian 16-bit words w_i (an odd last byte counts as the high byte of a word):
@@ -92,18 +139,21 @@ def fletcher32(data: bytes | memoryview) -> int:
     n_words = len(data) // 2
     words = np.frombuffer(data, "<u2", n_words)
     whole = n_words - n_words % _WORDS_PER_ROW
-    # float64 is exact here: 4096 * 4096 * 65535 < 2^53.
-    sums = (words[:whole].reshape(-1, _WORDS_PER_ROW).astype(np.float64) @ _RAMP).astype(np.int64)
-    rest = words[whole:].astype(np.int64)
-    first = np.arange(len(sums), dtype=np.int64) * _WORDS_PER_ROW
-    total = int(sums[:, 0].sum()) + int(rest.sum())
-    moment = int((first * sums[:, 0] + sums[:, 1]).sum()) + int((rest * np.arange(whole, n_words)).sum())
+    table = words[:whole].reshape(-1, _WORDS_PER_ROW)
+    rows, columns = table.sum(axis=1, dtype=np.uint64), table.sum(axis=0, dtype=np.uint64)
+    rest = words[whole:].astype(np.uint64)
+    total = int(rows.sum()) + int(rest.sum())
+    moment = _WORDS_PER_ROW * _moment(rows) + _moment(columns) + _moment(rest) + whole * int(rest.sum())
     n = n_words + len(data) % 2
     a, b = 256 * total, 256 * (n * total - moment)
     if len(data) % 2:
         a += data[-1] << 8
         b += data[-1] << 8
     return _fold(b) << 16 | _fold(a)
+
+
+def _moment(values: NDArray[np.uint64]) -> int:
+    return int((values * np.arange(len(values), dtype=np.uint64)).sum())
 
 
 def _fold(value: int) -> int:

@@ -36,20 +36,24 @@ class ShardReader:
         self._file: h5py.File | None = None
         self._process = 0
         self._packed = False
+        self._n = self._patch = 0
+        self._pictures: tuple[h5py.Dataset, ...] = ()
 
     def _open(self) -> h5py.File:
         if self._file is None or self._process != os.getpid():
             # A handle inherited through fork is left alone: closing it is the parent's business.
             self._file = open_shard(self.path)
             self._process = os.getpid()
-            self._packed = compression_of(self._file["blurry"]) == "blosc2"
+            self._pictures = tuple(self._file[name] for name in PICTURES)
+            self._n, self._patch = self._pictures[0].shape[:2]
+            self._packed = compression_of(self._pictures[0]) == "blosc2"
         return self._file
 
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
         if self._file is not None and self._process == os.getpid():
             self._file.close()
-        self._file = None
+        self._file, self._pictures = None, ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
@@ -58,12 +62,14 @@ class ShardReader:
         self.__init__(state["path"])  # type: ignore[misc]
 
     def __len__(self) -> int:
-        return int(self._open()["blurry"].shape[0])
+        self._open()
+        return self._n
 
     @property
     def patch(self) -> int:
         """Height and width of a patch."""
-        return int(self._open()["blurry"].shape[1])
+        self._open()
+        return self._patch
 
     def column(self, name: str) -> NDArray[Any]:
         """``pair`` (N,), ``window`` (N, 4) or ``sharpness`` (N,).
@@ -93,25 +99,24 @@ class ShardReader:
             IndexError: There is no such patch.
             ShardError: The window is not inside the patch, or a chunk is damaged.
         """
-        file = self._open()
-        n, patch = file["blurry"].shape[:2]
-        if not 0 <= index < n:
-            raise IndexError(f"{self.path}: no patch {index}, it holds {n}")
+        self._open()
+        patch = self._patch
+        if not 0 <= index < self._n:
+            raise IndexError(f"{self.path}: no patch {index}, it holds {self._n}")
         if not (0 <= y < y + height <= patch and 0 <= x < x + width <= patch):
             raise ShardError(
                 f"{self.path}: window y {y}, x {x}, {height}x{width} is not inside a {patch}x{patch} patch."
             )
-        rows = [self._rows(file[name], index, y, height)[:, x : x + width] for name in PICTURES]
-        return Patches(*rows)
+        return Patches(*(self._crop(dataset, index, y, x, height, width) for dataset in self._pictures))
 
-    def _rows(self, dataset: h5py.Dataset, index: int, y: int, height: int) -> NDArray[np.generic]:
+    def _crop(self, dataset: h5py.Dataset, index: int, y: int, x: int, height: int, width: int) -> NDArray[np.generic]:
         try:
             if self._packed:
                 _, chunk = dataset.id.read_direct_chunk((index, 0, 0, 0))
-                rows = chunks.decode_rows(chunk, y, height, width=dataset.shape[2], dtype=dataset.dtype)
-                if rows is not None:
-                    return rows
-            pixels: NDArray[np.generic] = dataset[index, y : y + height]
+                crop = chunks.decode(chunk, y, x, height, width, row=self._patch, dtype=dataset.dtype)
+                if crop is not None:
+                    return crop
+            pixels: NDArray[np.generic] = dataset[index, y : y + height, x : x + width]
         except (OSError, ValueError, RuntimeError) as error:
             raise damaged_chunk(self.path, dataset.name, index, str(error)) from error
         return pixels

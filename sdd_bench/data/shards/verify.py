@@ -55,5 +55,5 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
             else:
                 dataset[start : start + rows]
         except (OSError, RuntimeError) as error:
-            problems.append(Problem(item, f"chunk {number} is damaged ({error})"))
+            problems.append(Problem(item, f"chunk {number} is damaged: HDF5 cannot read or unpack it ({error})"))
     return problems

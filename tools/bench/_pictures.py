@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks: patches of the real photographs in SDD_BENCH_DATA, or made with natural statistics."""
+"""Pictures for the other benchmarks: patches of the photographs in SDD_BENCH_DATA, or made with natural statistics."""
 
 from __future__ import annotations
 
