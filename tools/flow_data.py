@@ -2,9 +2,9 @@
 
 Nothing here is photographed: textures are dead leaves (Lee, Mumford, Huang, IJCV 2001), whose occlusions and scale
 invariance resemble those of photographs. A pair is rendered from one texture through two coordinate maps,
-``moving(q) = texture(S q)`` and ``reference(p) = texture(S (p + flow(p)))`` with a random similarity S, so both pictures
-are resampled alike and neither is favoured. In a third of the pairs a second layer with its own motion covers the
-first. Then one or both are defocused (spatially varying, zero-mean kernels: blur moves nothing), one may be
+``moving(q) = texture(S q)`` and ``reference(p) = texture(S (p + flow(p)))`` with a random similarity S, so both
+pictures are resampled alike and neither is favoured. In a third of the pairs a second layer with its own motion covers
+the first. Then one or both are defocused (spatially varying, zero-mean kernels: blur moves nothing), one may be
 over-sharpened, ringing or JPEG-coded like a network's prediction, and exposure, gamma, colour and noise differ.
 """
 

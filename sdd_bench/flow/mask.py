@@ -80,7 +80,8 @@ def similarity_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: flo
 def released_mask(flow: Tensor, tolerance: float = TOLERANCE) -> Tensor:
     """The mask of the authors' code: the flow's colour-wheel picture in grey, against its mean.
 
-    Keeps more than 99 % of almost any smooth flow; it serves to reproduce published training.
+    Keeps nearly all of a flow whose shift is larger than its variation, whatever Eq. 4 says of it; it serves to
+    reproduce published training.
 
     Args:
         flow: Flow in pixels, :math:`(N, 2, H, W)`.

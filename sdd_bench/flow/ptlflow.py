@@ -57,7 +57,7 @@ class PtlflowFlow:
         multiple = int(getattr(self.network, "output_stride", 64))
         padding = (0, -width % multiple, 0, -height % multiple)
         pair = torch.stack([F.pad(x.to(self._device), padding, mode="replicate") for x in (reference, moving)], dim=1)
-        with torch.inference_mode():
+        with torch.no_grad():
             flow: Tensor = self.network({"images": pair})["flows"][:, 0]
         return flow[:, :, :height, :width].float().to(reference.device)
 

@@ -98,10 +98,11 @@ class PWCNet(nn.Module):
         flows: list[Tensor] = []
         flow, state = None, None
         for index, (decoder, first, second) in enumerate(zip(self.decoders, reference, moving, strict=True)):
+            assert isinstance(decoder, _Decoder)
             units = FLOW_UNIT_PX / 2 ** (len(self.pyramid) - index)
             finest = index + 1 == len(self.decoders)
             if flow is not None and state is not None:
-                flow, state = _in_float32(decoder.upsample_flow, flow), decoder.upsample_state(state)
+                flow, state = decoder.upsample(flow, state)
             if finest and not torch.is_grad_enabled():
                 flow = self._finest_in_strips(first, second, flow, state, units)
             else:
@@ -116,7 +117,7 @@ class PWCNet(nn.Module):
         return self.decode(self.features(reference), self.features(moving))
 
     def _level(
-        self, decoder: nn.Module, first: Tensor, second: Tensor, flow: Tensor | None, state: Tensor | None, units: float
+        self, decoder: _Decoder, first: Tensor, second: Tensor, flow: Tensor | None, state: Tensor | None, units: float
     ) -> tuple[Tensor, Tensor]:
         cost = self._cost(first, second if flow is None else self._warp(second, flow * units)).to(first.dtype)
         inputs = [cost] if flow is None or state is None else [cost, first, flow.to(first.dtype), state.to(first.dtype)]
@@ -200,6 +201,11 @@ class _Decoder(nn.Module):
             channels = channels + out if dense else out
         self.out_channels = channels
         self.flow = nn.Conv2d(channels, 2, 3, padding=1)
+
+    def upsample(self, flow: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow and state of the level above at twice the size, the state down to two channels."""
+        smaller: Tensor = self.upsample_state(state)
+        return _in_float32(self.upsample_flow, flow), smaller
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for layer in self.layers:

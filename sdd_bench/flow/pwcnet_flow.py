@@ -38,7 +38,7 @@ class PwcNetFlow:
         name: str = "pwcnet",
     ) -> None:
         self.name = name
-        self.network = load_pwcnet(path).to(device, memory_format=torch.channels_last)
+        self.network = load_pwcnet(path).to(device).to(memory_format=torch.channels_last)
         self.sha256 = sha256_of(path)
         self.precision = precision
         self.resolution = "full" if max_size is None else f"max {max_size}"
@@ -49,14 +49,14 @@ class PwcNetFlow:
     def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
         """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
         size = check_pictures(reference, moving)
-        with torch.inference_mode(), self._autocast():
+        with torch.no_grad(), self._autocast():
             flow = self.network.decode(self._features(reference), self._features(moving))[-1]
             return self._to_pixels(flow, size).to(reference.device)
 
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """``estimate(a, b)`` and ``estimate(b, a)``: one feature pyramid per picture, one batch for both."""
         size = check_pictures(a, b)
-        with torch.inference_mode(), self._autocast():
+        with torch.no_grad(), self._autocast():
             of_a, of_b = self._features(a), self._features(b)
             first = [torch.cat((x, y)) for x, y in zip(of_a, of_b, strict=True)]
             second = [torch.cat((y, x)) for x, y in zip(of_a, of_b, strict=True)]

@@ -30,6 +30,8 @@ _ROBUST_STEPS = 30
 _TUKEY = 4.685
 """Tukey's constant: 95 % efficiency on normal residuals."""
 _SMALLEST_SCALE_PX = 0.01
+_HYPOTHESES, _LOOKED_AT = 300, 1500
+"""Random pairs of vectors that a robust fit may start from, and vectors that judge them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def fit_similarity(
         weights: ``(H, W)``, non-negative (a boolean mask will do); None weighs all pixels alike. Pixels whose flow is
             not finite count for nothing.
         robust: Down-weight pixels that move otherwise (Tukey's biweight by iterated re-weighting, scale from the
-            median residual); the figures of the fit still count every pixel of non-zero weight.
+            median residual; up to half of the picture may disagree); the figures of the fit still count every pixel of
+            non-zero weight.
 
     Raises:
         ImageError: Wrong shapes, or fewer than two pixels have weight.
@@ -142,19 +145,20 @@ def invert_flow(flow: Tensor, *, steps: int = 20) -> Tensor:
 def _as_arrays(
     flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    vectors = np.asarray(flow.detach().cpu() if isinstance(flow, Tensor) else flow, dtype=np.float64)
+    vectors = np.array(flow.detach().cpu() if isinstance(flow, Tensor) else flow, dtype=np.float64)
     if vectors.ndim != 3 or vectors.shape[0] != 2:
         raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
     known = np.isfinite(vectors).all(axis=0)
+    weight: NDArray[np.float64]
     if weights is None:
         weight = known.astype(np.float64)
     else:
         weight = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
         if weight.shape != vectors.shape[1:]:
             raise ImageError(f"fit_similarity: weights {weight.shape} for a flow of {vectors.shape[1:]}.")
-        weight = np.where(known, weight, 0)
+        weight = weight * known
     if not known.all():
-        vectors = np.where(known, vectors, 0)
+        vectors[:, ~known] = 0
     if np.count_nonzero(weight > 0) < 2 or weight.min() < 0:
         raise ImageError("fit_similarity: expected non-negative weights, at least two pixels above zero.")
     return vectors, weight
@@ -181,22 +185,33 @@ def _regress(
 def _fit_robust(
     u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
 ) -> tuple[complex, complex]:
-    """Iteratively re-weighted: starts from absolute values (convex), goes on with Tukey's biweight."""
+    """Tukey's biweight by iterated re-weighting, from the least median of absolute residuals."""
     counted = weight > 0
-    slope, shift = _regress(u, q, weight)
-    for step in range(_ROBUST_STEPS):
+    slope, shift = _least_median(u[counted], q[counted])
+    reach = math.hypot(*u.shape) / 2
+    for _ in range(_ROBUST_STEPS):
         residual = np.abs(u - slope * q - shift)
         deviation = max(float(np.median(residual[counted])) / 1.1774, _SMALLEST_SCALE_PX)
-        if step < _ROBUST_STEPS // 3:
-            factor = 1 / np.maximum(residual, deviation)
-        else:
-            factor = np.clip(1 - (residual / (_TUKEY * deviation)) ** 2, 0, None) ** 2
+        factor = np.clip(1 - (residual / (_TUKEY * deviation)) ** 2, 0, None) ** 2
         before = slope, shift
         slope, shift = _regress(u, q, weight * factor)
-        reach = math.hypot(*u.shape) / 2
-        if step > _ROBUST_STEPS // 3 and abs(slope - before[0]) * reach + abs(shift - before[1]) < 1e-6:
+        if abs(slope - before[0]) * reach + abs(shift - before[1]) < 1e-7:
             break
     return slope, shift
+
+
+def _least_median(u: NDArray[np.complex128], q: NDArray[np.complex128]) -> tuple[complex, complex]:
+    """The similarity through two vectors that half of all vectors are closest to (always the same random pairs)."""
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(len(u), size=(2, _HYPOTHESES))
+    apart = np.abs(q[first] - q[second]) > 0.25 * np.abs(q - q.mean()).max()
+    first, second = first[apart], second[apart]
+    slopes = np.append((u[first] - u[second]) / (q[first] - q[second]), 0)
+    shifts = np.append(u[first] - slopes[:-1] * q[first], np.median(u.real) + 1j * np.median(u.imag))
+    looked_at = rng.integers(len(u), size=_LOOKED_AT)
+    residuals = np.abs(u[looked_at] - slopes[:, None] * q[looked_at] - shifts[:, None])
+    best = int(np.median(residuals, axis=1).argmin())
+    return complex(slopes[best]), complex(shifts[best])
 
 
 def _to_complex(similarity: Similarity) -> complex:
