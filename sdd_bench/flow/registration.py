@@ -145,23 +145,26 @@ def invert_flow(flow: Tensor, *, steps: int = 20) -> Tensor:
 def _as_arrays(
     flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    vectors = np.array(flow.detach().cpu() if isinstance(flow, Tensor) else flow, dtype=np.float64)
+    vectors = _float64(flow)
     if vectors.ndim != 3 or vectors.shape[0] != 2:
         raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
     known = np.isfinite(vectors).all(axis=0)
-    weight: NDArray[np.float64]
-    if weights is None:
-        weight = known.astype(np.float64)
-    else:
-        weight = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
-        if weight.shape != vectors.shape[1:]:
-            raise ImageError(f"fit_similarity: weights {weight.shape} for a flow of {vectors.shape[1:]}.")
-        weight = weight * known
+    weight = known.astype(np.float64)
+    if weights is not None:
+        given = _float64(weights)
+        if given.shape != known.shape:
+            raise ImageError(f"fit_similarity: weights {given.shape} for a flow of {known.shape}.")
+        weight *= given
     if not known.all():
-        vectors[:, ~known] = 0
+        vectors = np.where(known, vectors, 0)
     if np.count_nonzero(weight > 0) < 2 or weight.min() < 0:
         raise ImageError("fit_similarity: expected non-negative weights, at least two pixels above zero.")
     return vectors, weight
+
+
+def _float64(values: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    array: NDArray[Any] = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    return array.astype(np.float64)
 
 
 def _centred_grid(height: int, width: int) -> NDArray[np.complex128]:
