@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 @click.option("--pairs-per-shard", type=int, help="Consecutive pairs in one shard.")
 @click.option("--compression", help="Filter of the shards: blosc2, gzip, lzf or none.")
 @click.option("--max-pixels", type=int, help="Refuse larger pictures.")
+@click.option(
+    "--white-balance",
+    type=click.Choice(["auto", "camera", "daylight"]),
+    help="Of RAW files; auto: the camera's where sane, else daylight.",
+)
 @click.option("--limit", type=int, help="Use the first so many pairs.")
 @click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
 @jobs_options
@@ -49,6 +54,7 @@ def command(
     pairs_csv: Path | None,
     lists: Path | None,
     bit_depth: str | None,
+    white_balance: str | None,
     dry_run: bool,
     jobs: int,
     dask: str | None,
@@ -64,10 +70,13 @@ def command(
     from sdd_bench.data.ingest import carry_out
     from sdd_bench.data.options import PRESETS
     from sdd_bench.data.plan import plan
+    from sdd_bench.images.io import RawOptions
 
     given = {key: value for key, value in values.items() if value is not None}
     if bit_depth is not None:
         given["bit_depth"] = int(bit_depth)
+    if white_balance is not None:
+        given["raw"] = RawOptions(white_balance=white_balance)
     options = dataclasses.replace(PRESETS[preset], **given)
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
     if dry_run:

@@ -18,7 +18,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sdd_bench import __version__
-from sdd_bench.config import as_dict
 from sdd_bench.data.manifest import PARTS, Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
 from sdd_bench.data.options import PRESETS, PrepareOptions
 from sdd_bench.data.plan import PreparePlan, plan
@@ -165,7 +164,7 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
         name=planned.name,
         tool_version=__version__,
         bit_depth=planned.bit_depth,
-        options=as_dict(planned.options),
+        options=planned.options.as_dict(),
         source=SourceRecord(
             planned.source.layout,
             len(rows),

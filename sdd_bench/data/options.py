@@ -6,14 +6,14 @@ states the count alone, the settings are our deduction. ``dpdd`` is DPDNet's pub
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from sdd_bench.config import as_dict
 from sdd_bench.data.shards import COMPRESSIONS
 from sdd_bench.errors import ConfigError
-
-# 2**28 pixels: a 16k square, 0.8 GB as 8-bit RGB.
-_MAX_PIXELS = 1 << 28
+from sdd_bench.images.io import MAX_PIXELS, RawOptions
+from sdd_bench.images.resize import parse_resize
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,15 @@ class PrepareOptions:
     """Consecutive pairs in a shard, the unit of work."""
     compression: str = "blosc2"
     """Filter of the shards: blosc2, or gzip, lzf, none for readers without its plugin."""
-    max_pixels: int = _MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     """Larger pictures are refused."""
     limit: int | None = None
     """Use the first so many pairs."""
+    raw: RawOptions = field(default_factory=RawOptions)
+    """How RAW files are developed."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "resize", str(parse_resize(self.resize)))
         for name, least in (("patch", 1), ("pairs_per_shard", 1), ("max_pixels", 1), ("limit", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -59,6 +62,10 @@ class PrepareOptions:
             raise ConfigError(f"compression is {self.compression!r}; expected one of {', '.join(COMPRESSIONS)}.")
         if self.bit_depth not in (None, 8, 16):
             raise ConfigError(f"bit_depth is {self.bit_depth}; expected 8 or 16.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the manifest holds them."""
+        return as_dict(self) | {"raw": as_dict(self.raw)}
 
 
 PRESETS = {

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench import __version__
-from sdd_bench.config import as_dict
 from sdd_bench.data.manifest import DATASET_JSON, PARTS, Manifest, PairRow, read_manifest
 from sdd_bench.data.plan import PreparePlan
 from sdd_bench.data.units import PLAN_JSON, part_path, read_part
@@ -46,7 +45,7 @@ def begin(out: Path, planned: PreparePlan) -> str:
     wanted = {
         "tool_version": __version__,
         "libraries": {library: version(library) for library in _LIBRARIES},
-        "options": as_dict(planned.options),
+        "options": planned.options.as_dict(),
         "bit_depth": planned.bit_depth,
         "layout": planned.source.layout,
         "listing_sha256": planned.listing_sha256,
@@ -86,7 +85,7 @@ def check_finished(out: Path, planned: PreparePlan) -> Manifest:
         "listing_sha256": manifest.source.listing_sha256,
     }
     wanted = {
-        "options": as_dict(planned.options),
+        "options": planned.options.as_dict(),
         "bit_depth": planned.bit_depth,
         "layout": planned.source.layout,
         "listing_sha256": planned.listing_sha256,

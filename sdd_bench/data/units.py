@@ -198,27 +198,30 @@ def _load_frames(task: Task, index: int) -> _Loaded:
         below(pair.blurry_path, task.source),
         below(pair.sharp_path, task.source),
     )
-    try:
-        with ThreadPoolExecutor(2) as hashers:
-            hashes = [hashers.submit(_source_sha256, path) for path in (pair.blurry_path, pair.sharp_path)]
-            row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
-        blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=task.options.max_pixels)
-        height, width = blurry.pixels.shape[:2]
-        row = dataclasses.replace(
-            row,
-            width=width,
-            height=height,
-            bit_depth=max(blurry.bit_depth, sharp.bit_depth),
-            blurry_f_number=blurry.exif.f_number,
-            sharp_f_number=sharp.exif.f_number,
-            blurry_focal_length_mm=blurry.exif.focal_length_mm,
-            sharp_focal_length_mm=sharp.exif.focal_length_mm,
-            blurry_exposure_s=blurry.exif.exposure_s,
-            sharp_exposure_s=sharp.exif.exposure_s,
-            message=_message(blurry, sharp),
-        )
-    except ImageError as error:
-        return _Loaded(_failed(task, row, error))
+    options = task.options
+    with ThreadPoolExecutor(2) as hashers:
+        hashes = [hashers.submit(_source_sha256, path) for path in (pair.blurry_path, pair.sharp_path)]
+        try:
+            blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
+        except ImageError as error:
+            row = _failed(task, row, error)
+        row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
+    if row.status == "failed":
+        return _Loaded(row)
+    height, width = blurry.pixels.shape[:2]
+    row = dataclasses.replace(
+        row,
+        width=width,
+        height=height,
+        bit_depth=max(blurry.bit_depth, sharp.bit_depth),
+        blurry_f_number=blurry.exif.f_number,
+        sharp_f_number=sharp.exif.f_number,
+        blurry_focal_length_mm=blurry.exif.focal_length_mm,
+        sharp_focal_length_mm=sharp.exif.focal_length_mm,
+        blurry_exposure_s=blurry.exif.exposure_s,
+        sharp_exposure_s=sharp.exif.exposure_s,
+        message=_message(blurry, sharp),
+    )
     return _Loaded(row, (blurry, sharp))
 
 
@@ -306,10 +309,11 @@ def _is_plain_png(path: Path, photograph: Photograph) -> bool:
 
 
 def _source_sha256(path: Path) -> str:
+    """Empty for a file that cannot be read: reading its picture says why."""
     try:
         return sha256_of(path)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror}).") from error
+    except OSError:
+        return ""
 
 
 def _message(blurry: Photograph, sharp: Photograph) -> str:
