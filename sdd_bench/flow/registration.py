@@ -148,7 +148,7 @@ def _as_arrays(
     vectors = _float64(flow)
     if vectors.ndim != 3 or vectors.shape[0] != 2:
         raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
-    known = np.isfinite(vectors).all(axis=0)
+    known: NDArray[np.bool_] = np.isfinite(vectors[0]) & np.isfinite(vectors[1])
     weight = known.astype(np.float64)
     if weights is not None:
         given = _float64(weights)
