@@ -29,9 +29,9 @@ def _real(root: Path, n: int, rng: np.random.Generator) -> list[NDArray[np.uint8
         picture = cv2.imread(str(path))
         if picture is None:
             continue
-        for y in range(0, picture.shape[0] - PATCH + 1, PATCH):
-            for x in range(0, picture.shape[1] - PATCH + 1, PATCH):
-                found.append(np.ascontiguousarray(picture[y : y + PATCH, x : x + PATCH, ::-1]))
+        rows, columns = picture.shape[0] // PATCH, picture.shape[1] // PATCH
+        whole = picture[: rows * PATCH, : columns * PATCH, ::-1].reshape(rows, PATCH, columns, PATCH, 3)
+        found.extend(np.ascontiguousarray(whole.swapaxes(1, 2)).reshape(-1, PATCH, PATCH, 3))
     return [found[i] for i in rng.permutation(len(found))[:n]]
 
 

@@ -17,16 +17,11 @@ import cv2
 import numpy as np
 import torch
 from _pictures import natural_pictures
+from sdd_bench.images.patches import Window
 
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.data.shards import COMPRESSIONS, PairPatches, write_shard
 from sdd_bench.data.transforms import random_transform
-from types import SimpleNamespace as W
-
-
-def Window(y, x, h, w):
-    return W(y=y, x=x, height=h, width=w)
-
 
 PATCH, CROP, REPEATS = 512, 256, 5
 
@@ -84,9 +79,8 @@ def main() -> None:
     """Run the comparison for both bit depths."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    print(
-        f"{CROP} crops of {PATCH} patches, blurry and sharp; pictures: {'real' if os.environ.get('SDD_BENCH_DATA') else 'made'}"
-    )
+    source = "real" if os.environ.get("SDD_BENCH_DATA") else "made"
+    print(f"{CROP} crops of {PATCH} patches, blurry and sharp; pictures: {source}")
     for depth in (8, 16):
         with tempfile.TemporaryDirectory() as folder:
             compare(depth, Path(folder))

@@ -8,11 +8,11 @@ never changed, holds no dates and no absolute paths, and the same patches give t
 
 from __future__ import annotations
 
-from sdd_bench.data.shards.flows import FlowReader, flow_path, write_flows
+from sdd_bench.data.shards.flows import FlowReader, flow_info, flow_path, write_flows
 from sdd_bench.data.shards.read import Patches, ShardReader
 from sdd_bench.data.shards.schema import COMPRESSIONS, ShardInfo, shard_info
 from sdd_bench.data.shards.sets import ShardSet, shard_paths
-from sdd_bench.data.shards.verify import verify_shard
+from sdd_bench.data.shards.verify import verify_flows, verify_shard
 from sdd_bench.data.shards.write import PairPatches, build_virtual, write_shard
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "ShardReader",
     "ShardSet",
     "build_virtual",
+    "flow_info",
     "flow_path",
     "shard_info",
     "shard_paths",
+    "verify_flows",
     "verify_shard",
     "write_flows",
     "write_shard",

@@ -133,3 +133,23 @@ class FlowReader:
                 "Delete the file and estimate it again."
             ) from error
         return flow
+
+
+def flow_info(path: Path) -> dict[str, Any]:
+    """What a file of flows says about itself.
+
+    Raises:
+        ShardError: It is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return {
+                "flow_signature": str(file.attrs["flow_signature"]),
+                "patch": int(file.attrs["patch"]),
+                "splits": {
+                    name: {"n": len(flows), "shape": list(flows.shape[1:]), "dtype": str(flows.dtype)}
+                    for name, flows in file.items()
+                },
+            }
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ShardError(f"{path}: missing or damaged flow ({error}). Delete it and estimate it again.") from error

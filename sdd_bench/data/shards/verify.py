@@ -57,3 +57,13 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
         except (OSError, RuntimeError) as error:
             problems.append(Problem(item, f"chunk {number} is damaged: HDF5 cannot read or unpack it ({error})"))
     return problems
+
+
+def verify_flows(path: Path) -> list[Problem]:
+    """What is wrong with a file of flows: an empty list when nothing is. As :func:`verify_shard`."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            datasets = [item for item in file.values() if isinstance(item, h5py.Dataset)]
+            return [problem for dataset in datasets for problem in _verify_dataset(path, dataset)]
+    except (OSError, RuntimeError, KeyError) as error:
+        return [Problem(str(path), f"damaged, cut short or not HDF5 ({error}). Delete it and estimate the flow again.")]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -32,9 +32,7 @@ from sdd_bench.data.shards.schema import (
 )
 from sdd_bench.errors import ConfigError, ShardError
 from sdd_bench.files import sealed
-
-if TYPE_CHECKING:
-    from sdd_bench.images.patches import Window
+from sdd_bench.images.patches import Window
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""``sdd-bench info``: what a prepared set, shard, run or weights file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+@handle_errors
+def command(path: Path, as_json: bool) -> None:
+    """Print what PATH holds: a prepared set, a shard, a run folder, or a weights file."""
+    from sdd_bench.data.describe import describe
+
+    description = describe(path)
+    if as_json:
+        echo_json(description)
+    else:
+        echo_table(f"{description['kind']} {path}", ("what", "value"), list(_rows(description)))
+
+
+def _rows(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _rows(item, f"{before}{key} / ")
+        elif isinstance(item, list):
+            yield f"{before}{key}", ", ".join(map(str, item))
+        elif f"{before}{key}" not in ("path", "kind"):
+            yield f"{before}{key}", "" if item is None else item

@@ -1,0 +1,31 @@
+"""``sdd-bench validate``: whether checksums are right, and what is damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options, json_option, progress_bar
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@jobs_options
+@json_option
+@handle_errors
+def command(path: Path, jobs: int, dask: str | None, as_json: bool) -> None:
+    """Check PATH: a prepared set, a shard, a run folder, or a weights file.
+
+    Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is nothing known.
+    """
+    from sdd_bench.data.validate import validate
+
+    with progress_bar("Checking", unit="files") as on_progress:
+        result = validate(path, jobs=jobs, dask=dask, on_progress=on_progress)
+    if as_json:
+        echo_json(dataclasses.asdict(result))
+    elif not result.problems:
+        click.echo(f"{path}: {result.kind}, {result.n_checked} file(s) checked, all is well.")
+    finish(result.problems)

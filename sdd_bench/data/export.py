@@ -1,0 +1,158 @@
+"""A prepared set back to folders of PNG in the SDD layout.
+
+``train`` becomes ``train_patches/{blur,gt}/NAME_0000.png``, patches of another split ``<split>/{blur,gt}/...``, and
+full pictures are copied to where they lay: ``test/{blur,gt}/NAME.png``, with ``aligned`` and ``truth`` where known.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sdd_bench.data.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
+from sdd_bench.data.shards import ShardReader
+from sdd_bench.errors import ManifestError, OutputError, SddBenchError
+from sdd_bench.files import sealed, sha256_of, write_json
+from sdd_bench.images.io import write_png
+from sdd_bench.parallel import open_executor, run
+from sdd_bench.types import OnProgress, Problem, Progress, Split
+
+EXPORT_JSON = "export.json"
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What :func:`export` did."""
+
+    n_written: int
+    n_kept: int
+    """Files that an earlier run had written."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A shard to unpack or a file to copy."""
+
+    root: Path
+    out: Path
+    record: FileRecord
+    folder: str = ""
+    """Where the patches of a shard go; a file is copied to the name it has."""
+    names: tuple[str, ...] = ()
+    """Per row of pairs.csv, the pair's name."""
+
+    def __str__(self) -> str:
+        return self.record.name
+
+
+def export(
+    prepared: Path, out: Path, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
+) -> ExportReport:
+    """Write the prepared set ``prepared`` to folders of PNG below ``out``; what is there already is kept.
+
+    Raises:
+        ManifestError: ``prepared`` is no sound prepared set.
+        OutputError: ``out`` holds something else, or cannot be written.
+    """
+    manifest = read_manifest(prepared)
+    _claim(out, sha256_of(manifest.root / DATASET_JSON))
+    tasks = _tasks(manifest, out)
+    n_written = n_kept = 0
+    problems = []
+    with open_executor(jobs, dask) as executor:
+        for done, (task, outcome) in enumerate(run(executor, _export, tasks, window=2 * jobs), 1):
+            if isinstance(outcome, OutputError) or (
+                isinstance(outcome, Exception) and not isinstance(outcome, SddBenchError)
+            ):
+                raise outcome
+            if isinstance(outcome, Exception):
+                problems.append(Problem(str(manifest.root / task.record.name), str(outcome)))
+            else:
+                n_written, n_kept = n_written + outcome[0], n_kept + outcome[1]
+            if on_progress is not None:
+                on_progress(Progress(done, len(tasks), item=task.record.name))
+    return ExportReport(n_written, n_kept, tuple(sorted(problems, key=lambda problem: problem.item)))
+
+
+def _claim(out: Path, sha256: str) -> None:
+    """Mark ``out`` as an export of this set, or see that it is one."""
+    marker = out / EXPORT_JSON
+    try:
+        found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
+    except FileNotFoundError:
+        if out.is_dir() and any(out.iterdir()):
+            raise OutputError(f"{out}: not empty and no export of a prepared set. Choose another folder.") from None
+        write_json(marker, {"schema": 1, "dataset_sha256": sha256})
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{marker}: not readable as the mark of an export ({error}). Choose another folder."
+        ) from error
+    if found != sha256:
+        raise OutputError(
+            f"{out}: is an export of another prepared set ({DATASET_JSON} {str(found)[:12]}..., this one has "
+            f"{sha256[:12]}...). Choose another folder."
+        )
+
+
+def _tasks(manifest: Manifest, out: Path) -> list[_Task]:
+    names = tuple(row.pair_id.partition("/")[2] for row in manifest.pairs)
+    tasks = []
+    for split, record in manifest.splits.items():
+        folder = "train_patches" if split is Split.TRAIN else split.value
+        tasks += [_Task(manifest.root, out, shard, folder, names) for shard in record.shards]
+        tasks += [_Task(manifest.root, out, frame) for frame in record.frames]
+    return tasks
+
+
+def _export(task: _Task) -> tuple[int, int]:
+    """Unpack a shard or copy a file: numbers of files written and kept."""
+    return _unpack(task) if task.folder else _copy(task)
+
+
+def _unpack(task: _Task) -> tuple[int, int]:
+    reader = ShardReader(task.root / task.record.name)
+    n_written = n_kept = 0
+    numbers: dict[int, int] = {}
+    try:
+        for index, row in enumerate(reader.column("pair").tolist()):
+            number = numbers[row] = numbers.get(row, -1) + 1
+            if not 0 <= row < len(task.names):
+                raise ManifestError(
+                    f"{reader.path}: patch {index} is of row {row}, pairs.csv has {len(task.names)} rows."
+                )
+            name = f"{task.names[row]}_{number:04d}.png"
+            blur, gt = (task.out / task.folder / kind / name for kind in ("blur", "gt"))
+            if blur.is_file() and gt.is_file():
+                n_kept += 2
+                continue
+            patches = reader.read_patch(index)
+            write_png(blur, np.ascontiguousarray(patches.blurry))
+            write_png(gt, np.ascontiguousarray(patches.sharp))
+            n_written += 2
+    finally:
+        reader.close()
+    return n_written, n_kept
+
+
+def _copy(task: _Task) -> tuple[int, int]:
+    source, target = task.root / task.record.name, task.out / task.record.name
+    if target.is_file() and target.stat().st_size == task.record.n_bytes:
+        return 0, 1
+    with sealed(target) as partial:
+        try:
+            shutil.copyfile(source, partial)
+        except FileNotFoundError as error:
+            raise ManifestError(f"{source}: missing. See: sdd-bench validate {task.root}.") from error
+        found = sha256_of(partial)
+        if found != task.record.sha256:
+            raise ManifestError(
+                f"{source}: was changed (sha256 {found[:12]}..., {DATASET_JSON} says {task.record.sha256[:12]}...). "
+                f"See: sdd-bench validate {task.root}."
+            )
+    return 1, 0
