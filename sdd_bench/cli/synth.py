@@ -28,7 +28,7 @@ def _range_option(name: str, text: str) -> Any:
 @_range_option("shift-range", "Shift in x and y, pixels [-0.5 % to 0.5 % of the width].")
 @_range_option("rotation-range", "Rotation, degrees [-0.1 0.1].")
 @_range_option("parallax-range", "Motion of the nearest layer against the farthest, pixels [0 0].")
-@_range_option("coc-range", "Largest circle of confusion of a pair, diameter, pixels [0.25 % to 0.75 % of the width].")
+@_range_option("coc-range", "Largest circle of confusion of a pair, diameter, pixels [0.25 % to 1 % of the width].")
 @_range_option("exposure-range", "Light of blurry over light of sharp [0.9 1.2].")
 @click.option("--color-cast", type=float, help="Each channel's exposure is off by up to this share [0.02].")
 @click.option("--shot-noise", type=float, help="Photon noise at white, linear light [0.007].")

@@ -60,7 +60,7 @@ class SynthOptions:
     parallax_range: Range = (0.0, 0.0)
     """Motion of the nearest layer against the farthest, in pixels."""
     coc_range: Range | None = None
-    """Largest circle of confusion of a pair, diameter in pixels; None: 0.25 % to 0.75 % of the width."""
+    """Largest circle of confusion of a pair, diameter in pixels; None: 0.25 % to 1 % of the width."""
     exposure_range: Range = (0.9, 1.2)
     """Light of blurry over light of sharp."""
     color_cast: float = 0.02
@@ -107,7 +107,7 @@ class SynthOptions:
         self._check("n_layers", 1, 32)
         self._check("sensor_width_mm", 0.1, 1000.0)
         self._check("focal_length_mm", 0.1, 10_000.0)
-        self._check("depth_range", 1.2 * self.focal_length_mm / 1000, 1e6)
+        self._check("depth_range", 2 * self.focal_length_mm / 1000, 1e6)
         self._check("f_number", 0.1, math.inf)
         if self.f_number is not None and self.coc_range is not None:
             raise ConfigError("f_number and coc_range exclude each other: each gives the circle of confusion.")
@@ -196,7 +196,7 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     rng = random_numbers(options, split, index, 0)
     lens = Lens(options.focal_length_mm, options.f_number or 2.8, 1000 * options.sensor_width_mm / options.width)
     depths, blurry_focus, sharp_focus = _draw_focus(options, rng)
-    coc_range = options.coc_range or (0.0025 * options.width, 0.0075 * options.width)
+    coc_range = options.coc_range or (0.0025 * options.width, 0.01 * options.width)
     largest_px = rng.uniform(*coc_range)
     if options.f_number is None:
         unscaled = coc_diameter_px(depths, blurry_focus, lens)
@@ -239,15 +239,18 @@ def _draw_focus(options: SynthOptions, rng: np.random.Generator) -> tuple[tuple[
     of the picture is out of focus.
     """
     near, far = options.depth_range
-    inner = np.sort(rng.uniform(1 / far, 1 / near, max(0, options.n_layers - 2)))
-    dioptres = np.array([1 / far, *inner, 1 / near][: options.n_layers])
-    nearest, farthest = float(dioptres[-1]), float(dioptres[0])
-    on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, len(dioptres) - 1), len(dioptres)))
-    anywhere = float(rng.uniform(farthest + (nearest - farthest) / 3, nearest))
-    depths = tuple(float(1 / value) for value in dioptres)
-    # on a layer means exactly at its depth: then its circle of confusion is exactly zero
-    blurry = depths[layer] if on_layer and len(depths) > 1 else 1 / max(anywhere, farthest)
-    return depths, blurry, float(2 / (1 / near + 1 / far))
+    nearest, farthest = 1 / near, 1 / far
+    inner = np.sort(rng.uniform(farthest, nearest, max(0, options.n_layers - 2)))
+    depths = tuple(float(1 / value) for value in np.array([farthest, *inner, nearest])[: options.n_layers])
+    on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, options.n_layers - 1), options.n_layers))
+    anywhere = rng.uniform(farthest + (nearest - farthest) / 3, nearest)
+    if near == far:
+        blurry = near / 1.25  # before everything: all is out of focus alike
+    elif on_layer and options.n_layers > 1:
+        blurry = depths[layer]  # exactly there: its circle of confusion is exactly zero
+    else:
+        blurry = float(1 / anywhere)
+    return depths, blurry, float(2 / (nearest + farthest))
 
 
 def _parallax(depths: tuple[float, ...], parallax_px: float, direction: float) -> tuple[tuple[float, float], ...]:

@@ -213,7 +213,7 @@ def _as_layer(painting: _Painting, rng: np.random.Generator, *, plain: bool) -> 
     table = srgb_table(8)
     height, width = painting.alpha.shape
     coarse = fractal(33, 33, rng, 1.5)
-    light = cv2.resize(0.45 + 0.55 * coarse, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(_BRIGHTEST)
+    light = cv2.resize(0.5 + 0.5 * coarse, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(_BRIGHTEST)
     opaque = bool((painting.alpha == 255).all())
     coverage = None if opaque else painting.alpha.astype(np.float32) / np.float32(255)
     weight = np.ones_like(light) if plain else np.minimum(light, _BRIGHTEST, out=light)

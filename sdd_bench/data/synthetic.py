@@ -105,11 +105,11 @@ def synthesize(
     """
     photographs = _find_photographs(options.photos)
     tasks = list(_plan(out, options, photographs))
+    missing = [task for task in tasks if not all(path.is_file() for path in task.files().values())]
+    _check_readable(sorted({path for task in missing for path in task.photographs}))
     _claim(out, options, photographs)
-    _check_readable(sorted({path for task in tasks for path in task.photographs}))
     rows = [f"{task.split},{task.index:04d},{task.scene},{task.kind}\n" for task in tasks]
     write_text(out / "scenes.csv", "split,name,scene,group\n" + "".join(rows))
-    missing = [task for task in tasks if not all(path.is_file() for path in task.files().values())]
     n_bytes, done = 0, len(tasks) - len(missing)
     with open_executor(jobs, dask) as executor:
         for task, outcome in run(executor, _make_pair, missing, window=2 * jobs if dask is None else 64):
