@@ -27,7 +27,8 @@ from sdd_bench.leaderboard.standings import DECIMALS, Cell, Line, Standing, cell
 from sdd_bench.leaderboard.submission import Row, entries_of, mean_of, read_rows, rows_of
 from sdd_bench.leaderboard.table import HIGHER_IS_BETTER, METRICS, TRUTHS, read_table, tables
 from sdd_bench.parallel import open_executor, run
-from sdd_bench.report.html import slug, write_page
+from sdd_bench.report.html import keep_image, slug, write_page
+from sdd_bench.report.plots import flow_wheel
 from sdd_bench.report.svg import Histogram, histogram
 from sdd_bench.types import OnProgress, Progress
 
@@ -48,6 +49,7 @@ class _Site:
     standings: list[Standing]
     media: Media
     on_progress: OnProgress | None
+    wheel: str = ""
     total: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
@@ -148,6 +150,8 @@ def _render(
             else:
                 media[made.run_sha256, made.image] = made
             site.step(str(task))
+    if any("flow" in files.views for files in media.values()):
+        site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
     for item in standings:
         for line in item.measured:
             _write_method(site, item, line)
@@ -337,6 +341,7 @@ def _write_picture(site: _Site, item: Standing, image: str) -> None:
         sets=sets,
         layers=[{"key": k, "label": label, "src": shared.get(k, "")} for k, label in LAYERS.items() if k in with_layer],
         crops=[(f"crops-{k}", label) for k, label in LAYERS.items() if f"crops-{k}" in with_layer],
+        wheel=site.wheel if "flow" in with_layer else "",
         views=[(k, label) for k, label in VIEWS.items() if k in with_layer],
         shared=shared,
         before=item.images[position - 1] if position else "",
