@@ -1,0 +1,287 @@
+"""RAW files, developed so that two pictures of a pair differ only where the captures do.
+
+Everything automatic is off: brightening, and also LibRaw's white point, which otherwise follows the brightest pixel of
+each picture. Both pictures of a pair get the white balance of the sharp one.
+
+Some damaged RAW files decode without an error. They are refused when the payload is shorter than declared, when over
+99 % of the samples are one number, or when neighbouring samples of one colour are not alike although a lens draws every
+point over several of them. A very noisy picture of something plain is no garbage: see :func:`garbage`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import math
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import rawpy
+from numpy.typing import NDArray
+
+from sdd_bench.errors import ConfigError, ImageError
+from sdd_bench.images.headers import BYTE_COUNTS, COMPRESSION, HEIGHT, PHOTOMETRIC, WIDTH, format_of, missing_payload
+from sdd_bench.images.tags import Buffer, Exif, TagError, all_directories
+
+_log = logging.getLogger(__name__)
+
+WhiteBalance = tuple[float, float, float, float]
+_RGB, _CFA, _LOSSLESS_JPEG, _DNG_VERSION = 2, 32803, 7, 50706
+_DAMAGED = "The file is truncated or damaged: copy it again from the card, or leave the pair out."
+
+# LibRaw's flip of a capture as EXIF orientation.
+_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
+
+# No RAW format packs a sample into less than this.
+_MIN_BITS_PER_SAMPLE = 0.1
+_MAX_CONSTANT = 0.99
+_MIN_CORRELATION = 0.2
+# Noise of a sensor that is saturated by 50 electrons, darker and noisier than any camera's highest ISO.
+_MIN_FULL_WELL = 50.0
+_MAX_READ_NOISE = 0.02
+_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class RawOptions:
+    """How RAW files are developed; kept with what was made from them."""
+
+    white_balance: Literal["auto", "camera", "daylight"] | WhiteBalance = "auto"
+    """``auto``: the camera's where it is sane, else daylight. Or multipliers of red, green, blue, second green."""
+    gamma: tuple[float, float] = (2.4, 12.92)
+    """Power and slope of the tone curve; the default is that of sRGB."""
+    output_color: Literal["sRGB", "raw"] = "sRGB"
+    demosaic: Literal["AHD", "LINEAR", "VNG", "PPG", "DCB", "DHT"] = "AHD"
+    highlights: Literal["clip", "blend"] = "clip"
+    output_bits: Literal[16] = 16
+    auto_bright: Literal[False] = False
+    """Never: it brightens each picture of a pair by its own histogram."""
+
+    def __post_init__(self) -> None:
+        balance = self.white_balance
+        if isinstance(balance, str) and balance not in ("auto", "camera", "daylight"):
+            raise ConfigError(f"white_balance is {balance!r}; expected auto, camera, daylight or four multipliers.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a manifest."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Developed:
+    """A developed RAW file, not yet upright."""
+
+    pixels: NDArray[np.uint16]
+    """(H, W, 3) RGB."""
+    orientation: int
+    """EXIF orientation, 1 to 8."""
+    white_balance: WhiteBalance
+    """The multipliers used."""
+    message: str
+    exif: Exif
+
+
+def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
+    """Develop a RAW file.
+
+    Raises:
+        ImageError: Not a RAW file, truncated, garbage, or more than ``max_pixels``.
+    """
+    with _opened(path) as raw:
+        _check_size(path, raw, max_pixels)
+        try:
+            raw.unpack()
+            mosaic, step = _mosaic(raw)
+            white = max(int(raw.white_level), 1)
+            black = float(np.mean(raw.black_level_per_channel))
+            if reason := garbage(mosaic, step=step, black=black, white=white):
+                raise ImageError(f"{path}: decodes to garbage: {reason}. {_DAMAGED}")
+            balance, message = _white_balance(path, raw, options)
+            pixels = raw.postprocess(
+                no_auto_bright=not options.auto_bright,
+                adjust_maximum_thr=0.0,
+                output_bps=options.output_bits,
+                output_color=rawpy.ColorSpace[options.output_color],
+                gamma=options.gamma,
+                demosaic_algorithm=rawpy.DemosaicAlgorithm[options.demosaic],
+                highlight_mode=rawpy.HighlightMode.Clip if options.highlights == "clip" else rawpy.HighlightMode.Blend,
+                user_wb=list(balance),
+                user_flip=0,
+            )
+        except rawpy.LibRawError as error:
+            raise _undecodable(path, error) from error
+        return Developed(pixels, _orientation(raw), balance, message, _exif(raw))
+
+
+def raw_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture, without decoding it.
+
+    Raises:
+        ImageError: Not a RAW file, or truncated.
+    """
+    with _opened(path) as raw:
+        width, height = int(raw.sizes.iwidth), int(raw.sizes.iheight)
+        return (height, width) if _orientation(raw) > 4 else (width, height)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = format_of(data)
+        if found not in (None, "TIFF"):
+            raise ImageError(
+                f"{path}: the suffix says RAW but the content is {found}. Give it the suffix of its format."
+            )
+        if lack := _missing_payload(data):
+            raise ImageError(f"{path}: {lack}. {_DAMAGED}")
+    with rawpy.RawPy() as raw:
+        try:
+            raw.open_file(str(path))
+        except rawpy.LibRawError as error:
+            raise _undecodable(path, error) from error
+        yield raw
+
+
+def _undecodable(path: Path, error: Exception) -> ImageError:
+    text = error.args[0] if error.args else ""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return ImageError(f"{path}: LibRaw cannot decode it ({text}); expected a RAW file it knows. {_DAMAGED}")
+
+
+def _missing_payload(data: Buffer) -> str:
+    """How the pixels that a TIFF-like RAW file declares are not all there; empty when they are, or in other formats.
+
+    Only DNG says exactly what it holds. Others are held to the end of their payload and to their RGB thumbnails.
+    """
+    try:
+        pages = list(all_directories(data)) if format_of(data) == "TIFF" else []
+    except TagError:
+        pages = []
+    is_dng = any(_DNG_VERSION in page.texts or _DNG_VERSION in page.numbers for page in pages)
+    for page in pages:
+        if lack := missing_payload(page, len(data), exact=is_dng or page.first(PHOTOMETRIC) == _RGB):
+            return lack
+        n_bytes = sum(size for tag in BYTE_COUNTS for size in page.integers(tag))
+        n_samples = page.first(WIDTH) * page.first(HEIGHT)
+        # Lossless JPEG spends at least one bit on a sample.
+        lossless = page.first(COMPRESSION) == _LOSSLESS_JPEG and page.first(PHOTOMETRIC) == _CFA
+        if is_dng and lossless and 0 < 8 * n_bytes < n_samples:
+            return f"{n_bytes} bytes cannot hold the {n_samples} samples that its header declares"
+    return ""
+
+
+def _check_size(path: Path, raw: Any, max_pixels: int) -> None:
+    sizes = raw.sizes
+    n_samples = int(sizes.raw_width) * int(sizes.raw_height)
+    if n_samples > max_pixels:
+        raise ImageError(
+            f"{path}: {sizes.raw_width}x{sizes.raw_height} is {n_samples:,} pixels, more than the {max_pixels:,} "
+            "allowed. Raise the limit (max_pixels) if the picture is genuine."
+        )
+    n_bytes = path.stat().st_size
+    if 8 * n_bytes < _MIN_BITS_PER_SAMPLE * n_samples:
+        raise ImageError(f"{path}: {n_bytes} bytes cannot hold the {n_samples} samples its header declares. {_DAMAGED}")
+
+
+def _mosaic(raw: Any) -> tuple[NDArray[np.uint16], tuple[int, int]]:
+    """Samples of one green position of the colour pattern, its period in the picture being the step."""
+    visible = raw.raw_image_visible
+    if visible.ndim == 3:
+        return visible[..., min(1, visible.shape[2] - 1)], (1, 1)
+    pattern = raw.raw_pattern
+    if pattern is None:
+        return visible, (1, 1)
+    green = raw.color_desc.index(b"G")
+    y, x = (int(axis[0]) for axis in np.nonzero(pattern == green))
+    return visible[y:, x:], (int(pattern.shape[0]), int(pattern.shape[1]))
+
+
+def garbage(mosaic: NDArray[np.uint16], *, step: tuple[int, int], black: float, white: float) -> str:
+    """Why the samples of a RAW file are no picture; empty when they may be one.
+
+    Neighbouring samples of one colour have to correlate in both directions. High noise on a plain subject (a wall, the
+    night sky) hides that, so such a picture passes when its noise is as small as a sensor's can be *and* means over
+    blocks, where noise averages out, do correlate. Garbage fails one or the other: its "noise" spans the whole range,
+    or nothing is left of it in the means.
+
+    Args:
+        mosaic: Samples from the first one of the colour examined, (H, W).
+        step: Distance of samples of that colour, down and to the right.
+        black: Sample value of no light.
+        white: Sample value of saturation.
+    """
+    values = np.bincount(mosaic.ravel(), minlength=1)
+    constant = values.max() / mosaic.size
+    if constant > _MAX_CONSTANT:
+        return f"{constant:.1%} of its samples are {values.argmax()}"
+    plane = mosaic[:: step[0], :: step[1]].astype(np.float32)
+    correlation = _neighbour_correlation(plane)
+    if correlation >= _MIN_CORRELATION:
+        return ""
+    noise = float(np.mean((plane[:, 1:] - plane[:, :-1]) ** 2)) / 2 / (white - black) ** 2
+    level = max(float(plane.mean()) - black, 0.0) / (white - black)
+    height, width = (max(side // _BLOCK, 2) for side in plane.shape)
+    means = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    is_sensor_noise = noise <= level / _MIN_FULL_WELL + _MAX_READ_NOISE**2
+    if is_sensor_noise and _neighbour_correlation(means) >= _MIN_CORRELATION:
+        return ""
+    return f"neighbouring green samples correlate by {correlation:.2f}, a picture's by {_MIN_CORRELATION} or more"
+
+
+def _neighbour_correlation(plane: NDArray[np.float32]) -> float:
+    """The lower of the correlations with the next sample to the right and below."""
+    pairs = ((plane[:, :-1], plane[:, 1:]), (plane[:-1], plane[1:]))
+    return min(_correlation(a, b) for a, b in pairs)
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    a, b = a - a.mean(dtype=np.float64), b - b.mean(dtype=np.float64)
+    scale = math.sqrt(float(np.vdot(a, a)) * float(np.vdot(b, b)))
+    return float(np.vdot(a, b)) / scale if scale > 0 else 0.0
+
+
+def _is_sane(balance: Sequence[float]) -> bool:
+    return len(balance) >= 3 and all(math.isfinite(gain) and gain > 0 for gain in balance[:3])
+
+
+def _white_balance(path: Path, raw: Any, options: RawOptions) -> tuple[WhiteBalance, str]:
+    wanted = options.white_balance
+    if not isinstance(wanted, str):
+        return wanted, "RAW developed with the given white balance"
+    camera, daylight = list(raw.camera_whitebalance), list(raw.daylight_whitebalance)
+    if wanted != "daylight" and _is_sane(camera):
+        return _four(camera), "RAW developed with the camera's white balance"
+    if wanted == "camera":
+        raise ImageError(f"{path}: the camera's white balance {camera} is not usable. Choose auto or daylight.")
+    if not _is_sane(daylight):
+        daylight = [1.0, 1.0, 1.0, 1.0]
+    message = "RAW developed with daylight white balance"
+    if wanted == "auto":
+        message += f", the camera's is not usable ({', '.join(f'{gain:g}' for gain in camera)})"
+        _log.warning("%s: %s", path, message)
+    return _four(daylight), message
+
+
+def _four(balance: Sequence[float]) -> WhiteBalance:
+    """The multipliers with the second green, which is stored as 0 where it equals the first."""
+    red, green, blue, *second = (float(gain) for gain in balance)
+    usable = bool(second) and math.isfinite(second[0]) and second[0] > 0
+    return red, green, blue, second[0] if usable else green
+
+
+def _orientation(raw: Any) -> int:
+    return _ORIENTATIONS.get(int(raw.sizes.flip), 1)
+
+
+def _exif(raw: Any) -> Exif:
+    other = getattr(raw, "other", None)
+    if other is None:
+        return Exif()
+    numbers = (other.aperture, other.focal_length, other.shutter_speed)
+    return Exif(*(float(number) if math.isfinite(number) and number > 0 else None for number in numbers))

@@ -1,0 +1,188 @@
+"""The tag directories of TIFF files, which EXIF blocks and most RAW formats are made of.
+
+Everything is bounds-checked and nothing is decoded, so a directory can be read from any file, whole or not.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Buffer = bytes | mmap.mmap
+Values = tuple[int | float, ...]
+
+ORIENTATION = 274
+_SUB_DIRECTORIES = 330
+_EXIF_DIRECTORY = 34665
+_F_NUMBER, _EXPOSURE_TIME, _FOCAL_LENGTH = 33437, 33434, 37386
+_MAX_DIRECTORIES = 4096
+
+# Field type to struct code; rationals are two numbers.
+_CODES = {1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "s", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
+_CODES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
+
+# TIFF, BigTIFF, and the TIFF-like RAW files of Panasonic and Olympus.
+_VERSIONS = frozenset({42, 43, 0x55, 0x4F52, 0x5352})
+
+
+class TagError(ValueError):
+    """The directories are cut off or no directories."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One image file directory: a tag's numbers, or its bytes."""
+
+    numbers: dict[int, Values]
+    texts: dict[int, bytes]
+
+    def first(self, tag: int, default: int = 0) -> int:
+        """The first number of ``tag`` as an integer."""
+        values = self.numbers.get(tag)
+        return int(values[0]) if values else default
+
+    def integers(self, tag: int) -> tuple[int, ...]:
+        """All numbers of ``tag``; empty when it is absent."""
+        return tuple(int(value) for value in self.numbers.get(tag, ()))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a TIFF-like file writes its numbers."""
+
+    endian: str
+    big: bool
+    first: int
+    """Where the first directory starts."""
+
+    @property
+    def count_code(self) -> str:
+        return self.endian + ("Q" if self.big else "H")
+
+    @property
+    def entry_size(self) -> int:
+        return 20 if self.big else 12
+
+    @property
+    def pointer_code(self) -> str:
+        return self.endian + ("Q" if self.big else "I")
+
+
+def layout_of(data: Buffer) -> Layout:
+    """Byte order and kind of a TIFF-like file.
+
+    Raises:
+        TagError: It is none.
+    """
+    endian = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if endian is None or len(data) < 8:
+        raise TagError("no TIFF header")
+    version = struct.unpack_from(endian + "H", data, 2)[0]
+    if version not in _VERSIONS:
+        raise TagError(f"unknown TIFF version {version}")
+    big = version == 43
+    return Layout(endian, big, _unpack(endian + ("Q" if big else "I"), data, 8 if big else 4)[0])
+
+
+def directories(data: Buffer) -> list[Directory]:
+    """The directories of the main chain, in order.
+
+    Raises:
+        TagError: The file ends before a directory or a value does, or the chain has a loop.
+    """
+    layout = layout_of(data)
+    found, at, seen = [], layout.first, set[int]()
+    while at:
+        if at in seen or len(seen) >= _MAX_DIRECTORIES:
+            raise TagError("the chain of directories does not end")
+        seen.add(at)
+        directory, at = _directory(data, layout, at)
+        found.append(directory)
+    if not found:
+        raise TagError("no directory")
+    return found
+
+
+def all_directories(data: Buffer) -> Iterator[Directory]:
+    """The directories of the main chain, each followed by its sub-directories (where RAW files keep the picture).
+
+    Raises:
+        TagError: As :func:`directories`.
+    """
+    layout = layout_of(data)
+    for directory in directories(data):
+        yield directory
+        for at in directory.integers(_SUB_DIRECTORIES):
+            yield _directory(data, layout, at)[0]
+
+
+@dataclass(frozen=True)
+class Exif:
+    """What the camera says about the exposure; ``None`` where it does not."""
+
+    f_number: float | None = None
+    focal_length_mm: float | None = None
+    exposure_s: float | None = None
+
+
+def read_exif(data: Buffer) -> tuple[int, Exif]:
+    """Orientation (1 to 8; 1 is upright) and exposure data of an EXIF block; damaged tags count as absent."""
+    try:
+        main = _directory(data, layout := layout_of(data), layout.first)[0]
+    except TagError:
+        return 1, Exif()
+    return exif_of(main, data)
+
+
+def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
+    """As :func:`read_exif`, from the directory ``main`` of a TIFF file."""
+    fields = main
+    if at := main.first(_EXIF_DIRECTORY):
+        try:
+            fields = _directory(data, layout_of(data), at)[0]
+        except TagError:
+            fields = main
+    orientation = main.first(ORIENTATION, 1)
+    exif = Exif(_ratio(fields, _F_NUMBER), _ratio(fields, _FOCAL_LENGTH), _ratio(fields, _EXPOSURE_TIME))
+    return (orientation if 1 <= orientation <= 8 else 1), exif
+
+
+def _ratio(directory: Directory, tag: int) -> float | None:
+    values = directory.numbers.get(tag, ())
+    if len(values) < 2 or values[0] <= 0 or values[1] <= 0:
+        return None
+    return values[0] / values[1]
+
+
+def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
+    (count,) = _unpack(layout.count_code, data, at)
+    start = at + struct.calcsize(layout.count_code)
+    numbers: dict[int, Values] = {}
+    texts: dict[int, bytes] = {}
+    for entry in range(start, start + count * layout.entry_size, layout.entry_size):
+        tag, kind = _unpack(layout.endian + "HH", data, entry)
+        (n,) = _unpack(layout.pointer_code, data, entry + 4)
+        if kind not in _CODES:
+            continue
+        code = _CODES[kind]
+        size = n * struct.calcsize("=" + code)
+        value = entry + 4 + struct.calcsize(layout.pointer_code)
+        if size > layout.entry_size - (value - entry):
+            (value,) = _unpack(layout.pointer_code, data, value)
+        if value + size > len(data):
+            raise TagError(f"the file ends before the value of tag {tag}")
+        if code == "s":
+            texts[tag] = bytes(data[value : value + size])
+        else:
+            numbers[tag] = _unpack(f"{layout.endian}{n * len(code)}{code[0]}", data, value)
+    following = start + count * layout.entry_size
+    return Directory(numbers, texts), _unpack(layout.pointer_code, data, following)[0]
+
+
+def _unpack(code: str, data: Buffer, at: int) -> tuple[int, ...]:
+    try:
+        return struct.unpack_from(code, data, at)
+    except struct.error as error:
+        raise TagError("the file ends inside its tags") from error
