@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="Values of what is not given.",
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of SRC; auto tells it by the folders' names.")
-@click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, instead of SRC's folders.")
+@click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
 @click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
 @click.option("--resize", help="none, a factor, or WIDTHxHEIGHT.")
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
@@ -54,7 +54,7 @@ def command(
     pairs_csv: Path | None,
     lists: Path | None,
     bit_depth: str | None,
-    white_balance: str | None,
+    white_balance: Literal["auto", "camera", "daylight"] | None,
     dry_run: bool,
     jobs: int,
     dask: str | None,

@@ -1,8 +1,9 @@
 """Pairs from a CSV file, and scenes.csv: the scene and group of every pair of an SDD folder.
 
 A CSV of pairs has the columns ``blurry`` and ``sharp``, and may have ``split`` (train, val, test), ``scene`` and
-``group``; other columns are ignored. Its paths are relative to its own folder and stay inside it, so that a set can
-be moved as a whole: absolute paths and paths that lead out by ``..`` are left out, with that reason.
+``group``; other columns are ignored. Its paths are relative to the source (its own folder, where none is given)
+and stay inside it, so that a set can be moved as a whole: absolute paths and paths that lead out by ``..`` are left
+out, with that reason.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from sdd_bench.types import Pair, Problem, Split
 Row = dict[str, str]
 
 
-def read_pairs_csv(path: Path, default_split: Split) -> tuple[list[Pair], list[Problem]]:
-    """The pairs ``path`` lists, in its order, split by split; rows that cannot be used are problems.
+def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[Pair], list[Problem]]:
+    """The pairs that ``path`` lists below ``root``, in its order, split by split; rows of no use are problems.
 
     Raises:
         PairingError: The file is missing, is not CSV, or lacks a column.
@@ -28,7 +29,7 @@ def read_pairs_csv(path: Path, default_split: Split) -> tuple[list[Pair], list[P
     seen_blurry: dict[Path, int] = {}
     for number, row in _read_rows(path, required=("blurry", "sharp")):
         try:
-            pair = _pair_of(path.parent, row, default_split)
+            pair = _pair_of(root, row, default_split)
             if pair.blurry_path in seen_blurry:
                 raise _RowError(
                     f"{row['blurry']} was given in row {seen_blurry[pair.blurry_path]} already; "
@@ -76,7 +77,7 @@ def _inside(root: Path, text: str, column: str) -> Path:
         raise _RowError(f"the column {column} is empty")
     given = PurePosixPath(text.replace("\\", "/"))
     if given.is_absolute() or Path(text).is_absolute():
-        raise _RowError(f"{text} is absolute; paths are relative to the folder of the CSV: put it above the pictures")
+        raise _RowError(f"{text} is absolute; paths are relative to {root}")
     parts: list[str] = []
     for part in given.parts:
         if part != "..":
@@ -84,7 +85,7 @@ def _inside(root: Path, text: str, column: str) -> Path:
         elif parts:
             parts.pop()
         else:
-            raise _RowError(f"{text} leads out of the folder of the CSV: put the CSV above the pictures")
+            raise _RowError(f"{text} leads out of {root}: choose a source folder above all pictures")
     path = root.joinpath(*parts)
     if not path.is_file():
         raise _RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")

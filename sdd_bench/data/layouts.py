@@ -69,7 +69,7 @@ def read_layout(
     Args:
         root: A folder of captures, or a CSV file of pairs.
         layout: One of :data:`LAYOUTS`, or ``auto``: told by the names of the folders.
-        pairs_csv: A CSV of pairs to use instead of the folders.
+        pairs_csv: A CSV of pairs to use instead of the folders; its paths are relative to ``root``.
         lists: Folder of DPDD's name lists, ``{train,val,test}_{src,trg}.npy`` (or ``.txt``, one name a line).
         limit: Keep the first so many pairs.
         default_split: Split of CSV rows that state none.
@@ -88,8 +88,8 @@ def read_layout(
     if lists is not None and layout not in LISTED:
         raise ConfigError(f"name lists go with the layouts {', '.join(LISTED)}; {root} is read as {layout}.")
     if csv_path is not None:
-        root = csv_path.parent
-        found = Found(*read_pairs_csv(csv_path, default_split))
+        root = root if root.is_dir() else root.parent
+        found = Found(*read_pairs_csv(csv_path, root, default_split))
     else:
         found = read_folders(root, layout, lists)
     if not found.pairs:
@@ -155,6 +155,8 @@ def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path
     if pairs_csv is not None or root.is_file():
         if layout not in ("auto", "csv"):
             raise ConfigError(f"a CSV of pairs was given, so the layout cannot be {layout}.")
+        if pairs_csv is not None and root.is_file():
+            raise ConfigError(f"{root} is no folder, but pairs are to be read from {pairs_csv}; name one of the two.")
         return "csv", pairs_csv or root
     if layout == "csv":
         return "csv", root / "pairs.csv"

@@ -261,7 +261,9 @@ def _resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
 
 def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, sharp: Photograph) -> list[FileRecord]:
     folder = task.out / pair.split
-    aligned = pair.aligned_path and read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
+    aligned = None
+    if pair.aligned_path is not None:  # read before anything is written: it may fail
+        aligned = read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
     frames = [
         _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry, row.blurry_sha256),
         _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp, row.sharp_sha256),

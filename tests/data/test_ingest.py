@@ -18,7 +18,6 @@ import cv2
 import h5py
 import numpy as np
 import pytest
-from sdd_bench.images.patches import choose, sharpness, windows
 
 from sdd_bench.data.ingest import prepare
 from sdd_bench.data.layouts import open_dataset
@@ -26,6 +25,7 @@ from sdd_bench.data.manifest import read_manifest
 from sdd_bench.data.options import PRESETS, PrepareOptions
 from sdd_bench.data.plan import plan
 from sdd_bench.errors import ConfigError, ManifestError, OutputError
+from sdd_bench.images.patches import choose, sharpness, windows
 from sdd_bench.types import Progress, Split
 
 Write = Callable[..., Path]
@@ -208,7 +208,7 @@ def test_two_dask_workers_write_the_same_bytes(captures: Path, tmp_path: Path) -
     options = dataclasses.replace(SMALL, pairs_per_shard=1)
     prepare(captures, tmp_path / "one", options)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         prepare(captures, tmp_path / "dask", options, dask=cluster.scheduler_address)
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "dask")
@@ -222,7 +222,7 @@ def _command(captures: Path, out: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, write_picture: Write, jobs: str) -> None:
     root = tmp_path / "captures"
-    for index in range(30):
+    for index in range(16):
         for side in ("blur", "gt"):
             write_picture(root / "train" / side / f"{index}.png", height=96, width=96)
             write_picture(root / "test" / side / f"{index}.png")
@@ -239,10 +239,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, write
         begun.wait(timeout=30)
     assert list(out.glob(".parts/train-*.json"))
     assert not (out / "dataset.json").exists()
-    (out / "train-00029.h5.partial").write_bytes(b"left behind")
+    (out / "train-00015.h5.partial").write_bytes(b"left behind")
     kept = {path: path.stat().st_mtime_ns for path in out.glob("train-*.h5")}
     first = min(kept)
-    subprocess.run(_command(root, out, "--jobs", jobs), check=True, timeout=120)
+    prepare(root, out, options, jobs=int(jobs))
     assert _bytes(out) == _bytes(tmp_path / "undisturbed")
     assert first.stat().st_mtime_ns == kept[first]
 
@@ -364,9 +364,36 @@ def test_a_full_disk_is_an_error_that_keeps_what_was_finished(tmp_path: Path, wr
     assert "train-00001.h5: no space left on the disk. What was finished is kept" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert sorted(path.name for path in out.glob("train*")) == ["train-00000.h5"]
-    subprocess.run(_command(root, out), check=True, timeout=120)
-    prepare(root, tmp_path / "undisturbed", dataclasses.replace(SMALL, pairs_per_shard=1))
+    options = dataclasses.replace(SMALL, pairs_per_shard=1)
+    prepare(root, out, options)
+    prepare(root, tmp_path / "undisturbed", options)
     assert _bytes(out) == _bytes(tmp_path / "undisturbed")
+
+
+def test_real_captures_keep_their_exif(data_root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        "blurry,sharp,scene\nvabd/1_8/0001.JPG,vabd/input/0001.JPG,1\nebb/blurry/2977.jpg,ebb/sharp/2977.jpg,2\n"
+    )
+    report = prepare(data_root / "aperture", tmp_path / "out", PRESETS["dpdd"], pairs_csv=table)
+    assert report.n_pairs == 0
+    assert "would enlarge a picture of 1536x1024" in report.problems[0].reason
+    options = dataclasses.replace(PRESETS["dpdd"], resize="none")
+    report = prepare(data_root / "aperture", tmp_path / "full", options, pairs_csv=table)
+    # 1536x1024 with stride 204: 7 columns (the last snapped), 4 rows; 8 of the 28 are dropped.
+    assert (report.n_pairs, report.n_patches, report.problems) == (2, 40, ())
+
+
+def test_raw_pairs_are_developed_to_sixteen_bits_and_the_way_is_written_down(data_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "captures"
+    for side in ("blur", "gt"):
+        (root / "train" / side).mkdir(parents=True)
+        shutil.copy(data_root / "raw/colorchart.dng", root / "train" / side / "chart.dng")
+    report = prepare(root, tmp_path / "out", dataclasses.replace(PRESETS["sdd"], patch=128))
+    manifest = read_manifest(tmp_path / "out")
+    assert (report.problems, manifest.bit_depth, manifest.pairs[0].bit_depth) == ((), 16, 16)
+    assert manifest.options["raw"]["auto_bright"] is False
+    assert prepare(root, tmp_path / "out", dataclasses.replace(PRESETS["sdd"], patch=128)).was_finished
 
 
 def test_a_pair_of_4096x2160_gives_60_candidates_and_keeps_42(tmp_path: Path) -> None:

@@ -274,6 +274,15 @@ def test_a_folder_with_pairs_csv_is_read_by_it(tmp_path: Path) -> None:
     assert open_dataset(tmp_path).pairs[0].pair_id == "test/a"
 
 
+def test_a_csv_elsewhere_is_relative_to_the_source(tmp_path: Path) -> None:
+    _touch(tmp_path, "pictures/a.png", "pictures/b.png")
+    (tmp_path / "mine.csv").write_text("blurry,sharp\na.png,b.png\n")
+    found = read_layout(tmp_path / "pictures", pairs_csv=tmp_path / "mine.csv")
+    assert (found.root, found.pairs[0].blurry_path) == (tmp_path / "pictures", tmp_path / "pictures/a.png")
+    with pytest.raises(ConfigError, match="name one of the two"):
+        read_layout(tmp_path / "mine.csv", pairs_csv=tmp_path / "mine.csv")
+
+
 def test_rows_of_a_csv_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
     _touch(tmp_path, "set/a.png", "set/b.png", "set/c.png", "outside.png")
     rows = ["blurry,sharp,split", "a.png,b.png,train", "a.png,b.png,train", "a.png,c.png,train", "c.png,gone.png,train"]
@@ -289,8 +298,8 @@ def test_rows_of_a_csv_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
             "a.png was given in row 2 already",
             "a.png was given in row 2 already",
             "gone.png does not exist",
-            "is absolute; paths are relative",
-            "../outside.png leads out of the folder",
+            "is absolute; paths are relative to",
+            "../outside.png leads out of",
             "the column sharp is empty",
             "blurry and sharp are the same file",
             "split is 'dev'; expected one of train, val, test",
