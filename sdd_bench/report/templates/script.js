@@ -140,6 +140,7 @@
       fromAddress();
     }
     const drag = (event) => { const box = stage.getBoundingClientRect(); move(100 * (event.clientX - box.left) / box.width); };
+    stage.addEventListener("dragstart", (event) => event.preventDefault());
     stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
     stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
     show();
