@@ -18,10 +18,9 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.data.shards.schema import LIBVER, SCHEMA
-from sdd_bench.data.shards.write import plain_os_errors
+from sdd_bench.data.shards.create import create_file
+from sdd_bench.data.shards.schema import SCHEMA
 from sdd_bench.errors import ShardError
-from sdd_bench.files import sealed
 
 
 def flow_path(root: Path, sha256: str) -> Path:
@@ -45,9 +44,10 @@ def write_flows(
         ShardError: The flows differ in shape.
         OutputError: The disk is full, or the place is not writable.
     """
-    with sealed(path) as partial, plain_os_errors(), h5py.File(partial, "w", libver=LIBVER) as file:
+    with create_file(path) as (file, disk):
         for split, flows in splits.items():
             _write_split(path, file, split, flows, dtype)
+            disk.check()
         for name, value in {"schema": SCHEMA, "flow_signature": signature, "patch": patch}.items():
             file.attrs[name] = value
 

@@ -24,7 +24,6 @@ FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
 }
 COMPRESSIONS = tuple(FILTERS)
-LIBVER = ("v110", "v110")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.data.shards import chunks
+from sdd_bench.data.shards.create import create_file
 from sdd_bench.data.shards.schema import (
     ATTRIBUTES,
     COLUMNS,
     COMPRESSIONS,
     DATASETS,
     FILTERS,
-    LIBVER,
     PICTURES,
     SCHEMA,
     expected,
@@ -31,7 +28,6 @@ from sdd_bench.data.shards.schema import (
     shard_info,
 )
 from sdd_bench.errors import ConfigError, ShardError
-from sdd_bench.files import sealed
 from sdd_bench.images.patches import Window
 
 
@@ -87,17 +83,13 @@ def write_shard(
     attributes = {"schema": SCHEMA, "split": str(split), "color": "RGB", "bit_depth": bit_depth, "resize": str(resize)}
     columns: dict[str, list[NDArray[np.generic]]] = {name: [np.zeros((0, *COLUMNS[name][0]))] for name in COLUMNS}
     threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
-    # h5py closes the file before sealed() flushes and renames it.
-    with (
-        sealed(path) as partial,
-        plain_os_errors(),
-        ThreadPoolExecutor(threads) as pool,
-        h5py.File(partial, "w", libver=LIBVER) as file,
-    ):
+    with ThreadPoolExecutor(threads) as pool, create_file(path) as (file, disk):
         pictures = [_create_pictures(file, name, patch, bit_depth, compression) for name in PICTURES]
         for pair in pairs:
             for dataset, picture in zip(pictures, (pair.blurry, pair.sharp), strict=True):
+                _check_windows(path, dataset, picture, pair.windows)
                 _append(dataset, picture, pair.windows, pool if compression == "blosc2" else None)
+            disk.check()
             columns["pair"].append(np.full(len(pair.windows), pair.row))
             columns["window"].append(np.array([(w.y, w.x, w.height, w.width) for w in pair.windows]).reshape(-1, 4))
             columns["sharpness"].append(np.asarray(pair.sharpness))
@@ -124,18 +116,22 @@ def _create_pictures(file: h5py.File, name: str, patch: int, bit_depth: int, com
     )
 
 
-def _append(
-    dataset: h5py.Dataset, picture: NDArray[np.generic], windows: Sequence[Window], pool: ThreadPoolExecutor | None
-) -> None:
-    first, patch, _, _ = dataset.shape
+def _check_windows(path: Path, dataset: h5py.Dataset, picture: NDArray[np.generic], windows: Sequence[Window]) -> None:
+    patch = dataset.shape[1]
     height, width = picture.shape[:2]
     for w in windows:
         inside = 0 <= w.y <= height - w.height and 0 <= w.x <= width - w.width
         if not inside or (w.height, w.width) != (patch, patch) or picture.dtype != dataset.dtype:
             raise ShardError(
-                f"{dataset.file.filename}: {dataset.name} takes {patch}x{patch} windows of {dataset.dtype} pictures, "
+                f"{path}: {dataset.name} takes {patch}x{patch} windows of {dataset.dtype} pictures, "
                 f"got {w} of a picture {picture.shape} {picture.dtype}."
             )
+
+
+def _append(
+    dataset: h5py.Dataset, picture: NDArray[np.generic], windows: Sequence[Window], pool: ThreadPoolExecutor | None
+) -> None:
+    first = dataset.shape[0]
     dataset.resize(first + len(windows), axis=0)
     patches = (picture[w.y : w.y + w.height, w.x : w.x + w.width] for w in windows)
     if pool is None:
@@ -165,7 +161,7 @@ def build_virtual(path: Path, shards: Sequence[Path]) -> None:
             )
     names = [os.path.relpath(shard, path.parent) for shard in shards]
     n_patches = sum(info.n_patches for info in infos)
-    with sealed(path) as partial, plain_os_errors(), h5py.File(partial, "w", libver=LIBVER) as file:
+    with create_file(path) as (file, _):
         for dataset in DATASETS:
             shape, dtype = expected(dataset, infos[0].patch, infos[0].bit_depth)
             layout = h5py.VirtualLayout((n_patches, *shape), dtype)
@@ -179,16 +175,3 @@ def build_virtual(path: Path, shards: Sequence[Path]) -> None:
         with open_shard(shards[0]) as first_shard:
             for name in ATTRIBUTES:
                 file.attrs[name] = first_shard.attrs[name]
-
-
-@contextmanager
-def plain_os_errors() -> Iterator[None]:
-    """HDF5 hides the operating system's error number in its message; raise it as a plain OSError."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        found = re.search(r"errno = (\d+)", str(error))
-        if found is None:
-            raise
-        number = int(found.group(1))
-        raise OSError(number or errno.EIO, os.strerror(number)) from error
