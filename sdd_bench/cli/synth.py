@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, jobs_options, json_option, progress_bar
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def _range_option(name: str, text: str) -> Any:
+
+def _range_option(name: str, text: str) -> Callable[[F], F]:
     return click.option(f"--{name}", type=float, nargs=2, default=None, metavar="MIN MAX", help=text)
 
 

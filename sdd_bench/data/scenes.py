@@ -66,7 +66,7 @@ def draw_scene(
     n_layers: int,
     kind: SceneKind,
     rng: np.random.Generator,
-    photographs: Sequence[Pixels] = (),
+    photographs: Sequence[NDArray[np.generic]] = (),
 ) -> Iterator[Layer]:
     """Draw a scene, one layer at a time from back to front.
 

@@ -153,7 +153,8 @@ def _find_photographs(folder: Path | None) -> list[Path]:
     if not folder.is_dir():
         raise ImageError(f"{folder}: expected a folder of sharp photographs (--photos), but it is none.")
     suffixes = IMAGE_SUFFIXES | RAW_SUFFIXES
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    pictures = (path for path in folder.rglob("[!.]*") if path.suffix.lower() in suffixes)
+    found = sorted(path for path in pictures if path.is_file())
     if not found:
         raise ImageError(f"{folder}: holds no picture. Expected photographs: {', '.join(sorted(suffixes))}.")
     return found

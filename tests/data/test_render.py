@@ -72,7 +72,7 @@ def test_the_sharp_picture_is_the_scene_where_the_similarity_says(similarity):
 
 
 def test_no_part_of_a_pixel_of_shift_is_lost():
-    """Least squares of the difference on the scene's gradient: what is left is below 1/300 px, waves of 5 px included."""
+    """Least squares of the difference on the scene's gradient leaves less than 1/300 px, with waves of 5 px."""
     similarity = Similarity(shift_x_px=0.31, shift_y_px=-0.17)
     capture = _capture(similarity)
     sharp = render(capture, [_plane(capture)], HEIGHT, WIDTH).sharp[0].astype(np.float64)

@@ -204,8 +204,9 @@ def test_a_killed_run_is_finished_by_running_it_again(tmp_path, full):
 
     with pytest.raises(Killed):
         synthesize(root, options, on_progress=stop)
-    (root / "train/blur/0001.png.partial").parent.mkdir(parents=True, exist_ok=True)
-    (root / "train/blur/0001.png.partial").write_bytes(b"half")
+    half_written = root / "test/blur/0000.png.partial"
+    half_written.parent.mkdir(parents=True)
+    half_written.write_bytes(b"half")
     (root / "truth/train/0000_flow.flo").unlink()
     report = synthesize(root, options)
     assert (report.n_pairs, report.n_made) == (3, 2)
