@@ -235,7 +235,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, write
         while not list(out.glob(".parts/train-*.json")) and time.monotonic() < deadline:
             time.sleep(0.001)
     finally:
-        os.killpg(begun.pid, signal.SIGKILL)
+        # With two workers only the parent: what they are at goes on beside the second run.
+        (os.killpg if jobs == "1" else os.kill)(begun.pid, signal.SIGKILL)
         begun.wait(timeout=30)
     assert list(out.glob(".parts/train-*.json"))
     assert not (out / "dataset.json").exists()
@@ -370,18 +371,20 @@ def test_a_full_disk_is_an_error_that_keeps_what_was_finished(tmp_path: Path, wr
     assert _bytes(out) == _bytes(tmp_path / "undisturbed")
 
 
-def test_real_captures_keep_their_exif(data_root: Path, tmp_path: Path) -> None:
+def test_real_captures_by_csv_keep_their_exif(data_root: Path, tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text(
-        "blurry,sharp,scene\nvabd/1_8/0001.JPG,vabd/input/0001.JPG,1\nebb/blurry/2977.jpg,ebb/sharp/2977.jpg,2\n"
+        "blurry,sharp,scene\n"
+        "focus_macro/pcb_005.jpg,focus_macro/pcb_001.jpg,board\n"
+        "aperture/vabd/1_8/0001.JPG,aperture/vabd/input/0001.JPG,1\n"
     )
-    report = prepare(data_root / "aperture", tmp_path / "out", PRESETS["dpdd"], pairs_csv=table)
-    assert report.n_pairs == 0
+    report = prepare(data_root, tmp_path / "out", PRESETS["dpdd"], pairs_csv=table)
+    assert (report.n_pairs, report.n_patches) == (1, 20)
     assert "would enlarge a picture of 1536x1024" in report.problems[0].reason
-    options = dataclasses.replace(PRESETS["dpdd"], resize="none")
-    report = prepare(data_root / "aperture", tmp_path / "full", options, pairs_csv=table)
-    # 1536x1024 with stride 204: 7 columns (the last snapped), 4 rows; 8 of the 28 are dropped.
-    assert (report.n_pairs, report.n_patches, report.problems) == (2, 40, ())
+    board, small = read_manifest(tmp_path / "out").pairs
+    assert (board.scene, board.width, board.height, board.status) == ("board", 2048, 1536, "ok")
+    assert (board.blurry_f_number, board.blurry_focal_length_mm) == (1.8, 2.5)
+    assert (small.status, small.n_patches) == ("failed", 0)
 
 
 def test_raw_pairs_are_developed_to_sixteen_bits_and_the_way_is_written_down(data_root: Path, tmp_path: Path) -> None:
@@ -405,6 +408,31 @@ def test_a_pair_of_4096x2160_gives_60_candidates_and_keeps_42(tmp_path: Path) ->
     assert (sdd.n_patches, sdd.n_bytes_raw) == (42, 42 * 512 * 512 * 3 * 2)
     assert len(windows(1080, 2048, patch=512, overlap=0.7)) == 60
     assert plan(tmp_path / "captures", PRESETS["dpdd"]).n_patches == 20
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from sdd_bench.data.ingest import prepare
+prepare(Path(sys.argv[1]), Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path: Path, write_picture: Write) -> None:
+    peaks_mib = []
+    for n_pairs in (3, 15):
+        root = tmp_path / f"captures{n_pairs}"
+        for side in ("blur", "gt"):
+            first = write_picture(root / f"train/{side}/0.png", height=1200, width=2000)
+            for index in range(1, n_pairs):
+                shutil.copy(first, root / f"train/{side}/{index}.png")
+        arguments = [sys.executable, "-c", _PEAK, str(root), str(tmp_path / f"out{n_pairs}")]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
+        peaks_mib.append(int(done.stdout))
+    # A pair takes 14 MiB decoded; twelve more of them would take 165.
+    assert peaks_mib[1] < peaks_mib[0] + 42
 
 
 @pytest.mark.parametrize(
