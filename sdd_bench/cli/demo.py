@@ -1,0 +1,119 @@
+"""``sdd-bench demo``: the whole chain on data made here, no download but the weights of LPIPS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option, progress_bar
+from sdd_bench.types import OnProgress, Pair
+
+_UNSHARP_SIGMA_PX = 1.5
+_UNSHARP_AMOUNT = 0.5
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """Where the demonstration left its results."""
+
+    captures: Path
+    prepared: Path
+    runs: tuple[Path, ...]
+    leaderboards: Path
+    page: Path
+
+
+def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
+    """synth, prepare, predict with an unsharp mask, evaluate, leaderboard and page, all under ``out``.
+
+    What is finished already is kept, so an interrupted demonstration goes on.
+
+    Args:
+        out: Folder for everything.
+        step: Called with the name of each step as it begins; what it returns hears of the step's progress.
+    """
+    from sdd_bench import weights
+    from sdd_bench.data.ingest import prepare
+    from sdd_bench.data.layouts import open_dataset
+    from sdd_bench.data.options import PrepareOptions
+    from sdd_bench.data.synthetic import SynthOptions, synthesize
+    from sdd_bench.evaluation.run import evaluate
+    from sdd_bench.leaderboard.add import add
+    from sdd_bench.leaderboard.page import render_site
+    from sdd_bench.leaderboard.pictures import PictureSource
+
+    captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
+    step("weights: LPIPS's AlexNet, from the cache or the package registry")
+    weights.fetch("alexnet")
+    options = SynthOptions(
+        width=960, height=640, n_train=4, n_test=4, zoom_range=(0.99, 1.01), shift_range=(-6, 6), truth="full"
+    )
+    synthesize(captures, options, on_progress=step("synth: captures whose misalignment is known"))
+    patches = PrepareOptions(resize="none", patch=256, overlap=0.5)
+    prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
+
+    dataset = open_dataset(prepared)
+    predictions = out / "predictions" / "unsharp-mask"
+    step("predict: an unsharp mask, the simplest deblurring there is")
+    for pair in dataset.pairs:
+        _unsharp(pair, predictions)
+    run = out / "runs" / "unsharp-mask"
+    evaluate(dataset, predictions, run, on_progress=step("evaluate: four metrics, three ground truths"))
+    add(run, leaderboards, dataset="demo", reference="sdd-bench demo", replace=True)
+    page = render_site(
+        leaderboards,
+        out / "page",
+        sources=[PictureSource.open(run, prepared, predictions)],
+        title="sdd-bench demo",
+        on_progress=step("leaderboard: a page to look at"),
+    )
+    return DemoReport(captures, prepared, (run,), leaderboards, page)
+
+
+def _unsharp(pair: Pair, folder: Path) -> None:
+    import cv2
+
+    from sdd_bench.images.io import from_float, read_photograph, to_float, write_png
+
+    blurry = to_float(read_photograph(pair.blurry_path).pixels)
+    sharpened = blurry + _UNSHARP_AMOUNT * (blurry - cv2.GaussianBlur(blurry, (0, 0), _UNSHARP_SIGMA_PX))
+    write_png(folder / f"{pair.name}.png", from_float(sharpened, 8))
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Its own folder.")
+@json_option
+@handle_errors
+def command(out: Path, as_json: bool) -> None:
+    """Run the whole chain on a few small synthetic pairs, in minutes on two cores."""
+    import contextlib
+    import json
+
+    with contextlib.ExitStack() as bars:
+
+        def step(name: str) -> OnProgress:
+            bars.close()
+            click.echo(f"== {name}", err=True)
+            return bars.enter_context(progress_bar(name.split(":")[0]))
+
+        report = run_demo(out, step)
+    if as_json:
+        echo_json(
+            {
+                "runs": [str(run) for run in report.runs],
+                "leaderboards": str(report.leaderboards),
+                "page": str(report.page),
+            }
+        )
+        return
+    from sdd_bench.evaluation.table import COLUMNS, motion_lines, score_lines
+
+    for run in report.runs:
+        summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        echo_table(f"{summary['method']} on synthetic pairs: mean [95 % interval]", COLUMNS, score_lines(summary))
+        echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
+    click.echo(f"leaderboard: {report.leaderboards / 'demo.csv'}")
+    click.echo(f"page:        {report.page}")
