@@ -101,17 +101,21 @@ def command(
 
 
 def _show(summary: dict[str, Any], run: Path) -> None:
-    from sdd_bench.evaluation.table import COLUMNS, level_lines, motion_lines, score_lines
+    from sdd_bench.evaluation.table import COLUMNS, TITLES, group_lines, level_lines, motion_lines, score_lines
 
     count = f"{summary['n_images']} of {summary['n_expected']} pictures"
     title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"
     echo_table(f"{title}: mean [95 % interval]", COLUMNS, score_lines(summary))
     echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
     metric = summary["metrics"][0]
-    for name, key in (("blur (circle of confusion)", "blur_levels"), ("misalignment", "misalignment_bins")):
-        if len(summary[key]) > 1:
-            columns = (f"{name}, px", "pictures", *COLUMNS[2:])
-            echo_table(f"{summary['method']}: {metric} by {name}", columns, level_lines(summary[key], metric))
+    tables = (
+        ("group", group_lines(summary, metric)),
+        ("blur, px", level_lines(summary["blur_levels"], metric)),
+        ("misalignment, px", level_lines(summary["misalignment_bins"], metric)),
+    )
+    for name, lines in tables:
+        if len(lines) > 1:
+            echo_table(f"{TITLES[metric]} of {summary['method']} by {name}", (name, "pictures", *COLUMNS[2:]), lines)
     for note in summary["notes"]:
         click.echo(f"- {note}")
     for signature in summary["signature"].values():

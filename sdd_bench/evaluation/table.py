@@ -49,6 +49,18 @@ def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[s
     ]
 
 
+def group_lines(summary: Mapping[str, Any], metric: str) -> list[list[str]]:
+    """Lines of a group, number of pictures, and the method's mean of ``metric`` per ground truth."""
+    return [
+        [
+            group,
+            str(summary["group_sizes"][group]),
+            *(_number(scores[truth.value][metric], _FORMATS[metric]) for truth in GroundTruth),
+        ]
+        for group, scores in summary["groups"].items()
+    ]
+
+
 def _cell(estimate: Mapping[str, Any], form: str, intervals: bool) -> str:
     text = _number(estimate["mean"], form)
     if intervals and estimate["low"] is not None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sdd_bench.evaluation.table import COLUMNS, level_lines, motion_lines, ordered_methods, score_lines
+from sdd_bench.evaluation.table import COLUMNS, group_lines, level_lines, motion_lines, ordered_methods, score_lines
 
 
 def _estimate(mean: float | str | None, **changes: Any) -> dict[str, Any]:
@@ -45,3 +45,9 @@ def test_levels_name_their_range() -> None:
     scores = {truth: {"psnr": 30.0} for truth in ("raw", "warped", "registered")}
     levels = [{"from_px": 8.0, "to_px": "inf", "n": 2, "scores": scores}]
     assert level_lines(levels, "psnr") == [["8 to inf", "2", "30.00", "30.00", "30.00"]]
+
+
+def test_groups_name_their_size() -> None:
+    scores = {truth: {"psnr": 30.0 + number} for number, truth in enumerate(("raw", "warped", "registered"))}
+    summary = {"groups": {"indoor": scores}, "group_sizes": {"indoor": 4}}
+    assert group_lines(summary, "psnr") == [["indoor", "4", "30.00", "31.00", "32.00"]]
