@@ -187,6 +187,11 @@ def random_numbers(options: SynthOptions, split: Split, index: int, purpose: int
     return np.random.default_rng([options.seed, _SPLIT_NUMBER[split], index, purpose])
 
 
+def scene_start(options: SynthOptions, index: int) -> int:
+    """The first pair of the scene of pair ``index``."""
+    return index - index % options.pairs_per_scene
+
+
 def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     """Draw the camera of pair ``index`` of ``split``.
 
@@ -195,7 +200,8 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     """
     rng = random_numbers(options, split, index, 0)
     lens = Lens(options.focal_length_mm, options.f_number or 2.8, 1000 * options.sensor_width_mm / options.width)
-    depths, blurry_focus, sharp_focus = _draw_focus(options, rng)
+    depths = _draw_depths(options, random_numbers(options, split, scene_start(options, index), 3))
+    blurry_focus, sharp_focus = _draw_focus(options, depths, rng)
     coc_range = options.coc_range or (0.0025 * options.width, 0.01 * options.width)
     largest_px = rng.uniform(*coc_range)
     if options.f_number is None:
@@ -232,25 +238,30 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     )
 
 
-def _draw_focus(options: SynthOptions, rng: np.random.Generator) -> tuple[tuple[float, ...], float, float]:
-    """Depths from back to front, blurry focus, sharp focus, in metres; drawn in dioptres, in which blur is even.
+def _draw_depths(options: SynthOptions, rng: np.random.Generator) -> tuple[float, ...]:
+    """Depths of a scene from back to front, in metres; even in dioptres, as blur is."""
+    near, far = options.depth_range
+    inner = np.sort(rng.uniform(1 / far, 1 / near, max(0, options.n_layers - 2)))
+    return tuple(float(1 / value) for value in [1 / far, *inner, 1 / near][: options.n_layers])
+
+
+def _draw_focus(options: SynthOptions, depths: tuple[float, ...], rng: np.random.Generator) -> tuple[float, float]:
+    """Blurry and sharp focus, in metres.
 
     The blurry picture is focused on a thing before the background, or somewhere in the nearer two thirds, so that most
     of the picture is out of focus.
     """
     near, far = options.depth_range
     nearest, farthest = 1 / near, 1 / far
-    inner = np.sort(rng.uniform(farthest, nearest, max(0, options.n_layers - 2)))
-    depths = tuple(float(1 / value) for value in np.array([farthest, *inner, nearest])[: options.n_layers])
-    on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, options.n_layers - 1), options.n_layers))
+    on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, len(depths) - 1), len(depths)))
     anywhere = rng.uniform(farthest + (nearest - farthest) / 3, nearest)
     if near == far:
         blurry = near / 1.25  # before everything: all is out of focus alike
-    elif on_layer and options.n_layers > 1:
+    elif on_layer and len(depths) > 1:
         blurry = depths[layer]  # exactly there: its circle of confusion is exactly zero
     else:
         blurry = float(1 / anywhere)
-    return depths, blurry, float(2 / (nearest + farthest))
+    return blurry, float(2 / (nearest + farthest))
 
 
 def _parallax(depths: tuple[float, ...], parallax_px: float, direction: float) -> tuple[tuple[float, float], ...]:

@@ -52,12 +52,21 @@ def canvas_margin(capture: Capture, height: int, width: int) -> int:
     return math.ceil(outside + capture.parallax_px + 0.6 * max(capture.coc_px)) + _SPLINE_MARGIN_PX
 
 
-def render(capture: Capture, layers: Iterable[Layer], height: int, width: int, *, blades: int = 0) -> Rendered:
-    """Render ``layers``, from back to front, on a canvas :func:`canvas_margin` larger on every side.
+def render(
+    capture: Capture, layers: Iterable[Layer], height: int, width: int, *, margin: int, blades: int = 0
+) -> Rendered:
+    """Render ``layers``, from back to front, on a canvas that is ``margin`` larger on every side.
 
     One layer is held at a time. With no parallax the sharp picture is resampled once, from the aligned canvas.
+
+    Args:
+        capture: The camera.
+        layers: As many as the capture has depths.
+        height: Of the pictures, in pixels.
+        width: Of the pictures, in pixels.
+        margin: At least the :func:`canvas_margin` of the capture.
+        blades: Of the iris; 0: round.
     """
-    margin = canvas_margin(capture, height, width)
     inside = (slice(margin, margin + height), slice(margin, margin + width))
     canvas = (3, height + 2 * margin, width + 2 * margin)
     aligned, blurry = np.zeros(canvas, np.float32), np.zeros((3, height, width), np.float32)

@@ -26,7 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.config import as_dict
-from sdd_bench.data.captures import PRESETS, Capture, SynthOptions, draw_capture, load_options, random_numbers
+from sdd_bench.data.captures import (
+    PRESETS,
+    Capture,
+    SynthOptions,
+    draw_capture,
+    load_options,
+    random_numbers,
+    scene_start,
+)
 from sdd_bench.data.render import Rendered, canvas_margin, develop, render, truth_flow
 from sdd_bench.data.scenes import SceneKind, draw_scene, random_scene
 from sdd_bench.errors import ConfigError, ImageError, OutputError
@@ -99,13 +107,16 @@ def synthesize(
         on_progress: Called after every pair.
 
     Raises:
-        ConfigError: ``out`` holds a set made with other options.
+        ConfigError: ``out`` holds a set made with other options, or the aperture blurs beyond what can be rendered.
         ImageError: ``options.photos`` holds no picture, or one that cannot be read.
         OutputError: ``out`` holds something else, or cannot be written.
     """
     photographs = _find_photographs(options.photos)
     tasks = list(_plan(out, options, photographs))
     missing = [task for task in tasks if not all(path.is_file() for path in task.files().values())]
+    if options.f_number is not None:
+        for task in missing:
+            draw_capture(options, task.split, task.index)  # raises where the blur is beyond rendering
     _check_readable(sorted({path for task in missing for path in task.photographs}))
     _claim(out, options, photographs)
     rows = [f"{task.split},{task.index:04d},{task.scene},{task.kind}\n" for task in tasks]
@@ -213,17 +224,19 @@ def _make_pair(task: _Task) -> int:
     options, files = task.options, task.files()
     height, width = options.height, options.width
     capture = draw_capture(options, task.split, task.index)
-    margin = canvas_margin(capture, height, width)
-    first_of_scene = task.index - task.index % options.pairs_per_scene
+    first = scene_start(options, task.index)
+    siblings = range(first, first + options.pairs_per_scene)
+    # one canvas for all captures of a scene: what is drawn depends on its size
+    margin = max(canvas_margin(draw_capture(options, task.split, index), height, width) for index in siblings)
     layers = draw_scene(
         height + 2 * margin,
         width + 2 * margin,
         options.n_layers,
         task.kind,
-        random_numbers(options, task.split, first_of_scene, 1),
+        random_numbers(options, task.split, first, 1),
         [read_photograph(path).pixels for path in task.photographs],
     )
-    rendered = render(capture, layers, height, width, blades=options.blades)
+    rendered = render(capture, layers, height, width, margin=margin, blades=options.blades)
     noise = random_numbers(options, task.split, task.index, 2)
     write_png(files["blur"], develop(rendered.blurry, capture.exposure_gain, noise, options))
     write_png(files["gt"], develop(rendered.sharp, (1, 1, 1), noise, options))

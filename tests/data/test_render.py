@@ -43,6 +43,10 @@ def _plane(capture, function=_waves):
     return Layer(np.repeat(function(x, y)[None].astype(np.float32), 3, axis=0))
 
 
+def _render(capture, layers):
+    return render(capture, layers, HEIGHT, WIDTH, margin=canvas_margin(capture, HEIGHT, WIDTH))
+
+
 def _grid():
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
     return x, y
@@ -64,7 +68,7 @@ def _blurry_coordinates(similarity, extra=(0.0, 0.0)):
 )
 def test_the_sharp_picture_is_the_scene_where_the_similarity_says(similarity):
     capture = _capture(similarity)
-    rendered = render(capture, [_plane(capture)], HEIGHT, WIDTH)
+    rendered = _render(capture, [_plane(capture)])
     expected = _waves(*_blurry_coordinates(similarity))
     # a contrast of 0.7; shrunk pictures are smoothed a little more, as a sensor does
     assert np.abs(rendered.sharp[0] - expected).max() < (4e-3 if similarity.zoom >= 1 else 2e-2)
@@ -75,7 +79,7 @@ def test_no_part_of_a_pixel_of_shift_is_lost():
     """Least squares of the difference on the scene's gradient leaves less than 1/300 px, with waves of 5 px."""
     similarity = Similarity(shift_x_px=0.31, shift_y_px=-0.17)
     capture = _capture(similarity)
-    sharp = render(capture, [_plane(capture)], HEIGHT, WIDTH).sharp[0].astype(np.float64)
+    sharp = _render(capture, [_plane(capture)]).sharp[0].astype(np.float64)
     x, y = _blurry_coordinates(similarity)
     expected = _waves(x, y)
     slopes = [(_waves(x + dx, y + dy) - _waves(x - dx, y - dy)) / 2e-3 for dx, dy in ((1e-3, 0), (0, 1e-3))]
@@ -86,7 +90,7 @@ def test_no_part_of_a_pixel_of_shift_is_lost():
 
 def test_without_misalignment_sharp_is_aligned_and_without_blur_blurry_is_too(rng):
     capture = _capture(Similarity())
-    rendered = render(capture, [_plane(capture)], HEIGHT, WIDTH)
+    rendered = _render(capture, [_plane(capture)])
     assert rendered.sharp == pytest.approx(rendered.aligned, abs=1e-5)
     assert np.array_equal(rendered.blurry, rendered.aligned)
 
@@ -96,7 +100,7 @@ def test_blur_does_not_move_the_picture(coc):
     """A point of light becomes a disk about the place where the aligned picture has the point."""
     capture = _capture(Similarity(1.02), coc_px=(coc,))
     plane = _plane(capture, lambda x, y: 100.0 * ((x == 90) & (y == 70)))
-    rendered = render(capture, [plane], HEIGHT, WIDTH)
+    rendered = _render(capture, [plane])
     x, y = _grid()
     disk = rendered.blurry[0].astype(np.float64)
     assert disk.sum() == pytest.approx(100, rel=1e-4)
@@ -116,7 +120,7 @@ def test_truth_flow_warps_sharp_onto_aligned(rng):
     capture = _capture(coc_px=(6.0, 3.0, 0.0))
     margin = canvas_margin(capture, HEIGHT, WIDTH)
     layers = draw_scene(HEIGHT + 2 * margin, WIDTH + 2 * margin, 3, SceneKind.LEAVES, rng)
-    rendered = render(capture, layers, HEIGHT, WIDTH)
+    rendered = _render(capture, layers)
     x, y = _grid()
     flow = truth_flow(capture, rendered.front)
     sampled = ndimage.map_coordinates(rendered.sharp[1], (y + flow[1], x + flow[0]), order=5, mode="mirror")
@@ -133,7 +137,7 @@ def test_with_parallax_each_layer_moves_as_its_truth_says():
     alpha = np.zeros(back.color.shape[1:], np.float32)
     alpha[:, : alpha.shape[1] // 2] = 1
     front = Layer((1 - back.color) * alpha, alpha)
-    rendered = render(capture, [back, front], HEIGHT, WIDTH)
+    rendered = _render(capture, [back, front])
     behind = _waves(*_blurry_coordinates(MOVED, shifts[0]))
     before = 1 - _waves(*_blurry_coordinates(MOVED, shifts[1]))
     assert rendered.sharp[0, :, 130:] == pytest.approx(behind[:, 130:], abs=4e-3)
@@ -151,7 +155,7 @@ def test_the_end_of_the_canvas_is_never_seen(similarity):
     plane = _plane(capture, lambda x, y: np.zeros_like(x))
     for edge in (np.s_[:, 0], np.s_[:, -1], np.s_[:, :, 0], np.s_[:, :, -1]):
         plane.color[edge] = 1.0
-    rendered = render(capture, [plane], HEIGHT, WIDTH)
+    rendered = _render(capture, [plane])
     assert np.abs(rendered.sharp).max() < 1e-5
     assert np.abs(rendered.blurry).max() < 1e-5
 
