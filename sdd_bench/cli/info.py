@@ -23,7 +23,7 @@ def command(path: Path, as_json: bool) -> None:
     if as_json:
         echo_json(description)
     else:
-        echo_table(f"{description['kind']} {path}", ("what", "value"), list(_rows(description)))
+        echo_table(description["kind"], ("what", "value"), list(_rows(description)))
 
 
 def _rows(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
@@ -32,5 +32,5 @@ def _rows(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, object
             yield from _rows(item, f"{before}{key} / ")
         elif isinstance(item, list):
             yield f"{before}{key}", ", ".join(map(str, item))
-        elif f"{before}{key}" not in ("path", "kind"):
+        elif f"{before}{key}" != "kind":
             yield f"{before}{key}", "" if item is None else item

@@ -16,7 +16,7 @@ import numpy as np
 from sdd_bench.data.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
 from sdd_bench.data.shards import ShardReader
 from sdd_bench.errors import ManifestError, OutputError, SddBenchError
-from sdd_bench.files import sealed, sha256_of, write_json
+from sdd_bench.files import output_errors, sealed, sha256_of, write_json
 from sdd_bench.images.io import write_png
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Problem, Progress, Split
@@ -83,7 +83,8 @@ def _claim(out: Path, sha256: str) -> None:
     """Mark ``out`` as an export of this set, or see that it is one."""
     marker = out / EXPORT_JSON
     try:
-        found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
+        with output_errors(out):
+            found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
     except FileNotFoundError:
         if out.is_dir() and any(out.iterdir()):
             raise OutputError(f"{out}: not empty and no export of a prepared set. Choose another folder.") from None
