@@ -81,7 +81,7 @@ def command(
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
     if dry_run:
         _echo_plan(planned, as_json)
-        finish(planned.problems)
+        finish([*planned.problems, *planned.foreseen])
         return
     for note in planned.source.notes:
         click.echo(f"note: {note}", err=True)
@@ -105,7 +105,8 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
     summary = {
         "layout": planned.source.layout,
         "pairs": len(pairs),
-        "left out": len(planned.problems),
+        "files left out": len(planned.problems),
+        "pairs that will fail": len(planned.foreseen),
         "bit depth": planned.bit_depth,
         "patches expected": planned.n_patches,
         "full test pictures expected": planned.n_frames,
@@ -118,7 +119,7 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
             {
                 **{key.replace(", MB", "_mb").replace(" ", "_"): value for key, value in summary.items()},
                 "notes": planned.source.notes,
-                "problems": [dataclasses.asdict(problem) for problem in planned.problems],
+                "problems": [dataclasses.asdict(problem) for problem in (*planned.problems, *planned.foreseen)],
                 "paired": [dict(zip(("pair_id", "blurry", "sharp"), row, strict=True)) for row in rows],
             }
         )

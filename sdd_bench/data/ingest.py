@@ -27,7 +27,7 @@ from sdd_bench.data.units import Part, Task, Unit, read_part, run_unit
 from sdd_bench.errors import OutputError
 from sdd_bench.files import output_errors
 from sdd_bench.parallel import open_executor, run
-from sdd_bench.types import OnProgress, Pair, Problem, Progress
+from sdd_bench.types import OnProgress, Pair, Problem, Progress, Split
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,15 @@ def carry_out(
         shutil.rmtree(out / PARTS, ignore_errors=True)
         return dataclasses.replace(_report(manifest), was_finished=True)
     check_output(out)
-    with output_errors(out):
-        (out / PARTS).mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(out / PARTS / "run.lock", timeout=0):
-            parts = _make(out, planned, begin(out, planned), jobs, dask, on_progress)
-            manifest = _seal(out, planned, parts)
+        with output_errors(out):
+            (out / PARTS).mkdir(parents=True, exist_ok=True)
+            lock = FileLock(out / PARTS / "run.lock", timeout=0).acquire()
     except Timeout as error:
         raise OutputError(f"{out}: another run is writing here. Wait for it, or choose another folder.") from error
+    with lock:
+        parts = _make(out, planned, begin(out, planned), jobs, dask, on_progress)
+        manifest = _seal(out, planned, parts)
     shutil.rmtree(out / PARTS, ignore_errors=True)
     return _report(manifest)
 
@@ -156,8 +157,7 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
             virtual=record_of(virtual, out) if shards else None,
             frames=tuple(record for of, part in made if of == split for record in part.frames),
         )
-    for leftover in out.rglob("*.partial"):
-        leftover.unlink()
+    _sweep(out, {record.name for split in splits.values() for record in split.files})
     content = "".join(f"{row.pair_id} {row.blurry_sha256} {row.sharp_sha256}\n" for row in rows)
     manifest = Manifest(
         root=out,
@@ -177,6 +177,14 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
     )
     write_manifest(manifest)
     return manifest
+
+
+def _sweep(out: Path, names: set[str]) -> None:
+    """Remove what killed runs left and the set does not list: halves of files, files of a plan that gave way."""
+    made = (path for split in Split for pattern in (f"{split}-*.h5", f"{split}/*/*") for path in out.glob(pattern))
+    for path in [*out.rglob("*.partial"), *made]:
+        if path.relative_to(out).as_posix() not in names:
+            path.unlink(missing_ok=True)
 
 
 def _report(manifest: Manifest) -> PrepareReport:

@@ -40,9 +40,12 @@ class PreparePlan:
     """Pairs of full pictures expected."""
     n_bytes_raw: int
     """Of all patches and full pictures before compression."""
+    foreseen: tuple[Problem, ...]
+    """Pairs that will fail, as far as headers show it."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
+        """Files that form no pair."""
         return self.source.problems
 
 
@@ -67,21 +70,20 @@ def plan(
     depths: dict[int, Path] = {}
     n_bytes = n_patches = n_frames = n_pixels = 0
     units = tuple(_units(found.pairs, options))
+    foreseen: list[Problem] = []
     for unit, pair in ((part, pair) for part in units for pair in part.pairs):
         n_bytes += pair.blurry_path.stat().st_size + pair.sharp_path.stat().st_size
         try:
-            headers = [read_header(path) for path in (pair.blurry_path, pair.sharp_path)]
-            width, height = headers[0].width, headers[0].height
-            for path, header in zip((pair.blurry_path, pair.sharp_path), headers, strict=True):
-                depths.setdefault(header.bit_depth, path)
+            width, height = _size(pair, options, depths)
             if unit.as_patches or options.resize_test:
                 width, height = resize.size(width, height)
             if not unit.as_patches:
                 n_frames, n_pixels = n_frames + 1, n_pixels + width * height
                 continue
             count = len(windows(height, width, patch=options.patch, overlap=options.overlap))
-        except ImageError:
-            continue  # it will fail when it is read, and be listed then
+        except ImageError as error:
+            foreseen.append(Problem(pair.pair_id, str(error)))
+            continue
         kept = count - int(options.drop * count)
         n_patches, n_pixels = n_patches + kept, n_pixels + kept * options.patch**2
     bit_depth = options.bit_depth or _only_depth(depths, source)
@@ -98,6 +100,7 @@ def plan(
         n_patches,
         n_frames,
         n_pixels * per_pixel,
+        tuple(foreseen),
     )
 
 
@@ -110,6 +113,22 @@ def _units(pairs: tuple[Pair, ...], options: PrepareOptions) -> Iterator[Unit]:
             chunk = members[start : start + options.pairs_per_shard]
             yield Unit(split, number, row, chunk, as_patches)
             row += len(chunk)
+
+
+def _size(pair: Pair, options: PrepareOptions, depths: dict[int, Path]) -> tuple[int, int]:
+    """Width and height of the pair by its headers; an example of each bit depth goes to ``depths``."""
+    paths = (pair.blurry_path, pair.sharp_path)
+    headers = [read_header(path, max_pixels=options.max_pixels) for path in paths]
+    for path, header in zip(paths, headers, strict=True):
+        depths.setdefault(header.bit_depth, path)
+    blurry, sharp = headers
+    # Which of two orientation tags counts is known when the pictures are read.
+    if {blurry.width, blurry.height} != {sharp.width, sharp.height}:
+        raise ImageError(
+            f"{pair.blurry_path}: blurry is {blurry.width}x{blurry.height} but sharp ({pair.sharp_path.name}) is "
+            f"{sharp.width}x{sharp.height}; a pair must share one size."
+        )
+    return blurry.width, blurry.height
 
 
 def _only_depth(depths: dict[int, Path], source: Path) -> int:

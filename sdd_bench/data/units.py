@@ -25,7 +25,7 @@ from sdd_bench.data.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.data.options import PrepareOptions
 from sdd_bench.data.shards import PairPatches, write_shard
 from sdd_bench.errors import ImageError, ManifestError
-from sdd_bench.files import sealed, sha256_of, write_json
+from sdd_bench.files import output_errors, sealed, sha256_of, write_json
 from sdd_bench.images.io import Photograph, read_pair, read_photograph, write_png
 from sdd_bench.images.patches import choose, sharpness, windows
 from sdd_bench.images.resize import parse_resize, resize_area
@@ -119,7 +119,7 @@ def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
     folder, name = task.out / PARTS, task.unit.name
     if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
         raise ManifestError(f"{task.out}: the run that {name} belongs to has ended.")
-    with FileLock(folder / f"{name}.lock"):
+    with output_errors(folder), FileLock(folder / f"{name}.lock"):
         part = read_part(task.out, name, task.plan_sha256)
         if part is None:
             part = _make_shard(task, on_pair) if task.unit.as_patches else _make_frames(task, on_pair)

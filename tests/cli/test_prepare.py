@@ -52,14 +52,16 @@ def test_a_set_is_made_and_made_once(captures: Path, tmp_path: Path) -> None:
 
 def test_a_dry_run_shows_the_pairing_and_the_plan_and_writes_nothing(captures: Path, tmp_path: Path) -> None:
     (captures / "train/blur/notes.txt").write_text("f/1.8")
+    _picture(captures / "test/gt/c.png", width=60)
     result = _prepare(captures, tmp_path / "out", *SMALL, "--dry-run")
     assert result.exit_code == 1
     assert "train/blur/a.png" in result.stdout
     assert "patches expected" in result.stdout
     assert "train/blur/notes.txt: not a picture" in result.stderr
+    assert "blurry is 64x48 but sharp (c.png) is 60x48" in result.stderr
     result = _prepare(captures, tmp_path / "out", *SMALL, "--dry-run", "--json", "--limit", 2)
     value = json.loads(result.stdout)
-    assert (value["pairs"], value["patches_expected"], value["bit_depth"], value["left_out"]) == (2, 10, 8, 1)
+    assert (value["pairs"], value["patches_expected"], value["bit_depth"], value["files_left_out"]) == (2, 10, 8, 1)
     assert value["paired"][0] == {"pair_id": "train/a", "blurry": "train/blur/a.png", "sharp": "train/gt/a.png"}
     assert not (tmp_path / "out").exists()
 

@@ -303,9 +303,15 @@ def test_a_run_that_was_begun_refuses_other_options_and_changed_pictures(capture
 
 
 def test_a_run_that_finished_nothing_gives_way_to_other_options(captures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
     with pytest.raises(ConfigError, match="no Dask scheduler answers there"):
-        prepare(captures, tmp_path / "out", dataclasses.replace(SMALL, patch=24), dask="nonsense")
-    assert prepare(captures, tmp_path / "out", SMALL).n_patches == 15
+        prepare(captures, out, dataclasses.replace(SMALL, patch=24), dask="nonsense")
+    for left in ("train-00007.h5", "test/blur/t9.png", "test/blur/t9.png.partial"):
+        (out / left).parent.mkdir(parents=True, exist_ok=True)
+        (out / left).write_bytes(b"left behind")
+    prepare(captures, out, SMALL)
+    prepare(captures, tmp_path / "undisturbed", SMALL)
+    assert _bytes(out) == _bytes(tmp_path / "undisturbed")
 
 
 def test_a_second_run_at_the_same_time_is_refused(captures: Path, tmp_path: Path) -> None:
