@@ -7,6 +7,7 @@ Everything is a matrix product of (resamples, units) with (units, methods or pai
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +44,26 @@ def bootstrap_means(
         (n_resamples, methods).
     """
     sums, counts = by_unit(scores, units)
-    n_units = len(counts)
-    rng = np.random.default_rng(seed)
+    times = _drawn_times(len(counts), n_resamples, seed)
     means = np.empty((n_resamples, len(scores)))
+    step = max(1, _VALUES_AT_ONCE // len(counts))
+    for start in range(0, n_resamples, step):
+        some = times[start : start + step].astype(np.float64)
+        means[start : start + step] = (some @ sums.T) / (some @ counts)[:, None]
+    return means
+
+
+@lru_cache(maxsize=2)
+def _drawn_times(n_units: int, n_resamples: int, seed: int) -> NDArray[np.uint16]:
+    """How often each unit was drawn, (n_resamples, n_units); the same for every metric, so kept."""
+    rng = np.random.default_rng(seed)
+    times = np.empty((n_resamples, n_units), dtype=np.uint16)
     step = max(1, _VALUES_AT_ONCE // n_units)
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
         drawn = rng.integers(n_units, size=(size, n_units)) + n_units * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units).astype(np.float64)
-        means[start : start + size] = (times @ sums.T) / (times @ counts)[:, None]
-    return means
+        times[start : start + size] = np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units)
+    return times
 
 
 def bca_interval(differences: Array, units: NDArray[np.intp] | None, resampled: Array) -> tuple[Array, Array]:
@@ -135,14 +146,16 @@ def by_unit(values: Array, units: NDArray[np.intp] | None) -> tuple[Array, Array
 
 def sign_patterns(n_units: int, n_resamples: int, seed: int, *, width: int) -> Iterator[tuple[bool, Array]]:
     """Sign patterns (many, units) in pieces; all of them when there are few, then marked exact."""
+    signs = _signs(n_units, n_resamples, seed)
     step = max(1, _VALUES_AT_ONCE // max(n_units, width))
+    for start in range(0, len(signs), step):
+        yield 2 ** min(n_units, 62) <= n_resamples, signs[start : start + step].astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _signs(n_units: int, n_resamples: int, seed: int) -> NDArray[np.int8]:
     if 2 ** min(n_units, 62) <= n_resamples:
-        patterns = np.arange(2**n_units)
-        for start in range(0, len(patterns), step):
-            bits = patterns[start : start + step, None] >> np.arange(n_units) & 1
-            yield True, 1.0 - 2.0 * bits.astype(np.float64)
-        return
-    rng = np.random.default_rng(seed)
-    for start in range(0, n_resamples, step):
-        size = min(step, n_resamples - start)
-        yield False, 1.0 - 2.0 * rng.integers(2, size=(size, n_units), dtype=np.int8).astype(np.float64)
+        bits = np.arange(2**n_units)[:, None] >> np.arange(n_units) & 1
+    else:
+        bits = np.random.default_rng(seed).integers(2, size=(n_resamples, n_units), dtype=np.int8)
+    return (1 - 2 * bits).astype(np.int8)
