@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import torch
 from _pictures import natural_pictures
-from sdd_bench.images.patches import Window
 
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.data.shards import COMPRESSIONS, PairPatches, write_shard
 from sdd_bench.data.transforms import random_transform
+from sdd_bench.images.patches import Window
 
 PATCH, CROP, REPEATS = 512, 256, 5
 

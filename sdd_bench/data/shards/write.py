@@ -82,9 +82,7 @@ def write_shard(
         raise ConfigError(f"bit depth {bit_depth}: expected 8 or 16.")
     attributes = {"schema": SCHEMA, "split": str(split), "color": "RGB", "bit_depth": bit_depth, "resize": str(resize)}
     columns: dict[str, list[NDArray[np.generic]]] = {name: [np.zeros((0, *COLUMNS[name][0]))] for name in COLUMNS}
-    if threads is None:
-        share = os.environ.get("OMP_NUM_THREADS", "")
-        threads = int(share) if share.isdigit() and int(share) else os.cpu_count() or 1
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool, create_file(path) as (file, disk):
         pictures = [_create_pictures(file, name, patch, bit_depth, compression) for name in PICTURES]
         for pair in pairs:
