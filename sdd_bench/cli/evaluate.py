@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
 from sdd_bench.types import Split, WarpMode
+
+if TYPE_CHECKING:
+    from sdd_bench.data.layouts import PairList
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -50,6 +53,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")
 @click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
 @click.option("--save-warped", is_flag=True, help="Keep warped and registered ground truth in RUN/warped.")
+@click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
 @jobs_options
 @json_option
 @handle_errors
@@ -63,6 +67,7 @@ def command(
     pairs_csv: Path | None,
     lists: Path | None,
     metrics: str,
+    report: bool,
     jobs: int,
     dask: str | None,
     as_json: bool,
@@ -78,12 +83,13 @@ def command(
     from sdd_bench.evaluation.run import evaluate
 
     method = check_method(method if method is not None else predictions.resolve().name)
+    options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)
     dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
     for note in dataset.notes:
         click.echo(note, err=True)
     with progress_bar("evaluate", unit="pictures") as on_progress:
-        report = evaluate(
+        done = evaluate(
             dataset,
             predictions,
             out or Path("runs") / method,
@@ -93,11 +99,24 @@ def command(
             dask=dask,
             on_progress=on_progress,
         )
+    page = _write_page(done.run, dataset, predictions, jobs) if report else None
     if as_json:
-        echo_json(report.summary)
+        echo_json(done.summary | ({"page": str(page)} if page else {}))
     else:
-        _show(report.summary, report.run)
-    finish(report.problems)
+        _show(done.summary, done.run)
+        if page is not None:
+            click.echo(f"page: {page}")
+    finish(done.problems)
+
+
+def _write_page(run: Path, dataset: PairList, predictions: Path, jobs: int) -> Path:
+    from sdd_bench.leaderboard.page import render_run
+    from sdd_bench.leaderboard.pictures import PictureSource
+    from sdd_bench.leaderboard.submission import read_run
+
+    with progress_bar("report", unit="pages") as on_progress:
+        source = PictureSource(read_run(run), dataset, predictions)
+        return render_run(source, run / "report", jobs=jobs, on_progress=on_progress)
 
 
 def _show(summary: dict[str, Any], run: Path) -> None:

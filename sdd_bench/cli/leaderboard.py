@@ -196,17 +196,19 @@ def compare(
     help="Show the pictures of this run: its folder, its dataset, its predictions. Repeat for more runs.",
 )  # fmt: skip
 @click.option("--title", default="Leaderboards", show_default=True)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes.")
 @json_option
 @handle_errors
 def render(
-    out: Path, leaderboards: Path, pictures: tuple[tuple[Path, Path, Path], ...], title: str, as_json: bool
+    out: Path, leaderboards: Path, pictures: tuple[tuple[Path, Path, Path], ...], title: str, jobs: int, as_json: bool
 ) -> None:
     """Write a page of all tables into OUT: self-contained, opens from disk."""
-    from sdd_bench.leaderboard.page import PictureSource, render_site
+    from sdd_bench.leaderboard.page import render_site
+    from sdd_bench.leaderboard.pictures import PictureSource
 
     sources = [PictureSource.open(run, data, predictions) for run, data, predictions in pictures]
     with progress_bar("rendering", unit="pages") as on_progress:
-        index = render_site(leaderboards, out, sources=sources, title=title, on_progress=on_progress)
+        index = render_site(leaderboards, out, sources=sources, title=title, jobs=jobs, on_progress=on_progress)
     if as_json:
         echo_json({"page": str(index)})
     else:

@@ -18,7 +18,7 @@ from sdd_bench.evaluation.records import PictureRecord, to_number
 from sdd_bench.evaluation.score import PictureScores, TruthScores
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
 from sdd_bench.evaluation.statistics import estimate_mean
-from sdd_bench.files import sha256_of, write_json, write_text
+from sdd_bench.files import sha256_of, spreadsheet_safe, write_json, write_text
 from sdd_bench.types import GroundTruth, Problem, WarpMode
 
 SCHEMA = 1
@@ -76,8 +76,9 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
                 record.coc_diameter_px,
                 record.misalignment_px,
             ]
-            labels = [row.method, record.name, record.scene, record.group, truth.value]
-            writer.writerow([*labels, *("" if value is None else to_number(value) for value in figures)])
+            labels = (row.method, record.name, record.scene, record.group, truth.value)
+            cells = map(spreadsheet_safe, labels)
+            writer.writerow([*cells, *("" if value is None else to_number(value) for value in figures)])
     write_text(path, text.getvalue())
 
 
