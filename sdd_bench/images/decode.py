@@ -1,7 +1,7 @@
 """Pixels of PNG, JPEG, TIFF and BMP files whose header and completeness were checked.
 
-Each format goes to the decoder that reads it right and quietly: PNG and LZW TIFF to OpenCV, JPEG and BMP to Pillow
-(whose libjpeg-turbo is OpenCV's), other TIFF to tifffile.
+Each format goes to the decoder that reads it right, quietly, and notices damage: PNG to OpenCV, JPEG and BMP to Pillow
+(whose libjpeg-turbo is OpenCV's), TIFF to tifffile, except LZW.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, JpegImagePlugin
+from PIL import BmpImagePlugin, JpegImagePlugin, TiffImagePlugin
 
 from sdd_bench.images import headers
 from sdd_bench.images.headers import Header, refuse, truncated
@@ -27,6 +27,7 @@ Pixels = NDArray[np.generic]
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _RGB = 2
+_TRANSPARENT = ("partly transparent", "Flatten it onto its background.")
 _QUIET_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
@@ -63,7 +64,7 @@ def _to_rgb(path: Path, pixels: Pixels, notes: list[str]) -> tuple[Pixels, list[
         pixels = pixels[..., None]
     if pixels.shape[2] in (2, 4):
         if pixels[..., -1].min() != full_scale(pixels):
-            raise refuse(path, "partly transparent", "Flatten it onto its background.")
+            raise refuse(path, *_TRANSPARENT)
         pixels = pixels[..., :-1]
         notes = [*notes, "opaque alpha dropped"]
     if pixels.shape[2] == 1:
@@ -99,9 +100,15 @@ def _png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
         # libpng comments on odd profiles and texts on the terminal.
         kept = [data[start - 8 : end + 4] for kind, start, end in chunks if kind in _QUIET_CHUNKS]
         data = b"".join([headers.PNG_SIGNATURE, *kept])
-    alpha = key is not None or header.kind in (headers.GREY_ALPHA, headers.RGB_ALPHA)
+    # OpenCV knows the transparent colour of a palette or RGB picture, but not the level of a grey one.
+    is_grey = header.kind == headers.GREY
+    alpha = header.kind in (headers.GREY_ALPHA, headers.RGB_ALPHA) or (key is not None and not is_grey)
     pixels = opencv(path, data, alpha=alpha)
     notes = []
+    if is_grey and key is not None and len(key) == 2:
+        clear = int.from_bytes(key, "big") * full_scale(pixels) // ((1 << header.stored_bits) - 1)
+        if (pixels == clear).any():
+            raise refuse(path, *_TRANSPARENT)
     if header.kind == headers.PALETTE:
         notes.append("palette to RGB")
     elif header.kind in (headers.GREY, headers.GREY_ALPHA):
@@ -129,9 +136,7 @@ def _pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]
 def _tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     number, page = headers.tiff_page(path, data)
     if page.first(headers.COMPRESSION, 1) == headers.LZW:
-        pixels = opencv(path, _plain_tiff(data, number), alpha=header.kind == headers.RGB_ALPHA)
-        if header.kind in (headers.PALETTE, headers.GREY) and pixels.ndim == 3:
-            pixels = pixels[..., 0]
+        pixels = _lzw(path, _plain_tiff(data, number), header)
     else:
         pixels = _tifffile(path, data, number)
     if page.first(headers.PLANAR, 1) == 2 and pixels.ndim == 3 and pixels.shape[0] <= 4:
@@ -152,6 +157,19 @@ def _tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     return pixels, notes
 
 
+def _lzw(path: Path, data: bytearray, header: Header) -> Pixels:
+    """Decode LZW, which tifffile alone does not: 16 bits by OpenCV, 8 by Pillow, as these notice damage."""
+    if header.stored_bits == 16:
+        pixels = opencv(path, data, alpha=header.kind == headers.RGB_ALPHA)
+        return pixels[..., 0] if header.kind == headers.GREY and pixels.ndim == 3 else pixels
+    try:
+        with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+            image.load()
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise truncated(path, f"its pixels cannot be decoded ({error})") from error
+
+
 def _tifffile(path: Path, data: bytes, number: int) -> Pixels:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -162,7 +180,7 @@ def _tifffile(path: Path, data: bytes, number: int) -> Pixels:
 
 
 def _plain_tiff(data: bytes, number: int) -> bytearray:
-    """A TIFF with the one directory ``number``, upright and black-is-zero, so that OpenCV changes no pixel."""
+    """A TIFF with the one directory ``number``, upright and black-is-zero, so that libtiff changes no pixel."""
     layout, plain = layout_of(data), bytearray(data)
     step = struct.calcsize(layout.count_code)
     at = layout.first

@@ -301,13 +301,13 @@ def _tiff(path: Path, data: Buffer, whole: bool) -> Header:
     if sample_format != 1:
         name = {2: "signed", 3: "float"}.get(sample_format, f"format {sample_format}")
         raise refuse(path, f"{name} samples of {bits[0]} bits, whose scale is not stated")
-    if set(bits) not in ({1}, {8}, {16}) or (bits[0] == 1 and (photometric > 1 or samples > 1 or compression == LZW)):
+    if set(bits) not in ({1}, {8}, {16}) or (bits[0] == 1 and (photometric > 1 or samples > 1)):
         raise refuse(path, f"samples of {'/'.join(str(b) for b in bits)} bits")
     base = 3 if photometric == 2 else 1
     if samples not in (base, base + 1) or (photometric == 3 and (samples != 1 or bits[0] != 8)):
         raise refuse(path, f"{samples} samples of {bits[0]} bits a pixel")
-    if compression == LZW and (page.first(PLANAR, 1) != 1 or samples == 2):
-        raise refuse(path, "LZW in separate planes or with grey and alpha", "Save it without compression.")
+    if compression == LZW and (page.first(PLANAR, 1) != 1 or samples == 2 or bits[0] == 1):
+        raise refuse(path, "LZW with 1 bit, separate planes or grey and alpha", "Save it without compression.")
     if whole and (lack := missing_payload(page, len(data))):
         raise truncated(path, lack)
     kind = PALETTE if photometric == 3 else {1: GREY, 2: GREY_ALPHA, 3: RGB, 4: RGB_ALPHA}[samples]

@@ -3,9 +3,10 @@
 Everything automatic is off: brightening, and also LibRaw's white point, which otherwise follows the brightest pixel of
 each picture. Both pictures of a pair get the white balance of the sharp one.
 
-Some damaged RAW files decode without an error. They are refused when the payload is shorter than declared, when over
-99 % of the samples are one number, or when neighbouring samples of one colour are not alike although a lens draws every
-point over several of them. A very noisy picture of something plain is no garbage: see :func:`garbage`.
+Some damaged RAW files decode without an error, some to whatever the memory held before. They are refused when the
+payload is shorter than declared, when over 99 % of the samples are one number, or when neighbouring samples of one
+colour are not alike although a lens draws every point over several of them. A very noisy picture of something plain is
+no garbage: see :func:`garbage`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
             if reason := garbage(mosaic, step=step, black=black, white=white):
                 raise ImageError(f"{path}: decodes to garbage: {reason}. {_DAMAGED}")
             balance, message = _white_balance(path, raw, options)
+            orientation = _orientation(raw)
             pixels = raw.postprocess(
                 no_auto_bright=not options.auto_bright,
                 adjust_maximum_thr=0.0,
@@ -116,7 +118,7 @@ def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
             )
         except rawpy.LibRawError as error:
             raise _undecodable(path, error) from error
-        return Developed(pixels, _orientation(raw), balance, message, _exif(raw))
+        return Developed(pixels, orientation, balance, message, _exif(raw))
 
 
 def raw_size(path: Path) -> tuple[int, int]:
@@ -225,10 +227,10 @@ def garbage(mosaic: NDArray[np.uint16], *, step: tuple[int, int], black: float, 
     if correlation >= _MIN_CORRELATION:
         return ""
     noise = float(np.mean((plane[:, 1:] - plane[:, :-1]) ** 2)) / 2 / (white - black) ** 2
-    level = max(float(plane.mean()) - black, 0.0) / (white - black)
-    height, width = (max(side // _BLOCK, 2) for side in plane.shape)
-    means = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    level = min(max(float(plane.mean()) - black, 0.0) / (white - black), 1.0)
     is_sensor_noise = noise <= level / _MIN_FULL_WELL + _MAX_READ_NOISE**2
+    size = (max(plane.shape[1] // _BLOCK, 2), max(plane.shape[0] // _BLOCK, 2))
+    means = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     if is_sensor_noise and _neighbour_correlation(means) >= _MIN_CORRELATION:
         return ""
     return f"neighbouring green samples correlate by {correlation:.2f}, a picture's by {_MIN_CORRELATION} or more"

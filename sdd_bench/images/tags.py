@@ -150,10 +150,9 @@ def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
 
 
 def _ratio(directory: Directory, tag: int) -> float | None:
-    values = directory.numbers.get(tag, ())
-    if len(values) < 2 or values[0] <= 0 or values[1] <= 0:
-        return None
-    return values[0] / values[1]
+    """A positive number, as a fraction or not."""
+    number, divisor = (*(directory.numbers.get(tag) or (0,)), 1)[:2]
+    return number / divisor if number > 0 and divisor > 0 else None
 
 
 def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
