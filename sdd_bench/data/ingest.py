@@ -18,14 +18,24 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sdd_bench import __version__
-from sdd_bench.data.manifest import PARTS, Manifest, SourceRecord, SplitRecord, is_prepared, record_of, write_manifest
+from sdd_bench.data.croissant import CROISSANT_JSON, croissant
+from sdd_bench.data.manifest import (
+    PARTS,
+    Manifest,
+    SourceRecord,
+    SplitRecord,
+    is_prepared,
+    manifest_json,
+    record_of,
+    write_manifest,
+)
 from sdd_bench.data.options import PRESETS, PrepareOptions
 from sdd_bench.data.plan import PreparePlan, plan
 from sdd_bench.data.resume import begin, check_finished, check_output
 from sdd_bench.data.shards import build_virtual
 from sdd_bench.data.units import Part, Task, Unit, read_part, run_unit
 from sdd_bench.errors import OutputError
-from sdd_bench.files import output_errors
+from sdd_bench.files import output_errors, write_json
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Pair, Problem, Progress, Split
 
@@ -175,6 +185,7 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
         pairs=rows,
         problems=planned.problems,
     )
+    write_json(manifest.root / CROISSANT_JSON, croissant(manifest_json(manifest)))
     write_manifest(manifest)
     return manifest
 

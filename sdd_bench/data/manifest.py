@@ -133,11 +133,9 @@ def is_prepared(path: Path) -> bool:
     return (path / DATASET_JSON).is_file() or (path.name == DATASET_JSON and path.is_file())
 
 
-def write_manifest(manifest: Manifest) -> None:
-    """Write ``pairs.csv``, then ``dataset.json``."""
-    table = pairs_text(manifest.pairs)
-    write_text(manifest.root / PAIRS_CSV, table)
-    value = {
+def manifest_json(manifest: Manifest) -> dict[str, Any]:
+    """The content of ``dataset.json``."""
+    return {
         "schema": SCHEMA,
         "name": manifest.name,
         "tool_version": manifest.tool_version,
@@ -146,10 +144,15 @@ def write_manifest(manifest: Manifest) -> None:
         "options": manifest.options,
         "source": dataclasses.asdict(manifest.source),
         "splits": {split.value: dataclasses.asdict(record) for split, record in manifest.splits.items()},
-        "pairs_sha256": hashlib.sha256(table.encode()).hexdigest(),
+        "pairs_sha256": hashlib.sha256(pairs_text(manifest.pairs).encode()).hexdigest(),
         "problems": [dataclasses.asdict(problem) for problem in manifest.problems],
     }
-    write_json(manifest.root / DATASET_JSON, value)
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Write ``pairs.csv``, then ``dataset.json``."""
+    write_text(manifest.root / PAIRS_CSV, pairs_text(manifest.pairs))
+    write_json(manifest.root / DATASET_JSON, manifest_json(manifest))
 
 
 def read_manifest(path: Path) -> Manifest:

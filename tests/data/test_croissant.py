@@ -7,10 +7,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 
 from sdd_bench.data.croissant import CROISSANT_JSON, croissant
+from sdd_bench.data.ingest import prepare
 from sdd_bench.data.manifest import PairRow, pairs_text
+from sdd_bench.data.options import PrepareOptions
 
 ROWS = (
     PairRow("train/a", "train", "s1", "indoor", "train/blur/a.png", "train/gt/a.png", "0" * 64, "1" * 64, 640, 480, 8),
@@ -71,3 +75,20 @@ def test_nothing_depends_on_the_place_or_the_time() -> None:
     assert text == json.dumps(croissant(manifest()))
     assert "date" not in json.loads(text)
     assert all(not item["contentUrl"].startswith("/") for item in json.loads(text)["distribution"])
+
+
+def test_a_prepared_set_has_a_description_that_fits_its_files(tmp_path: Path, photo: np.ndarray) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    for split in ("train", "test"):
+        for side in ("blur", "gt"):
+            (tmp_path / "captures" / split / side).mkdir(parents=True)
+            iio.imwrite(tmp_path / "captures" / split / side / "a.png", photo)
+    out = tmp_path / "out"
+    prepare(tmp_path / "captures", out, PrepareOptions(resize="none", patch=128, overlap=0.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = mlcroissant.Dataset(jsonld=str(out / CROISSANT_JSON))
+        records = list(dataset.records("pairs"))
+    assert [record["pairs/pair_id"] for record in records] == [b"train/a", b"test/a"]
+    for item in dataset.metadata.distribution:
+        assert hashlib.sha256((out / item.uuid).read_bytes()).hexdigest() == item.sha256

@@ -72,7 +72,7 @@ def test_the_manifest_lists_every_file_with_its_hash_and_no_place_or_date(captur
     manifest = read_manifest(out)
     listed = {record.name: (record.n_bytes, record.sha256) for record in manifest.files}
     for name, content in files.items():
-        if name not in ("dataset.json", "pairs.csv"):
+        if name not in ("croissant.json", "dataset.json", "pairs.csv"):
             assert listed.pop(name) == (len(content), hashlib.sha256(content).hexdigest())
         assert str(tmp_path).encode() not in content
     assert listed == {}
@@ -193,7 +193,7 @@ def test_a_set_of_failures_alone_still_says_why(tmp_path: Path) -> None:
         (root / "train" / side / "a.png").write_bytes(b"junk")
     report = prepare(root, tmp_path / "out", SMALL)
     assert (report.n_pairs, len(report.problems)) == (0, 1)
-    assert sorted(_bytes(tmp_path / "out")) == ["dataset.json", "pairs.csv"]
+    assert sorted(_bytes(tmp_path / "out")) == ["croissant.json", "dataset.json", "pairs.csv"]
 
 
 def test_two_processes_write_the_same_bytes_as_one(captures: Path, tmp_path: Path) -> None:
