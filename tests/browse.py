@@ -129,7 +129,7 @@ def main(site: Path, artifacts: Path, chromium: str) -> None:
     complaints: list[str] = []
     seen: dict[str, Any] = {"nameless": [], "too_wide": []}
     method = next(site.glob("*/methods/network-a*.html"))
-    picture = sorted(site.glob("*/pictures/*.html"))[0]
+    picture = next(site.glob("*/pictures/picture0*.html"))
     with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             profile,

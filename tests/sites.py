@@ -1,4 +1,4 @@
-"""A rendered site for tests: three methods on six small pictures, one with a hostile name."""
+"""A rendered site for tests: three methods on six small pictures, with hostile texts wherever a user may put one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from sdd_bench.leaderboard.add import add
 from sdd_bench.leaderboard.page import render_site
 from sdd_bench.leaderboard.pictures import PictureSource
 
-METHODS = ("network A (made-up scores)", "network B (made-up scores)", "<script>alert('x')</script>")
+METHODS = ("network A (made-up scores)", "network B (made-up scores)", "network C (made-up scores)")
+HOSTILE = "<script>alert('x')</script>"
+HOSTILE_PICTURE = "<img src=x onerror=alert(1)>"
 HEIGHT, WIDTH = 240, 360
 
 
@@ -45,11 +47,13 @@ def make_data(folder: Path, names: list[str]) -> tuple[Path, list[Path]]:
 
 def make_site(folder: Path, boards: Path) -> Path:
     """Render ``boards`` with three runs added; returns the index."""
-    names = [f"picture{index}" for index in range(6)]
+    names = [*(f"picture{index}" for index in range(5)), HOSTILE_PICTURE]
     data, predictions = make_data(folder, names)
     sources = []
     for index, method in enumerate(METHODS):
-        run = make_run(folder / f"run{index}", method=method, images=names, gain=2.0 - 0.9 * index, seed=index + 1)
+        run = make_run(
+            folder / f"run{index}", method=method, images=names, gain=2.0 - 0.9 * index, seed=index + 1, group=HOSTILE
+        )
         for name in names:
             warped = np.roll(iio.imread(data / "test" / "gt" / f"{name}.png"), 2, axis=1)
             for truth in ("warped", "registered"):
@@ -58,6 +62,6 @@ def make_site(folder: Path, boards: Path) -> Path:
                 iio.imwrite(place / f"{name}.png", warped)
             y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
             write_flo(run / "flow" / f"{name}.flo", np.stack([(x - WIDTH / 2) / 40, (y - HEIGHT / 2) / 40]))
-        add(run, boards, trained_on="sdd")
+        add(run, boards, trained_on="sdd", reference=f"{method} {HOSTILE}")
         sources.append(PictureSource.open(run, data, predictions[index]))
     return render_site(boards, folder / "site", sources=sources, title="Leaderboards")

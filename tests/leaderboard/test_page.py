@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from run_folders import make_run
-from sites import METHODS, make_data, make_site
+from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
 from sdd_bench.errors import LeaderboardError
 from sdd_bench.leaderboard.add import add
@@ -57,7 +57,8 @@ def test_every_address_on_every_page_is_a_file_of_the_site(site: Path) -> None:
 def test_no_page_lets_a_name_become_a_script(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        assert "<script>alert" not in text
+        assert HOSTILE not in text
+        assert HOSTILE_PICTURE not in text
         assert text.count("<script") == text.count("</script>")
 
 

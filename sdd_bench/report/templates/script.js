@@ -90,7 +90,7 @@
     const sides = { left: slider.querySelector("select[data-side=left]"), right: slider.querySelector("select[data-side=right]") };
     const images = { left: stage.querySelector(".over img"), right: stage.querySelector(".under") };
     const names = { left: stage.querySelector(".side.left"), right: stage.querySelector(".side.right") };
-    const fit = () => { if (images.right.naturalHeight) stage.style.setProperty("--ratio", String(images.right.naturalWidth / images.right.naturalHeight)); };
+    const fit = () => { if (images.right.naturalHeight) slider.style.setProperty("--ratio", String(images.right.naturalWidth / images.right.naturalHeight)); };
     images.right.addEventListener("load", fit);
     fit();
     const move = (value) => {
