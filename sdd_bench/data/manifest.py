@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.errors import ManifestError
-from sdd_bench.files import sha256_of, write_json, write_text
+from sdd_bench.files import sha256_of, spreadsheet_plain, spreadsheet_safe, write_json, write_text
 from sdd_bench.types import Problem, Split
 
 SCHEMA = 1
@@ -221,8 +221,12 @@ def pairs_text(rows: tuple[PairRow, ...]) -> str:
     writer.writerow(_COLUMNS)
     for row in rows:
         cells = (getattr(row, name) for name in _COLUMNS)
-        writer.writerow(["" if cell is None else cell for cell in cells])
+        writer.writerow(["" if cell is None else _safe(cell) for cell in cells])
     return buffer.getvalue()
+
+
+def _safe(cell: object) -> object:
+    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
 
 
 def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
@@ -245,7 +249,7 @@ def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
 def _cell(name: str, text: str) -> Any:
     kind = _KINDS[name]
     if kind is str:
-        return text
+        return spreadsheet_plain(text)
     if text == "":
         return None
     return int(text) if kind in (int, int | None) else float(text)

@@ -37,7 +37,9 @@ def manifest(tmp_path: Path) -> Manifest:
             PairRow(
                 "train/a", "train", "s, 1", "in", "a.png", "b.png", "00", "11", 64, 48, 16, 1.8, 22.0, n_patches=42
             ),
-            PairRow("test/b", "test", "", "", "c.png", "d.png", status="failed", message='it says "no",\nand means it'),
+            PairRow(
+                "test/b", "test", "=1+1", "", "-c.png", "d.png", status="failed", message='it says "no",\nand means it'
+            ),
         ),
         problems=(Problem("x.txt", "not a picture"),),
     )
@@ -55,6 +57,10 @@ def test_a_manifest_comes_back_as_written(manifest: Manifest) -> None:
 def test_failures_are_what_was_left_out_and_what_failed(manifest: Manifest) -> None:
     assert [problem.item for problem in manifest.failures] == ["x.txt", "test/b"]
     assert [record.name for record in manifest.files] == ["train-00000.h5", "train.h5", "test/a.png"]
+
+
+def test_no_cell_is_a_formula(manifest: Manifest) -> None:
+    assert ",'=1+1,,'-c.png," in (manifest.root / "pairs.csv").read_text()
 
 
 def test_unknown_values_are_empty_cells(manifest: Manifest) -> None:
