@@ -69,7 +69,7 @@ def test_a_dask_cluster_on_loopback_gives_the_same(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
         ) as cluster,
         open_executor(dask=cluster.scheduler_address) as executor,
     ):
