@@ -12,6 +12,7 @@ Pages are written one at a time; no picture is held.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -285,7 +286,7 @@ def _gains(line: Line, truths: Sequence[str]) -> Iterator[_Gain]:
                 method=line.cells[truth, metric],
                 identity=_mean_cell(line.rows, "identity", truth, metric),
                 difference=f"{found.difference:+.{decimals}f}",
-                interval=f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}",
+                interval="–" if math.isnan(found.low) else f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}",
                 superiority=f"{found.superiority:.0%}",
                 verdict=("better" if found.difference > 0 else "worse") if certain else "no difference shown",
             )

@@ -85,6 +85,16 @@ def test_a_picture_that_cannot_be_shown_is_named_and_the_rest_is_there(tmp_path:
     assert len(list((tmp_path / "out").glob("*/pictures/*.html"))) == 2
 
 
+def test_a_run_of_one_picture_has_a_page_that_claims_nothing(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a"])
+    run = make_run(tmp_path / "run", images=["a"])
+    index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
+    page = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert "nan" not in page
+    assert "no difference shown" in page
+    assert "Too few pictures" in page
+
+
 def test_tables_render_without_any_picture(tmp_path: Path, boards: Path) -> None:
     index = render_site(boards, tmp_path / "out")
     assert "MPRNet*" in index.read_text(encoding="utf-8")
