@@ -48,7 +48,7 @@ def copy_pairs(data: Path, work: Path) -> dict[str, Path]:
     ]
     tables = {}
     for name, rows in (("vabd", vabd), ("ebb", ebb)):
-        shutil.copytree(data / "aperture" / name, work / "captures" / name)
+        shutil.copytree(data / "aperture" / name, work / "captures" / name, dirs_exist_ok=True)
         tables[name] = work / "captures" / name / "pairs.csv"
         with open(tables[name], "w", newline="") as file:
             writer = csv.writer(file)

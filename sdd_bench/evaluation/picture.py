@@ -158,6 +158,7 @@ def score_files(
         coc_diameter_px=truth.coc_diameter_px if truth else None,
         misalignment_px=truth.misalignment_px if truth else baselines.measured_misalignment_px,
         misalignment_source="truth" if truth else "flow",
+        exposure_ratio=float(inputs.blurry.mean(dtype=np.float64) / max(inputs.sharp.mean(dtype=np.float64), 1e-6)),
         method=scorer.score(inputs.prediction, motion),
         baselines=baselines,
     )

@@ -8,6 +8,7 @@ means.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sdd_bench.evaluation.statistics import Estimate, estimate_gain
@@ -18,6 +19,7 @@ NOTABLE_MOTION_PX = 0.5
 """Drift or deformation from which a picture visibly moves against its input."""
 NOTABLE_GAIN_DB = 0.1
 NOTABLE_MISALIGNMENT_PX = 1.0
+NOTABLE_EXPOSURE = 1.1
 LEAST_VALID_SHARE = 0.95
 
 
@@ -38,6 +40,12 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
         notes.append(
             f"Blurry and sharp of this set lie {misalignment:.2f} px apart on average, so raw scores measure "
             "misalignment as much as blur."
+        )
+    exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_ratio, 1e-6))) for row in own]))
+    if exposure >= NOTABLE_EXPOSURE:
+        notes.append(
+            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (exposure), so "
+            "PSNR and MAE measure that as much as blur; SSIM and LPIPS less so."
         )
     share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])
     if share < LEAST_VALID_SHARE:

@@ -51,6 +51,8 @@ class PictureRecord:
     misalignment_px: float
     misalignment_source: str
     """``truth`` where the set knows it, else ``flow``: measured here."""
+    exposure_ratio: float
+    """Mean of the blurry picture over that of the sharp one."""
     method: PictureScores
     baselines: Baselines
 

@@ -17,7 +17,9 @@ def _scores(registered: float | None, *, warped: float | None = None, **motion: 
     return PictureScores(rows, motion.get("drift", 0.0), motion.get("deform", 0.0))
 
 
-def _notes(method: list[PictureScores], *, n_expected: int | None = None, misalignment: float = 0.0) -> str:
+def _notes(
+    method: list[PictureScores], *, n_expected: int | None = None, misalignment: float = 0.0, exposure: float = 1.0
+) -> str:
     labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
     labels |= dict.fromkeys(("prediction_sha256", "crop"), "")
     psnr = method[0].truths[GroundTruth.RAW].psnr
@@ -30,6 +32,7 @@ def _notes(method: list[PictureScores], *, n_expected: int | None = None, misali
             coc_diameter_px=None,
             misalignment_px=misalignment,
             misalignment_source="flow",
+            exposure_ratio=exposure ** (1 - 2 * (number % 2)),
             method=scores,
             baselines=Baselines(_scores(None if psnr is None else 30.0 + number), None, 0.0),
         )
@@ -65,6 +68,12 @@ def test_bent_lines_misaligned_sets_borders_and_gaps_are_said() -> None:
     assert "bends the picture by 0.90 px" in text
     assert "lie 3.25 px apart on average" in text
     assert "10.0% of the registered ground truth" in text
+
+
+def test_a_difference_in_exposure_is_said_whichever_is_brighter() -> None:
+    text = _notes([_scores(31.0), _scores(31.0)], exposure=1.5)
+    assert "differ in brightness by a factor of 1.50" in text
+    assert "exposure" not in _notes([_scores(31.0)], exposure=1.05)
 
 
 def test_runs_without_psnr_and_with_infinite_psnr_have_notes() -> None:
