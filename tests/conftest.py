@@ -24,6 +24,18 @@ def data_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="session")
+def alexnet() -> None:
+    """LPIPS's backbone is in the user's cache folder; the test is skipped where no source can be reached."""
+    from sdd_bench import weights
+    from sdd_bench.errors import WeightsError
+
+    try:
+        weights.fetch("alexnet")
+    except WeightsError as error:
+        pytest.skip(f"LPIPS is untested: {error}")
+
+
 @pytest.fixture
 def photo(rng: np.random.Generator) -> np.ndarray:
     """A picture with natural statistics (1/f amplitudes, coloured), (256, 384, 3) uint8 RGB."""
