@@ -7,6 +7,7 @@ Each format goes to the decoder that reads it right, quietly, and notices damage
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -25,6 +26,9 @@ Pixels = NDArray[np.generic]
 
 # Every failure of OpenCV is raised as an ImageError; its own lines on the terminal would only be in the way.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# So are those of tifffile, for which the terminal is the last resort.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _RGB = 2
 _TRANSPARENT = ("partly transparent", "Flatten it onto its background.")
@@ -118,9 +122,10 @@ def _png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
 
 
 def _pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
-    opener = JpegImagePlugin.JpegImageFile if header.format == "JPEG" else BmpImagePlugin.BmpImageFile
+    is_jpeg = header.format == "JPEG"
+    opener = JpegImagePlugin.JpegImageFile if is_jpeg else BmpImagePlugin.BmpImageFile
     try:
-        with opener(io.BytesIO(data)) as image:
+        with opener(io.BytesIO(_plain_jpeg(path, data) if is_jpeg else data)) as image:
             image.load()
             notes = ["palette to RGB"] if image.mode == "P" else []
             bits = {"1": "L", "P": "RGB", "RGBX": "RGB"}
@@ -131,6 +136,13 @@ def _pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]
             return np.asarray(image.convert(bits[image.mode]) if image.mode in bits else image), notes
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise truncated(path, f"its pixels cannot be decoded ({error})") from error
+
+
+def _plain_jpeg(path: Path, data: bytes) -> bytes:
+    """A JPEG without EXIF and other extras, about which Pillow would warn where they are damaged."""
+    segments = list(headers.jpeg_segments(path, data))
+    kept = [data[start - 4 : end] for marker, start, end in segments if not 0xE1 <= marker <= 0xED]
+    return b"".join([b"\xff\xd8", *kept, data[segments[-1][2] :]])
 
 
 def _tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:

@@ -70,7 +70,7 @@ class Header:
 def format_of(data: Buffer) -> str | None:
     """Name of the format that ``data`` starts like; ``None`` when it is none of those known."""
     start = data[:12]
-    if start[4:8] == b"ftyp":
+    if start[4:8] == b"ftyp" and start[8:12] != b"crx ":  # Canon's CR3 is RAW
         return "HEIF, AVIF or a film"
     return next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), None)
 
@@ -177,7 +177,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
-def _jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end (of the payload) of every segment up to the first scan."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
@@ -198,7 +198,7 @@ def _jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
 def _jpeg(path: Path, data: Buffer, whole: bool) -> Header:
     width = height = channels = scan = 0
     orientation, exif, profile = 1, Exif(), b""
-    for marker, start, end in _jpeg_segments(path, data):
+    for marker, start, end in jpeg_segments(path, data):
         if marker in _JPEG_FRAMES and end - start >= 6:
             bits, height, width, channels = struct.unpack_from(">BHHB", data, start)
             if bits != 8:
@@ -239,7 +239,7 @@ def _bmp(path: Path, data: Buffer, whole: bool) -> Header:
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 SAMPLES, PLANAR, COLOR_MAP, SAMPLE_FORMAT = 277, 284, 320, 339
 _OFFSETS, BYTE_COUNTS = (273, 324), (279, 325)
-_ICC = 34675
+_STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT, _ICC = 278, 322, 323, 34675
 WHITE_IS_ZERO = 0
 NO_COMPRESSION, LZW = 1, 5
 _COMPRESSIONS = {NO_COMPRESSION: "none", LZW: "LZW", 8: "Deflate", 32946: "Deflate", 32773: "PackBits"}
@@ -263,6 +263,14 @@ def tiff_page(path: Path, data: Buffer) -> tuple[int, Directory]:
     return pictures[0]
 
 
+def _n_segments(page: Directory) -> int:
+    """How many strips or tiles the sides of the picture ask for."""
+    width, height = page.first(WIDTH), page.first(HEIGHT)
+    across, down = page.first(_TILE_WIDTH, width), page.first(_TILE_HEIGHT, page.first(_STRIP_ROWS, height))
+    planes = page.first(SAMPLES, 1) if page.first(PLANAR, 1) == 2 else 1
+    return planes * -(-width // max(across, 1)) * -(-height // max(down, 1))
+
+
 def missing_payload(page: Directory, n_bytes: int, *, exact: bool = True) -> str:
     """How the payload of ``page`` is shorter than its tags declare; empty when it is not.
 
@@ -273,8 +281,10 @@ def missing_payload(page: Directory, n_bytes: int, *, exact: bool = True) -> str
     """
     offsets = [at for tag in _OFFSETS for at in page.integers(tag)]
     sizes = [size for tag in BYTE_COUNTS for size in page.integers(tag)]
-    if not sizes or len(offsets) != len(sizes):
-        return ""
+    if len(offsets) != len(sizes) or not sizes:
+        return f"{len(offsets)} strips or tiles of pixels but {len(sizes)} sizes of them" if exact else ""
+    if exact and len(sizes) < (n_segments := _n_segments(page)):
+        return f"its header declares {n_segments} strips or tiles of pixels, but only {len(sizes)} are there"
     end = max(at + size for at, size in zip(offsets, sizes, strict=True))
     if end > n_bytes:
         return f"its header declares pixels up to byte {end}, the file has {n_bytes}"

@@ -47,6 +47,7 @@ _MIN_CORRELATION = 0.2
 _MIN_FULL_WELL = 50.0
 _MAX_READ_NOISE = 0.02
 _BLOCK = 16
+_BULK = 0.995
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,10 @@ def _missing_payload(data: Buffer) -> str:
         pages = []
     is_dng = any(_DNG_VERSION in page.texts or _DNG_VERSION in page.numbers for page in pages)
     for page in pages:
-        if lack := missing_payload(page, len(data), exact=is_dng or page.first(PHOTOMETRIC) == _RGB):
-            return lack
         n_bytes = sum(size for tag in BYTE_COUNTS for size in page.integers(tag))
+        exact = n_bytes > 0 and (is_dng or page.first(PHOTOMETRIC) == _RGB)
+        if lack := missing_payload(page, len(data), exact=exact):
+            return lack
         n_samples = page.first(WIDTH) * page.first(HEIGHT)
         # Lossless JPEG spends at least one bit on a sample.
         lossless = page.first(COMPRESSION) == _LOSSLESS_JPEG and page.first(PHOTOMETRIC) == _CFA
@@ -199,8 +201,8 @@ def _mosaic(raw: Any) -> tuple[NDArray[np.uint16], tuple[int, int]]:
     pattern = raw.raw_pattern
     if pattern is None:
         return visible, (1, 1)
-    green = raw.color_desc.index(b"G")
-    y, x = (int(axis[0]) for axis in np.nonzero(pattern == green))
+    greens = np.argwhere(pattern == raw.color_desc.find(b"G"))
+    y, x = greens[0].tolist() if len(greens) else (0, 0)
     return visible[y:, x:], (int(pattern.shape[0]), int(pattern.shape[1]))
 
 
@@ -222,15 +224,18 @@ def garbage(mosaic: NDArray[np.uint16], *, step: tuple[int, int], black: float, 
     constant = values.max() / mosaic.size
     if constant > _MAX_CONSTANT:
         return f"{constant:.1%} of its samples are {values.argmax()}"
-    plane = mosaic[:: step[0], :: step[1]].astype(np.float32)
-    correlation = _neighbour_correlation(plane)
+    samples = mosaic[:: step[0], :: step[1]]
+    # Few hot or saturated samples must not outweigh all others.
+    ceiling = np.searchsorted(np.bincount(samples.ravel()).cumsum(), _BULK * samples.size)
+    plane, bulk = samples.astype(np.float32), np.minimum(samples, ceiling).astype(np.float32)
+    correlation = max(_neighbour_correlation(plane), _neighbour_correlation(bulk))
     if correlation >= _MIN_CORRELATION:
         return ""
-    noise = float(np.mean((plane[:, 1:] - plane[:, :-1]) ** 2)) / 2 / (white - black) ** 2
-    level = min(max(float(plane.mean()) - black, 0.0) / (white - black), 1.0)
+    noise = float(np.mean((bulk[:, 1:] - bulk[:, :-1]) ** 2)) / 2 / (white - black) ** 2
+    level = min(max(float(bulk.mean()) - black, 0.0) / (white - black), 1.0)
     is_sensor_noise = noise <= level / _MIN_FULL_WELL + _MAX_READ_NOISE**2
-    size = (max(plane.shape[1] // _BLOCK, 2), max(plane.shape[0] // _BLOCK, 2))
-    means = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    size = (max(bulk.shape[1] // _BLOCK, 2), max(bulk.shape[0] // _BLOCK, 2))
+    means = cv2.resize(bulk, size, interpolation=cv2.INTER_AREA)
     if is_sensor_noise and _neighbour_correlation(means) >= _MIN_CORRELATION:
         return ""
     return f"neighbouring green samples correlate by {correlation:.2f}, a picture's by {_MIN_CORRELATION} or more"

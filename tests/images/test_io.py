@@ -254,6 +254,13 @@ def test_damaged_exif_does_not_cost_the_picture(tmp_path: Path, small: np.ndarra
         assert photograph.pixels.shape == small.shape
 
 
+def test_damaged_exif_of_a_jpeg_is_passed_over_silently(tmp_path: Path, small: np.ndarray) -> None:
+    block = exif_block(6)
+    for damaged in (block[:20], block[:60], block.replace(b"\x87\x69\0\4", b"\x87\x69\0\5")):
+        photograph = read_photograph(put(tmp_path / "a.jpg", jpeg(small, exif=b"Exif\0\0" + damaged)))
+        assert sorted(photograph.pixels.shape) == [3, 40, 60]
+
+
 def test_a_color_profile_other_than_srgb_is_said(tmp_path: Path, small: np.ndarray) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     other = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
@@ -366,6 +373,7 @@ def _bad_files(a: np.ndarray) -> dict[str, tuple[str, bytes, str]]:
         "tiff cut in its pixels": ("a.tif", _tiff(a)[:-100], "its header declares pixels up to byte"),
         "tiff cut in its tags": ("a.tif", _tiff(a)[:60], "the file ends before the value of tag 258"),
         "tiff with pixels missing": ("a.tif", _missing_rows(a), "declares 7200 bytes of pixels, but only"),
+        "tiff with strips missing": ("a.tif", _fewer_strips(a), "declares 20 strips or tiles of pixels, but only 10"),
         "tiff with bad deflate": ("a.tif", _bad_strip(a, 8), "its pixels cannot be decoded"),
         "tiff with bad lzw": ("a.tif", _bad_strip(a16, 5), "its compressed pixels are damaged"),
         "cmyk tiff": ("a.tif", _pillow(cmyk, "TIFF"), "a CMYK picture; expected RGB or grey"),
@@ -387,6 +395,14 @@ def _missing_rows(a: np.ndarray) -> bytes:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         tag = file.pages[0].tags[279]
     return data[: tag.valueoffset] + struct.pack("<H", 3000) + data[tag.valueoffset + 2 :]
+
+
+def _fewer_strips(a: np.ndarray) -> bytes:
+    """A TIFF of 10 strips that is said to be of half the rows a strip."""
+    data = _tiff(a, rowsperstrip=4, compression="zlib")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        at = file.pages[0].tags[278].valueoffset
+    return data[:at] + b"\2" + data[at + 1 :]
 
 
 def _bad_strip(a: np.ndarray, compression: int) -> bytes:

@@ -139,7 +139,10 @@ def plain_subjects() -> dict[str, np.ndarray]:
     stars = np.full(SIDE, 0.002)
     stars[::37, ::41] = 8
     stars = cv2.GaussianBlur(stars, (0, 0), 1.3) * vignette
+    hot = 0.03 * vignette
+    hot.flat[::887] = 1.0
     return {
+        "a dark wall with hot pixels": hot,
         "a wall": 0.4 * vignette,
         "a dark wall": 0.03 * vignette,
         "a defocused scene": 0.3 + 0.05 * np.sin(x / 150) * np.cos(y / 130),
@@ -207,6 +210,8 @@ def test_what_is_no_raw_is_refused(tmp_path: Path, scene: np.ndarray, rng: np.ra
     cases = {
         "empty.nef": (b"", "0 bytes"),
         "text.cr2": (b"no picture" * 100, "LibRaw cannot decode it"),
+        "empty.cr3": (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw cannot decode it"),
+        "heif.dng": (b"\0\0\0\x18ftypheic" + bytes(100), "suffix says RAW but the content is HEIF"),
         "png.dng": (b"\x89PNG\r\n\x1a\n" + bytes(100), "suffix says RAW but the content is PNG"),
         "jpeg.arw": (b"\xff\xd8\xff\xe0" + bytes(100), "suffix says RAW but the content is JPEG"),
     }
