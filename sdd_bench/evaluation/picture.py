@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sdd_bench import __version__
-from sdd_bench.errors import ImageError, ManifestError
+from sdd_bench.errors import ImageError
 from sdd_bench.evaluation.cache import SharedCache
 from sdd_bench.evaluation.engines import Engines, load_engines
-from sdd_bench.evaluation.matching import Match, read_prediction
-from sdd_bench.evaluation.options import Crop, EvaluateOptions
+from sdd_bench.evaluation.inputs import read_inputs
+from sdd_bench.evaluation.matching import Match
+from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.records import SCHEMA, Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.score import Motion, Picture, PictureScorer
-from sdd_bench.evaluation.signature import digest, pixels_sha256
+from sdd_bench.evaluation.signature import digest
 from sdd_bench.files import sha256_of, write_json
 from sdd_bench.flow.flo import write_flo
-from sdd_bench.flow.registration import displacement_rms, fit_similarity, scale
-from sdd_bench.images.io import from_float, read_pair, read_photograph, to_float, write_png
-from sdd_bench.images.resize import Resize, parse_resize, resize_area
-from sdd_bench.types import GroundTruth, Pair, Similarity
-
-_MOST_CROPPED_PX = 128
-"""Networks crop to multiples of 64 at most; a prediction that lacks more is of another size altogether."""
-
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+from sdd_bench.flow.registration import fit_similarity
+from sdd_bench.images.io import from_float, write_png
+from sdd_bench.types import GroundTruth, Pair
 
 
 @dataclass(frozen=True)
@@ -44,32 +37,6 @@ class PictureTask:
 
     def __str__(self) -> str:
         return self.match.pair.name
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """A pair and its prediction in the size they are scored at."""
-
-    blurry: Picture
-    sharp: Picture
-    prediction: Picture
-    aligned: Picture | None
-    identity: Mapping[str, object]
-    """What the flow of the pair depends on."""
-    blurry_sha256: str
-    sharp_sha256: str
-    bit_depth: int
-    prediction_bit_depth: int
-    crop: str
-    truth: Truth | None
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What a synthetic set knows of a pair, in pixels of the scored picture."""
-
-    misalignment_px: float
-    coc_diameter_px: float | None
 
 
 def evaluate_picture(task: PictureTask) -> PictureRecord:
@@ -114,9 +81,9 @@ def score_files(
     """
     cache = cache or SharedCache(None)
     engines = load_engines(options)
-    inputs = _read_inputs(pair, prediction_path, options)
+    inputs = read_inputs(pair, prediction_path, options)
     height, width = inputs.sharp.shape[:2]
-    flow_key = digest({**inputs.identity, "flow": engines.flow.signature})
+    flow_key = digest({**inputs.provenance, "flow": engines.flow.signature})
     scorer = PictureScorer(
         inputs.blurry,
         inputs.sharp,
@@ -162,87 +129,6 @@ def score_files(
         method=scorer.score(inputs.prediction, motion),
         baselines=baselines,
     )
-
-
-def read_truth(path: Path, *, width: int, height: int) -> Truth:
-    """The true misalignment (RMS over the picture) and blur of a pair, scaled to a picture of ``width x height``.
-
-    Raises:
-        ManifestError: The file is damaged or lacks a key.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        factor = width / float(values["width"])
-        names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
-        similarity = scale(Similarity(*(float(values[name]) for name in names)), factor)
-        coc = values.get("coc_diameter_px")
-        diameter = None if coc is None else float(coc["mean"]) * factor
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ManifestError(
-            f"{path}: expected JSON with width, zoom, rotation_deg, shift_x_px and shift_y_px, got {error!r}. "
-            "Make the set again, or remove the file."
-        ) from error
-    return Truth(displacement_rms(similarity, height, width), diameter)
-
-
-def crop_to(picture: Pixels, height: int, width: int, mode: Crop) -> Pixels:
-    """The part of ``(H, W, 3)`` that a network kept when it cropped its input to ``height x width``."""
-    top, left = (0, 0) if mode == "topleft" else ((picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2)
-    return picture[top : top + height, left : left + width]
-
-
-def _read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> _Inputs:
-    prediction, prediction_bit_depth = read_prediction(prediction_path)
-    blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
-    hashes = pixels_sha256(blurry.pixels), pixels_sha256(sharp.pixels)
-    resize = parse_resize(options.resize)
-    pixels = [resize_area(photograph.pixels, resize) for photograph in (blurry, sharp)]
-    if pair.aligned_path is not None:
-        pixels.append(_read_aligned(pair.aligned_path, sharp.pixels.shape, resize))
-    full = pixels[1].shape
-    truth = read_truth(pair.truth_path, width=full[1], height=full[0]) if pair.truth_path else None
-    crop = ""
-    if prediction.shape != full:
-        _check_croppable(prediction_path, prediction.shape, full, options)
-        height, width = prediction.shape[:2]
-        pixels = [crop_to(picture, height, width, options.crop) for picture in pixels]
-        crop = f"{width}x{height}"
-    return _Inputs(
-        blurry=to_float(pixels[0]),
-        sharp=to_float(pixels[1]),
-        prediction=prediction,
-        aligned=to_float(pixels[2]) if len(pixels) > 2 else None,
-        identity={"pair": hashes, "resize": str(resize), "crop": f"{options.crop} {crop}" if crop else ""},
-        blurry_sha256=hashes[0],
-        sharp_sha256=hashes[1],
-        bit_depth=sharp.bit_depth,
-        prediction_bit_depth=prediction_bit_depth,
-        crop=crop,
-        truth=truth,
-    )
-
-
-def _read_aligned(path: Path, shape: tuple[int, ...], resize: Resize) -> Pixels:
-    aligned = read_photograph(path).pixels
-    if aligned.shape != shape:
-        raise ImageError(f"{path}: the aligned picture is {aligned.shape}, expected {shape} as the sharp one.")
-    return resize_area(aligned, resize)
-
-
-def _check_croppable(path: Path, shape: tuple[int, ...], full: tuple[int, ...], options: EvaluateOptions) -> None:
-    size, expected = f"{shape[1]}x{shape[0]}", f"{full[1]}x{full[0]}"
-    missing = [wanted - got for wanted, got in zip(full[:2], shape[:2], strict=True)]
-    cropped = all(0 <= px < _MOST_CROPPED_PX and 2 * px < wanted for px, wanted in zip(missing, full[:2], strict=True))
-    if not cropped:
-        raise ImageError(
-            f"{path}: is {size} but its ground truth is {expected}: not a crop of it. Predict at the size of the "
-            "input, or bring the ground truth to the prediction's size by --resize."
-        )
-    if options.crop == "error":
-        raise ImageError(
-            f"{path}: is {size} but its ground truth is {expected}. If the network crops its input, say how: "
-            "--crop topleft or --crop center."
-        )
 
 
 def _score_baselines(scorer: PictureScorer, aligned: Picture | None) -> Baselines:

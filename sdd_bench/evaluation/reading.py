@@ -44,8 +44,8 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
     exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_ratio, 1e-6))) for row in own]))
     if exposure >= NOTABLE_EXPOSURE:
         notes.append(
-            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (exposure), so "
-            "PSNR and MAE measure that as much as blur; SSIM and LPIPS less so."
+            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (exposure), "
+            "so PSNR and MAE measure that as much as blur; SSIM and LPIPS less so."
         )
     share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])
     if share < LEAST_VALID_SHARE:

@@ -50,7 +50,7 @@ class Protocol:
         return {truth.value: f"{truth.value}: {raw if truth is GroundTruth.RAW else moved}" for truth in GroundTruth}
 
 
-def pixels_sha256(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> str:
+def pixels_sha256(pixels: NDArray[np.generic]) -> str:
     """SHA-256 of a decoded picture: its shape and bit depth, then its samples (16-bit ones little-endian)."""
     header = f"{'x'.join(map(str, pixels.shape))} {pixels.dtype.itemsize * 8} "
     digest = hashlib.sha256(header.encode())

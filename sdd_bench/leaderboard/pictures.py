@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from sdd_bench.data.layouts import PairList, open_dataset
 from sdd_bench.errors import LeaderboardError
+from sdd_bench.evaluation.inputs import crop_to
 from sdd_bench.evaluation.matching import match_predictions, read_prediction
-from sdd_bench.evaluation.picture import crop_to
 from sdd_bench.files import sha256_of
 from sdd_bench.flow.flo import read_flo
 from sdd_bench.images.io import from_float, read_pair, read_photograph, to_float

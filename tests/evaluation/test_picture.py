@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sdd_bench.metrics.psnr import psnr
 
 from sdd_bench.errors import ImageError, ManifestError
+from sdd_bench.evaluation.inputs import crop_to, read_truth
 from sdd_bench.evaluation.options import EvaluateOptions
-from sdd_bench.evaluation.picture import crop_to, read_truth, score_files
+from sdd_bench.evaluation.picture import score_files
+from sdd_bench.metrics.psnr import psnr
 from sdd_bench.types import GroundTruth, Split
 
 METRICS = ("psnr", "mae")

@@ -1,0 +1,185 @@
+"""Run a deblurring network over pictures: from a dataset's split, or a folder, to a folder of predictions.
+
+::
+
+    OUT/predict.json     network, weights and options; a folder made with others is refused
+    OUT/NAME.png         the prediction, called after the blurry picture; sealed, so a killed run goes on
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sdd_bench.config import as_dict
+from sdd_bench.data.layouts import open_dataset
+from sdd_bench.data.manifest import is_prepared
+from sdd_bench.errors import ConfigError, ImageError, OutputError, PairingError
+from sdd_bench.evaluation.tiling import deblur, tile_side
+from sdd_bench.files import output_errors, write_json
+from sdd_bench.images.io import (
+    IMAGE_SUFFIXES,
+    RAW_SUFFIXES,
+    Photograph,
+    from_float,
+    read_photograph,
+    to_float,
+    write_png,
+)
+from sdd_bench.models.factory import Network
+from sdd_bench.types import OnProgress, Problem, Progress, Split
+
+SEAL = "predict.json"
+_UNKNOWN_RADIUS_PX = 128
+_READ_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How pictures pass the network."""
+
+    memory_gib: float = 8.0
+    """What the network may take for one picture; larger ones pass in tiles."""
+    tile: int | None = None
+    """Largest side of a tile in pixels; None: as large as ``memory_gib`` allows."""
+    overlap: int | None = None
+    """How far, in pixels, a tile looks beyond itself; None: the radius of the network's receptive field, or 128."""
+    self_ensemble: bool = False
+    """Mean over the eight flips and turns."""
+    bit_depth: Literal["same", "8", "16"] = "same"
+    """Of the PNG; ``same`` as the blurry picture."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.memory_gib < float("inf"):
+            raise ConfigError(f"memory_gib: expected a positive number, got {self.memory_gib}.")
+        if self.tile is not None and self.tile < 1:
+            raise ConfigError(f"tile: expected a positive number of pixels, got {self.tile}.")
+        if self.overlap is not None and self.overlap < 0:
+            raise ConfigError(f"overlap: expected 0 or more pixels, got {self.overlap}.")
+        if self.bit_depth not in ("same", "8", "16"):
+            raise ConfigError(f"bit_depth: expected same, 8 or 16, got {self.bit_depth!r}.")
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """What a call of :func:`predict` did."""
+
+    out: Path
+    n_pictures: int
+    n_made: int
+    """Predictions made now; the others were there already."""
+    problems: tuple[Problem, ...]
+    """Pictures without a prediction, and why."""
+
+
+def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
+    """Name and file of every blurry picture: of a dataset's split, of a folder of pictures, or one picture.
+
+    Raises:
+        PairingError: There is no picture.
+        ManifestError: ``data`` is a damaged or unfinished prepared set.
+    """
+    known = IMAGE_SUFFIXES | RAW_SUFFIXES
+    if data.is_file() and data.suffix.lower() in known:
+        return {data.stem: data}
+    if data.is_dir() and layout == "auto" and not is_prepared(data):
+        loose = sorted(path for path in data.iterdir() if path.suffix.lower() in known and path.name[0] != ".")
+        names = [path.stem for path in loose]
+        if len(set(names)) < len(names):
+            double = next(name for name in names if names.count(name) > 1)
+            raise PairingError(f"{data}: holds several pictures called {double}; their predictions would collide.")
+        if loose:
+            return dict(zip(names, loose, strict=True))
+    return {pair.name: pair.blurry_path for pair in open_dataset(data, split=split, layout=layout).pairs}
+
+
+def predict(
+    network: Network,
+    pictures: Mapping[str, Path],
+    out: Path,
+    options: PredictOptions | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> PredictReport:
+    """Deblur ``pictures`` into ``out``; what is there already from the same network and options is kept.
+
+    Args:
+        network: From :func:`sdd_bench.models.factory.load_network`.
+        pictures: From :func:`pictures_of`.
+        out: Folder of predictions; new, empty, or begun before.
+        options: How.
+        on_progress: Called after every picture.
+
+    Raises:
+        ConfigError: ``out`` holds predictions of another network or made otherwise, or the tile is too small.
+        OutputError: ``out`` holds something else, or cannot be written.
+    """
+    options = options or PredictOptions()
+    overlap = options.overlap
+    if overlap is None:
+        overlap = _UNKNOWN_RADIUS_PX if network.receptive_radius_px is None else network.receptive_radius_px
+    tile = options.tile or tile_side(network, options.memory_gib, overlap)
+    _claim(out, network, options)
+    missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
+    done, n_bytes, problems = len(pictures) - len(missing), 0, []
+    for name, reading in _read_ahead(missing):
+        try:
+            photograph = reading.result()
+            depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
+            sharp = deblur(
+                network, to_float(photograph.pixels), tile=tile, overlap=overlap, self_ensemble=options.self_ensemble
+            )
+            write_png(out / f"{name}.png", from_float(sharp, depth))
+        except ImageError as error:
+            problems.append(Problem(name, str(error)))
+        except MemoryError as error:
+            raise ConfigError(
+                f"{missing[name]}: memory ran out; allow less than {options.memory_gib:g} GiB."
+            ) from error
+        done, n_bytes = done + 1, n_bytes + (missing[name].stat().st_size if missing[name].is_file() else 0)
+        if on_progress is not None:
+            on_progress(Progress(done, len(pictures), n_bytes, name))
+    return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
+
+
+def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Photograph]]]:
+    """The pictures in order, the next ones being read while the network works."""
+    waiting = iter(pictures.items())
+    with ThreadPoolExecutor(1) as reader:
+        queue: list[tuple[str, Future[Photograph]]] = []
+        try:
+            while True:
+                while len(queue) < _READ_AHEAD and (item := next(waiting, None)) is not None:
+                    queue.append((item[0], reader.submit(read_photograph, item[1])))
+                if not queue:
+                    return
+                yield queue.pop(0)
+        finally:
+            reader.shutdown(cancel_futures=True)
+
+
+def _claim(out: Path, network: Network, options: PredictOptions) -> None:
+    """Write the seal, or check that the one there says the same."""
+    ours: dict[str, Any] = {"schema": 1, "model": network.name, "sha256": network.sha256, "options": as_dict(options)}
+    seal = out / SEAL
+    if seal.is_file():
+        try:
+            theirs = json.loads(seal.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{seal}: damaged ({error}). Remove the folder, or choose another.") from error
+        if theirs != ours:
+            raise ConfigError(
+                f"{out}: holds predictions of another network, or made with other options. Choose another output "
+                "folder, or remove it."
+            )
+        return
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        others = [path.name for path in out.iterdir() if path.suffix != ".partial"]
+    if others:
+        raise OutputError(f"{out}: holds {others[0]} and no {SEAL}. Choose a new or empty output folder.")
+    write_json(seal, ours)
