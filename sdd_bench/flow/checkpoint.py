@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from sdd_bench.errors import WeightsError
 from sdd_bench.flow.pwcnet import PWCNet
 
 _NUMBERS = {"One": 1, "Two": 2, "Thr": 3, "Fou": 4, "Fiv": 5, "Six": 6}
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
 def load_pwcnet(path: Path) -> PWCNet:
@@ -40,8 +40,12 @@ def load_pwcnet(path: Path) -> PWCNet:
     return network.eval().requires_grad_(False)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Named tensors of a ``.safetensors`` file or of a torch checkpoint, which may hold them in ``state_dict``.
+def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str, Tensor]:
+    """Named tensors of a ``.safetensors`` file or of a torch checkpoint, without the ``module.`` of parallel training.
+
+    Args:
+        path: The file.
+        wrappers: Keys under which a torch checkpoint may hold the tensors, beside other things.
 
     Raises:
         WeightsError: The file is missing, truncated, not a checkpoint, or holds anything but tensors.
@@ -69,7 +73,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a checkpoint of tensors alone (.safetensors, or a torch file that loads with "
             f"weights_only=True), got: {reason[:200]}. Download it again, or convert it to safetensors."
         ) from error
-    for name in _WRAPPERS:
+    for name in wrappers:
         if isinstance(values, Mapping) and isinstance(values.get(name), Mapping):
             values = values[name]
     if not isinstance(values, Mapping) or not values or not all(isinstance(v, Tensor) for v in values.values()):

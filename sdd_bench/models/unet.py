@@ -48,12 +48,22 @@ class UNet(nn.Module):
         released: 2x2 up-convolutions as in the released code instead of the 3x3 of Table 6.
         bgr: The weights expect B, G, R (the released U-Net does); pictures stay RGB outside.
         dropout: Probability of dropping an activation in stages four and five.
+        residual: Predict what to add to the blurry picture, in place of the picture through a sigmoid. Starts as the
+            identity, so that a small network learns to deblur within minutes; not the paper's.
     """
 
     size_multiple = 16
+    receptive_radius_px = 144
+    """No output pixel depends on an input pixel farther away along either axis."""
 
     def __init__(
-        self, width: int = 64, *, released: bool = False, bgr: bool = False, dropout: float = _DROPOUT
+        self,
+        width: int = 64,
+        *,
+        released: bool = False,
+        bgr: bool = False,
+        dropout: float = _DROPOUT,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         one, two, three, four, five = (width * 2**stage for stage in range(5))
@@ -72,12 +82,16 @@ class UNet(nn.Module):
         self.up7, self.block7 = _up(four, three, kernel), _block(four, three)
         self.up8, self.block8 = _up(three, two, kernel), _block(three, two)
         self.up9, self.block9 = _up(two, one, kernel), _block(two, one)
-        self.out = nn.Sequential(nn.Conv2d(one, 3, 3, padding=1), nn.Sigmoid())
+        last = nn.Conv2d(one, 3, 3, padding=1)
+        self.residual = residual
+        self.out = nn.Sequential(last) if residual else nn.Sequential(last, nn.Sigmoid())
         self.dropout = nn.Dropout(dropout)
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
+        if residual:
+            nn.init.zeros_(last.weight)
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.
@@ -86,10 +100,10 @@ class UNet(nn.Module):
             blurry: RGB in [0, 1], :math:`(N, 3, H, W)`; H and W are multiples of 16.
 
         Returns:
-            Deblurred RGB in (0, 1), :math:`(N, 3, H, W)`.
+            Deblurred RGB in [0, 1], :math:`(N, 3, H, W)`.
         """
-        x = blurry.flip(1) if self.bgr else blurry
-        one = self.encoder["block1"](x)
+        picture = blurry.flip(1) if self.bgr else blurry
+        one = self.encoder["block1"](picture)
         two = self.encoder["block2"](F.max_pool2d(one, 2))
         three = self.encoder["block3"](F.max_pool2d(two, 2))
         four = self.dropout(self.encoder["block4"](F.max_pool2d(three, 2)))
@@ -98,5 +112,5 @@ class UNet(nn.Module):
         x = self.block7(torch.cat((self.up7(x), three), dim=1))
         x = self.block8(torch.cat((self.up8(x), two), dim=1))
         x = self.block9(torch.cat((self.up9(x), one), dim=1))
-        x = self.out(x)
+        x = (picture + self.out(x)).clamp(0, 1) if self.residual else self.out(x)
         return x.flip(1) if self.bgr else x

@@ -1,0 +1,84 @@
+"""``sdd-bench predict``: run a deblurring network over a test split or a folder of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
+from sdd_bench.types import Split
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", type=_PATH)
+@click.option(
+    "--checkpoint", required=True, type=_PATH, help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run."
+)
+@click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: what it says]")
+@click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage of a U-Net.")
+@click.option("--bgr/--rgb", default=None, help="What colour the weights expect first.")
+@click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
+@click.option(
+    "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
+)
+@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
+@click.option("--memory", "memory_gib", type=float, default=8.0, show_default=True, help="GiB the network may take.")
+@click.option("--tile", type=click.IntRange(min=1), help="Largest side of a tile.  [default: by --memory]")
+@click.option("--overlap", type=click.IntRange(min=0), help="Of tiles, in pixels.  [default: by the receptive field]")
+@click.option("--self-ensemble", is_flag=True, help="Mean over the eight flips and turns.")
+@click.option("--bit-depth", type=click.Choice(["same", "8", "16"]), default="same", show_default=True)
+@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@json_option
+@handle_errors
+def command(
+    data: Path,
+    checkpoint: Path,
+    model: str | None,
+    width: int | None,
+    bgr: bool | None,
+    out: Path | None,
+    split: str,
+    layout: str,
+    precision: str,
+    device: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Deblur DATA: a prepared set, a folder in a known layout, a folder of pictures, or one picture.
+
+    Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
+    are listed.
+    """
+    from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
+    from sdd_bench.models.factory import ModelSpec, load_network
+
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / "model.safetensors"
+    if model is None and (width, bgr) != (None, None):
+        raise click.UsageError("--width and --bgr need --model.")
+    chosen = PredictOptions(**options)
+    spec = None if model is None else ModelSpec(model, width=width, bgr=bgr)
+    pictures = pictures_of(data, split=Split(split), layout=layout)
+    network = load_network(checkpoint, spec, device=device, precision=precision)
+    folder = out or Path("predictions") / network.name.replace(":", "-")
+    with progress_bar("predict", unit="pictures") as on_progress:
+        report = predict(network, pictures, folder, chosen, on_progress=on_progress)
+    if as_json:
+        echo_json(
+            {
+                "out": str(report.out),
+                "model": network.name,
+                "sha256": network.sha256,
+                "n_pictures": report.n_pictures,
+                "n_made": report.n_made,
+                "problems": [{"item": problem.item, "reason": problem.reason} for problem in report.problems],
+            }
+        )
+    else:
+        click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
+    finish(report.problems)

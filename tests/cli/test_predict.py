@@ -1,0 +1,57 @@
+"""``sdd-bench predict`` from the outside."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from sdd_bench.cli.main import main
+from sdd_bench.models.factory import METADATA_KEY, ModelSpec, facts_of
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A residual network as it is before training: the identity."""
+    spec = ModelSpec("unet-small", width=2)
+    network = spec.build()
+    path = tmp_path / "run" / "model.safetensors"
+    path.parent.mkdir()
+    save_file(network.state_dict(), path, metadata={METADATA_KEY: json.dumps(facts_of(network, spec))})
+    return path
+
+
+def write(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((20, 30, 3), 90, np.uint8))
+    return path
+
+
+def test_predictions_are_written_and_told(tmp_path: Path, checkpoint: Path) -> None:
+    write(tmp_path / "pictures" / "x.png")
+    arguments = ["predict", str(tmp_path / "pictures"), "-o", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(main, [*arguments, "--checkpoint", str(checkpoint)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["n_made"] == 1
+    assert np.all(cv2.imread(str(tmp_path / "out" / "x.png")) == 90)
+
+
+def test_a_run_folder_stands_for_its_model(tmp_path: Path, checkpoint: Path) -> None:
+    picture = write(tmp_path / "x.png")
+    arguments = ["predict", str(picture), "--checkpoint", str(checkpoint.parent), "-o", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+def test_a_damaged_picture_gives_status_1_and_wrong_options_2(tmp_path: Path, checkpoint: Path) -> None:
+    write(tmp_path / "pictures" / "x.png")
+    (tmp_path / "pictures" / "y.png").write_bytes(b"no")
+    arguments = ["predict", str(tmp_path / "pictures"), "-o", str(tmp_path / "out"), "--checkpoint", str(checkpoint)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "y: " in result.stderr
+    assert CliRunner().invoke(main, [*arguments, "--width", "3"]).exit_code == 2
+    assert CliRunner().invoke(main, [*arguments, "--model", "nothing"]).exit_code == 2
+    assert CliRunner().invoke(main, [*arguments[:-1], str(tmp_path / "absent.pt2")]).exit_code == 2

@@ -1,0 +1,117 @@
+"""From pictures to a folder of predictions."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sdd_bench.errors import ConfigError, OutputError, PairingError
+from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
+from sdd_bench.images.io import read_photograph
+from sdd_bench.models.factory import Network
+from sdd_bench.types import Progress
+
+HALF = Network(lambda x: x / 2, "half", "abc", 1, 0, 100, torch.device("cpu"))
+
+
+def write(path: Path, value: int, *, dtype: str = "uint8", size: tuple[int, int] = (20, 30)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((*size, 3), value, dtype))
+    return path
+
+
+def make_split(root: Path, names: tuple[str, ...] = ("a", "b")) -> Path:
+    for name in names:
+        for side in ("blur", "gt"):
+            write(root / "test" / side / f"{name}.png", 200)
+    return root
+
+
+def test_every_blurry_picture_of_the_split_gets_a_prediction(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    report = predict(HALF, pictures, tmp_path / "out", on_progress=seen.append)
+    assert (report.n_pictures, report.n_made, report.problems) == (2, 2, ())
+    assert [progress.done for progress in seen] == [1, 2]
+    for name in ("a", "b"):
+        assert np.all(read_photograph(tmp_path / "out" / f"{name}.png").pixels == 100)
+
+
+def test_a_folder_of_pictures_and_one_picture_will_do(tmp_path: Path) -> None:
+    path = write(tmp_path / "loose" / "x.png", 10)
+    assert pictures_of(tmp_path / "loose") == pictures_of(path) == {"x": path}
+    write(tmp_path / "loose" / "x.jpg", 10)
+    with pytest.raises(PairingError, match="collide"):
+        pictures_of(tmp_path / "loose")
+
+
+@pytest.mark.parametrize(("depth", "value"), [("same", 100), ("16", 100 * 257)])
+def test_the_bit_depth_is_that_of_the_picture_or_the_one_asked_for(tmp_path: Path, depth: str, value: int) -> None:
+    picture = write(tmp_path / "x.png", 200)
+    predict(HALF, {"x": picture}, tmp_path / "out", PredictOptions(bit_depth=depth))  # type: ignore[arg-type]
+    assert np.all(read_photograph(tmp_path / "out" / "x.png").pixels == value)
+
+
+def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
+    predict(HALF, {"x": write(tmp_path / "x.png", 40002, dtype="uint16")}, tmp_path / "out")
+    assert np.all(read_photograph(tmp_path / "out" / "x.png").pixels == np.uint16(20001))
+
+
+def test_what_is_there_is_kept(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    predict(HALF, {"a": pictures["a"]}, tmp_path / "out")
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    report = predict(HALF, pictures, tmp_path / "out")
+    assert report.n_made == 1
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+
+
+def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    predict(HALF, pictures, tmp_path / "out")
+    with pytest.raises(ConfigError, match="other options"):
+        predict(HALF, pictures, tmp_path / "out", PredictOptions(self_ensemble=True))
+    (tmp_path / "out" / "predict.json").write_text("{")
+    with pytest.raises(OutputError, match="damaged"):
+        predict(HALF, pictures, tmp_path / "out")
+    write(tmp_path / "full" / "x.png", 1)
+    with pytest.raises(OutputError, match="empty"):
+        predict(HALF, pictures, tmp_path / "full")
+
+
+def test_a_damaged_picture_is_a_problem_and_the_others_go_on(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    pictures["a"].write_bytes(b"no picture")
+    report = predict(HALF, pictures | {"c": tmp_path / "absent.png"}, tmp_path / "out")
+    assert [problem.item for problem in report.problems] == ["a", "c"]
+    assert (tmp_path / "out" / "b.png").is_file()
+
+
+def test_the_seal_says_what_made_the_predictions(tmp_path: Path) -> None:
+    predict(HALF, {"x": write(tmp_path / "x.png", 1)}, tmp_path / "out")
+    seal = json.loads((tmp_path / "out" / "predict.json").read_text())
+    assert (seal["model"], seal["sha256"]) == ("half", "abc")
+
+
+@pytest.mark.parametrize("options", [{"memory_gib": 0}, {"tile": 0}, {"overlap": -1}, {"bit_depth": "12"}])
+def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        PredictOptions(**options)  # type: ignore[arg-type]
+
+
+def test_large_pictures_pass_in_tiles_that_fit_the_memory(tmp_path: Path) -> None:
+    sides = []
+
+    class Watching(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sides.append(max(x.shape[2:]))
+            return x
+
+    network = Network(Watching(), "watching", "", 1, 4, 2**20, torch.device("cpu"))
+    predict(network, {"x": write(tmp_path / "x.png", 7, size=(90, 70))}, tmp_path / "out", PredictOptions(memory_gib=1))
+    assert max(sides) <= 32
+    assert len(sides) > 4

@@ -1,0 +1,153 @@
+"""Networks by name, and every kind of checkpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from sdd_bench.errors import ConfigError, WeightsError
+from sdd_bench.models.factory import (
+    METADATA_KEY,
+    ModelSpec,
+    estimate_bytes_per_pixel,
+    facts_of,
+    final_output,
+    load_network,
+    unet_released,
+    unet_small,
+)
+
+
+class Doubling(nn.Module):
+    """Twice its input, as the first of two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor([2.0]))
+
+    def forward(self, blurry: torch.Tensor) -> list[torch.Tensor]:
+        return [self.gain * blurry, blurry]
+
+
+def doubling() -> nn.Module:
+    return Doubling()
+
+
+def not_a_module() -> int:
+    return 3
+
+
+def test_a_name_gives_its_network_with_the_options_of_the_spec() -> None:
+    network = ModelSpec("unet-small", width=4).build()
+    assert network.out[0].weight.shape[1] == 4  # type: ignore[union-attr, index]
+    picture = torch.rand(1, 3, 16, 32)
+    assert torch.equal(network(picture), picture), "a residual network starts as the identity"
+
+
+def test_the_released_network_expects_blue_first_unless_told_otherwise() -> None:
+    assert ModelSpec("unet-released", width=2).build().bgr is True
+    assert ModelSpec("unet-released", width=2, bgr=False).build().bgr is False
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        (ModelSpec("nothing"), "known: unet, unet-released, unet-small"),
+        (ModelSpec("test_factory_missing:factory"), "cannot import"),
+        (ModelSpec(f"{__name__}:doubling", width=4), "leave out"),
+        (ModelSpec(f"{__name__}:not_a_module"), "expected a torch Module"),
+    ],
+)
+def test_what_cannot_be_built_is_said(spec: ModelSpec, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _this_module())
+    with pytest.raises(ConfigError, match=complaint):
+        spec.build()
+
+
+def _this_module() -> object:
+    import types
+
+    module = types.ModuleType(__name__)
+    module.__dict__.update(globals())
+    return module
+
+
+def test_a_checkpoint_of_the_authors_code_loads(tmp_path: Path) -> None:
+    trained = unet_released(2).eval()
+    state = {f"module.{key}": value for key, value in trained.state_dict().items()}
+    file = tmp_path / "released.pth"
+    torch.save({"epoch": 3, "global_step": 7, "G_state_dict": state, "G_opt": {"state": {}}}, file)
+    network = load_network(file, ModelSpec("unet-released", width=2))
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(network.deblur(picture), trained(picture), atol=1e-4)
+
+
+def test_our_own_file_says_what_network_it_is_for(tmp_path: Path) -> None:
+    spec = ModelSpec("unet-small", width=4)
+    trained = spec.build()
+    file = tmp_path / "model.safetensors"
+    save_file(trained.state_dict(), file, metadata={METADATA_KEY: json.dumps(facts_of(trained, spec))})
+    network = load_network(file)
+    assert (network.name, network.size_multiple, network.receptive_radius_px) == ("unet-small", 16, 144)
+
+
+def test_a_file_without_that_needs_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(unet_small(4).state_dict(), file)
+    with pytest.raises(ConfigError, match="--model"):
+        load_network(file)
+    assert load_network(file, ModelSpec("unet-small", width=4)).name == "unet-small"
+
+
+def test_damaged_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(unet_small(4).state_dict(), file)
+    with pytest.raises(WeightsError, match="another network|expected shape"):
+        load_network(file, ModelSpec("unet-small", width=8))
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(WeightsError):
+        load_network(file, ModelSpec("unet-small", width=4))
+    for name in ("absent.safetensors", "absent.pth", "absent.pt2"):
+        with pytest.raises(WeightsError):
+            load_network(tmp_path / name)
+    (tmp_path / "bad.pt2").write_bytes(b"PK no program")
+    with pytest.raises(WeightsError, match="ExportedProgram"):
+        load_network(tmp_path / "bad.pt2")
+
+
+def test_an_unknown_device_or_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device"):
+        load_network(tmp_path / "x.pth", ModelSpec("unet"), device="nowhere")
+    with pytest.raises(ConfigError, match="precision"):
+        load_network(tmp_path / "x.pth", ModelSpec("unet"), precision="8")
+
+
+def test_the_first_of_several_outputs_is_final() -> None:
+    picture = torch.rand(1, 3, 4, 4)
+    assert torch.equal(final_output(Doubling()(picture)), 2 * picture)
+    with pytest.raises(ConfigError, match="str"):
+        final_output("picture")
+
+
+def test_no_pixel_looks_farther_than_the_stated_radius() -> None:
+    for released in (False, True):
+        network = (unet_released(1) if released else ModelSpec("unet", width=1).build()).double().eval()
+        for parameter in network.parameters():
+            nn.init.constant_(parameter, 1 / parameter[0].numel() if parameter.ndim > 1 else 0.0)
+        picture = torch.rand(1, 3, 512, 16, dtype=torch.float64, requires_grad=True)
+        network(picture)[0, :, 256, 8].sum().backward()
+        assert picture.grad is not None
+        seen = picture.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+        assert 80 < 256 - int(seen.min()) <= network.receptive_radius_px
+        assert 80 < int(seen.max()) - 256 <= network.receptive_radius_px
+
+
+def test_the_estimated_memory_counts_every_layer() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(8, 3, 3, padding=1))
+    assert estimate_bytes_per_pixel(network) == 4 * (8 + 3)
