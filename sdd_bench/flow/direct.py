@@ -1,0 +1,215 @@
+r"""Direct registration: the similarity between a blurry and a sharp picture, to a few hundredths of a pixel.
+
+Each tile gives a displacement :math:`d_i` with its covariance :math:`C_i` that no defocus moves
+(:mod:`sdd_bench.flow.tiles`). They are fitted by a similarity, linear in :math:`\theta = (\mathrm{Re}\,\sigma,
+\mathrm{Im}\,\sigma, \mathrm{Re}\,\tau, \mathrm{Im}\,\tau)`, :math:`u = \sigma q + \tau` with *q* from the centre, as
+in :mod:`sdd_bench.flow.registration`:
+
+.. math:: \min_\theta \sum_i w_i\, r_i^T (C_i + s^2 I)^{-1} r_i, \quad r_i = d_i - J_i \theta
+
+*s* is how much tiles differ by more than their noise (parallax, distortion): such that the median of the summands is
+that of :math:`\chi^2_2`. :math:`w_i` is Tukey's biweight. Then the picture is sampled again by the new similarity, at
+half size first. Intervals are those of the sandwich estimator, which believes the residuals and not the :math:`C_i`.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.flow.planes import Plane, halve
+from sdd_bench.flow.registration import compose, scale
+from sdd_bench.flow.tiles import Tiles, measure_tiles, smooth, spline
+from sdd_bench.types import Similarity
+
+_STEPS = (3, 4)
+"""At most so many at half size, at full size."""
+_SETTLED_PX = 0.002
+_MEDIAN_CHI2 = 1.386
+"""Of a chi-square with two degrees of freedom."""
+_TUKEY_CHI2 = 4.685**2
+_SPREADS_PX = np.geomspace(0.001, 8.0, 90)
+_LARGEST_STEP_PX = 3.0
+"""A single linear step means nothing beyond; such tiles do not vote."""
+_LARGEST_DEVIATION_PX = 1.0
+"""Tiles whose displacement is less certain do not vote."""
+_FEWEST_TILES = 6
+_ROBUST_STEPS = 30
+
+
+@dataclass(frozen=True)
+class DirectFit:
+    """A registration, in pixels of the planes it was made from."""
+
+    similarity: Similarity
+    standard_error: Similarity
+    """Of each of its four numbers."""
+    residual_px: float
+    """RMS by which tiles differ from the similarity beyond their noise (the robust spread *s*, both axes)."""
+    residual_p95_px: float
+    """95 % of the tiles that voted lie closer to the similarity."""
+    n_tiles: int
+    """Tiles with texture enough to vote."""
+    textured_share: float
+    """Of the tiles inside both pictures."""
+    trusted_share: float
+    """Of the tiles that voted, those that agree with the similarity."""
+    settled: bool
+    """The last step moved no corner by more than a few thousandths of a pixel."""
+    centres: NDArray[np.complex128]
+    """Of the tiles that voted, from the picture's centre."""
+    residuals: NDArray[np.complex128]
+    """Their displacement from the similarity."""
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    theta: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    spread_px: float
+    residuals: NDArray[np.float64]
+    voters: NDArray[np.bool_]
+
+
+def register(
+    reference: Plane,
+    moving: Plane,
+    start: Similarity,
+    *,
+    clipped: NDArray[np.uint8] | None = None,
+    moving_clipped: NDArray[np.uint8] | None = None,
+) -> DirectFit | None:
+    """Refine ``start`` until it settles.
+
+    Args:
+        reference: The blurry picture, linear light, ``(H, W)`` with even sides.
+        moving: The sharp picture, same shape; gain and offset may differ.
+        start: Reference to moving coordinates, right to about 3 px.
+        clipped: Non-zero where the reference is saturated.
+        moving_clipped: Non-zero where ``moving`` is saturated.
+
+    Returns:
+        The fit, or None where fewer than six tiles have texture.
+    """
+    nothing = np.zeros(reference.shape, np.uint8)
+    clipped = nothing if clipped is None else clipped
+    moving_clipped = nothing if moving_clipped is None else moving_clipped
+    level = (reference, moving, clipped, moving_clipped)
+    coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
+              moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
+    found = _settle(*coarse, scale(start, 0.5), _STEPS[0], halved=True)
+    if found is not None:
+        start = scale(found.similarity, 2.0)
+    return _settle(*level, start, _STEPS[1], halved=False)
+
+
+def _settle(
+    reference: Plane,
+    moving: Plane,
+    clipped: NDArray[np.uint8],
+    moving_clipped: NDArray[np.uint8],
+    similarity: Similarity,
+    steps: int,
+    *,
+    halved: bool,
+) -> DirectFit | None:
+    height, width = reference.shape
+    tile, bank = _tiling(height, width, halved)
+    reach = math.hypot(height, width) / 2
+    reference, moving = smooth(reference), spline(smooth(moving))
+    for _ in range(steps):
+        tiles = measure_tiles(
+            reference, moving, similarity, clipped=clipped, moving_clipped=moving_clipped, tile=tile, bank=bank
+        )
+        estimate = fit_tiles(tiles)
+        if estimate is None:
+            return None
+        slope, shift = 1 + complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
+        step = Similarity(abs(slope), math.degrees(cmath.phase(slope)), shift.real, shift.imag)
+        similarity = compose(similarity, step)
+        moved = abs(slope - 1) * reach + abs(shift)
+        if moved < _SETTLED_PX:
+            break
+    return _report(tiles, estimate, similarity, settled=moved < 10 * _SETTLED_PX)
+
+
+def _tiling(height: int, width: int, halved: bool) -> tuple[int, tuple[float, ...]]:
+    """Side of a tile and bank of blurs for a picture: large ones are blurred by more pixels."""
+    if height * width >= 700_000 * (0.25 if halved else 1):
+        return (32, (1.0, 2.0, 4.0)) if halved else (64, (1.0, 2.0, 4.0, 7.0))
+    return (16 if halved and min(height, width) < 256 else 32), ((1.0, 2.0) if halved else (1.0, 2.0, 4.0))
+
+
+def fit_tiles(tiles: Tiles) -> _Estimate | None:
+    """The robust fit of the module docstring; None where too few tiles can vote."""
+    deviation = np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1]) if len(tiles.centre) else np.empty(0)
+    certain = deviation < _LARGEST_DEVIATION_PX
+    voters = certain & (np.hypot(*tiles.displacement.T) < _LARGEST_STEP_PX)
+    if np.count_nonzero(voters) < _FEWEST_TILES:
+        return None
+    q, d, noise = tiles.centre[voters], tiles.displacement[voters], tiles.covariance[voters]
+    jacobian = np.zeros((len(q), 2, 4))
+    jacobian[:, 0] = np.stack((q.real, -q.imag, np.ones(len(q)), np.zeros(len(q))), axis=1)
+    jacobian[:, 1] = np.stack((q.imag, q.real, np.zeros(len(q)), np.ones(len(q))), axis=1)
+    length = max(float(np.sqrt(np.mean(np.abs(q) ** 2))), 1.0)
+    jacobian[:, :, :2] /= length  # so that all four parameters are pixels
+    spread, weights = float(np.median(np.abs(d - np.median(d, axis=0)))) + 0.01, np.ones(len(q))
+    for step in range(_ROBUST_STEPS):
+        precision = np.linalg.inv(noise + spread**2 * np.eye(2))
+        pulled = jacobian.swapaxes(1, 2) @ precision * weights[:, None, None]
+        normal = (pulled @ jacobian).sum(axis=0) + 1e-12 * np.eye(4)
+        theta = np.linalg.solve(normal, (pulled @ d[..., None]).sum(axis=0)[:, 0])
+        residual = d - jacobian @ theta
+        before, spread = spread, _spread(residual, noise)
+        distance = _distance(residual, noise, spread)
+        weights = np.clip(1 - distance / _TUKEY_CHI2, 0, None) ** 2
+        if spread == before and step >= 8:
+            break
+    score = (pulled @ residual[..., None])[..., 0]
+    inverse = np.linalg.inv(normal)
+    n_effective = float(np.count_nonzero(weights > 0))
+    covariance = inverse @ (score.T @ score) @ inverse * (n_effective / max(n_effective - 4, 1))
+    unit = np.array([1 / length, 1 / length, 1, 1])
+    return _Estimate(theta * unit, covariance * np.outer(unit, unit), weights, spread, residual, voters)
+
+
+def _distance(residual: NDArray[np.float64], noise: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
+    """Squared Mahalanobis length of each residual."""
+    a, b, c = noise[:, 0, 0] + spread**2, noise[:, 0, 1], noise[:, 1, 1] + spread**2
+    x, y = residual.T
+    return np.asarray((c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))
+
+
+def _spread(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """*s*: the smallest of a fixed ladder at which the median residual is no longer than its noise says."""
+    low, high = 0, len(_SPREADS_PX) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if float(np.median(_distance(residual, noise, _SPREADS_PX[middle]))) <= _MEDIAN_CHI2:
+            high = middle
+        else:
+            low = middle + 1
+    return float(_SPREADS_PX[low])
+
+
+def _report(tiles: Tiles, estimate: _Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
+    error = np.sqrt(np.diag(estimate.covariance))
+    n_tiles = int(np.count_nonzero(estimate.voters))
+    length = np.hypot(*estimate.residuals.T)
+    return DirectFit(
+        similarity,
+        Similarity(float(error[0]), math.degrees(float(error[1])), float(error[2]), float(error[3])),
+        residual_px=math.sqrt(2) * estimate.spread_px,
+        residual_p95_px=float(np.percentile(length, 95)),
+        n_tiles=n_tiles,
+        textured_share=n_tiles / max(tiles.n_inside, 1),
+        trusted_share=float(np.mean(estimate.weights > 0.1)),
+        settled=settled,
+        centres=tiles.centre[estimate.voters],
+        residuals=estimate.residuals[:, 0] + 1j * estimate.residuals[:, 1],
+    )
