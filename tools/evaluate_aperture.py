@@ -20,7 +20,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sdd_bench.images.io import from_float, read_photograph, to_float, write_png
 
 from sdd_bench.data.ingest import prepare
 from sdd_bench.data.layouts import open_dataset
@@ -28,6 +27,7 @@ from sdd_bench.data.options import PRESETS
 from sdd_bench.evaluation.options import METRICS, EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.evaluation.table import ordered_methods
+from sdd_bench.images.io import from_float, read_photograph, to_float, write_png
 from sdd_bench.types import GroundTruth
 
 Picture = NDArray[np.float32]
