@@ -9,6 +9,7 @@
     ├── ShardError        an HDF5 shard is missing, damaged or of another schema
     ├── WeightsError      network weights are missing, damaged or do not fit the network
     ├── ConfigError       an option or configuration key is unknown or out of range
+    ├── TrainingError     training cannot go on: the loss is not finite
     ├── OutputError       the output cannot be written (disk full, read-only, in the way)
     └── LeaderboardError  a table or a submission breaks the leaderboard's rules
 
@@ -44,6 +45,10 @@ class WeightsError(SddBenchError):
 
 class ConfigError(SddBenchError):
     """An option or configuration key is unknown or out of range."""
+
+
+class TrainingError(SddBenchError):
+    """Training cannot go on."""
 
 
 class OutputError(SddBenchError):

@@ -33,6 +33,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         split: Name of the split.
         crop: Side of the crop in pixels; ``None`` takes whole patches.
         augment: Crop anywhere, flip and turn at random; otherwise the crop is in the middle.
+        flips: Of an augmented patch; without, it is cropped anywhere alone.
         seed: Of the random numbers.
         flow: File of flows ``estimate(reference=blurry, moving=sharp)`` beside the set, see
             :mod:`sdd_bench.data.shards.flows`.
@@ -51,6 +52,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         *,
         crop: int | None = 256,
         augment: bool = True,
+        flips: bool = True,
         seed: int = 0,
         flow: Path | str | None = None,
         with_transform: bool = False,
@@ -62,6 +64,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         if not 1 <= self.crop <= patch:
             raise ConfigError(f"crop is {crop}; the patches of {path} allow 1 to {patch}.")
         self.augment = augment
+        self.flips = flips
         self.seed = seed
         self.with_transform = with_transform
         self._flows = None if flow is None else FlowReader(Path(flow), split)
@@ -106,7 +109,8 @@ class PairDataset(Dataset[dict[str, Any]]):
         if not self.augment:
             return centre_crop(self._shards.patch, self.crop)
         generator = np.random.default_rng((self.seed, int(self._epoch), index))
-        return random_transform(generator, self._shards.patch, self.crop)
+        drawn = random_transform(generator, self._shards.patch, self.crop)
+        return drawn if self.flips else Transform(*drawn[:4])
 
 
 def _to_tensor(pixels: NDArray[np.generic]) -> Tensor:

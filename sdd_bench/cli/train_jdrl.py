@@ -1,0 +1,95 @@
+"""``sdd-bench train-jdrl``: joint deblurring and reblurring learning, its ablations and the vanilla baseline."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, handle_errors, json_option, progress_bar
+
+_PATH = click.Path(path_type=Path)
+
+
+def _flag(name: str, text: str) -> Any:
+    return click.option(name, is_flag=True, default=None, help=text)
+
+
+@click.command()
+@click.argument("data", type=_PATH)
+@click.option("-o", "--out", "run", type=_PATH, default=Path("runs/jdrl"), show_default=True, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with the run from its last checkpoint.")
+@click.option("--config", "config_path", type=_PATH, help="TOML of options; options given here win.")
+@click.option("--recipe", type=click.Choice(["paper", "released"]), help="Whose defaults.  [default: paper]")
+@click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: unet]")
+@click.option("--width", type=int, help="Channels of the first stage of a U-Net; 64 in the paper.")
+@click.option("--init", type=_PATH, help="Checkpoint the deblurring network starts from.")
+@click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512]")
+@click.option("--batch", type=int, help="Patches a step, over all devices.  [default: 1]")
+@click.option("--accumulate", type=int, help="Parts a device's share of them is computed in.")
+@click.option("--epochs", type=int, help="[default: 100]")
+@click.option("--stage-one-epochs", type=int, help="With the flow of blurry and sharp.  [default: 15]")
+@click.option("--reblur-epochs", type=int, help="Before all others, for the reblurring network alone.")
+@click.option("--learning-rate", type=float, help="[default: 2e-5]")
+@click.option("--clip", type=float, help="Largest norm of the gradient.")
+@click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")
+@_flag("--vanilla", "Table 4 #1: Charbonnier against sharp as captured, nothing else.")
+@_flag("--no-flow", "#2: without deformation; reblurring stays.")
+@_flag("--no-mask", "#3: without the calibration mask.")
+@_flag("--no-reblur", "#4: without the reblurring network.")
+@_flag("--free-kernels", "#5: free kernels of each size.")
+@_flag("--no-weight-maps", "#6: one isotropic kernel of full size.")
+@_flag("--no-cycle", "One direction of deformation only.")
+@click.option("--flow", help="pwcnet, dis or ptlflow:NAME.  [default: pwcnet]")
+@click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="[default: 32]")
+@click.option("--accelerator", help="cpu, cuda, ...  [default: the best there is]")
+@_flag("--compile", "Compile the deblurring network.")
+@click.option("--workers", type=int, help="Processes that read patches.")
+@click.option("--seed", type=int)
+@_flag("--export-program", "Also write the best network as an ExportedProgram.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Any other option of config.toml.")
+@json_option
+@handle_errors
+def command(
+    data: Path,
+    run: Path,
+    resume: bool,
+    config_path: Path | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train on the patches of DATA, a prepared set or a shard.
+
+    Under torchrun all its processes train together. SIGTERM saves and leaves with status 1; --resume goes on, also
+    after a crash, to the same weights.
+    """
+    from sdd_bench.training.config import load_train_config
+    from sdd_bench.training.loop import train
+
+    pairs = [assignment.partition("=") for assignment in assignments]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise click.UsageError(f"--set {wrong[0]}: expected KEY=VALUE.")
+    config = load_train_config(config_path, options | {name: value for name, _, value in pairs})
+    with progress_bar("train", unit="steps") as on_progress:
+        report = train(data, run, config, resume=resume, on_progress=on_progress)
+    if as_json:
+        echo_json(
+            {
+                "run": str(report.run),
+                "finished": report.finished,
+                "step": report.step,
+                "n_steps": report.n_steps,
+                "best_step": report.best_step,
+                "best_psnr": report.best_psnr,
+                "model": None if report.model is None else str(report.model),
+            }
+        )
+    elif report.finished:
+        score = "nothing held out" if report.best_psnr is None else f"held-out PSNR {report.best_psnr:.2f} dB"
+        click.echo(f"model: {report.model} (step {report.best_step or report.step} of {report.n_steps}, {score})")
+    if not report.finished:
+        click.echo(f"stopped at step {report.step} of {report.n_steps}; go on with --resume.", err=True)
+        sys.exit(1)

@@ -1,0 +1,61 @@
+"""TensorBoard: loss terms and pictures of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from sdd_bench.files import output_errors
+from sdd_bench.training.step import StepTerms
+from sdd_bench.training.validation import Validation
+
+
+class Curves:
+    """Writes the curves of one run; those of steps that a resumed run does again are dropped."""
+
+    def __init__(self, run: Path, first_step: int) -> None:
+        with output_errors(run):
+            self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)  # type: ignore[no-untyped-call]
+
+    def step(self, step: int, terms: StepTerms, learning_rate: float) -> None:
+        """The loss of a step, and how much of the picture the mask keeps."""
+        values = {
+            "loss/total": terms.total,
+            "loss/deblurring": terms.deblurring,
+            "loss/reblurring": terms.reblurring,
+            "mask/share": None if terms.mask is None else terms.mask.float().mean(),
+        }
+        for name, value in values.items():
+            if value is not None:
+                self._scalar(name, float(value.detach()), step)
+        self._scalar("learning_rate", learning_rate, step)
+
+    def pictures(self, step: int, batch: dict[str, Tensor], terms: StepTerms) -> None:
+        """Blurry, deblurred, reblurred, warped sharp and mask of the first patch of a batch."""
+        found = {
+            "blurry": batch["blurry"],
+            "deblurred": terms.deblurred,
+            "reblurred": terms.reblurred,
+            "warped sharp": terms.warped_sharp,
+            "mask": None if terms.mask is None else terms.mask.float(),
+        }
+        for name, value in found.items():
+            if value is not None:
+                picture = value[0].detach().float().cpu().clamp(0, 1)
+                self._writer.add_image(f"train/{name}", picture, step)  # type: ignore[no-untyped-call]
+
+    def validation(self, step: int, found: Validation) -> None:
+        """Scores and pictures of the held-out patches."""
+        self._scalar("val/psnr", found.psnr, step)
+        self._scalar("val/gain over blurry", found.psnr - found.blurry_psnr, step)
+        self._writer.add_images("val/pictures", found.pictures, step)  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()  # type: ignore[no-untyped-call]
+
+    def _scalar(self, name: str, value: float, step: int) -> None:
+        self._writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]

@@ -1,0 +1,116 @@
+r"""The flow of the first stage: ``estimate(reference=blurry, moving=sharp)``, once per patch, kept beside the set.
+
+The file is that of :mod:`sdd_bench.data.shards.flows`, at the resolution the network decides at: a quarter of the
+patch. Finished patches are kept in a folder of parts, so a killed estimation goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from sdd_bench.data.dataset import PairDataset
+from sdd_bench.data.shards import flow_info, flow_path, write_flows
+from sdd_bench.errors import ConfigError
+from sdd_bench.files import sealed
+from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.flow.warp import backwarp
+from sdd_bench.training.split import data_digest
+from sdd_bench.types import OnProgress, Progress
+
+_CELL_PX = 4
+_PATCHES_PER_PART = 16
+_PATCHES_AT_ONCE = 4
+_INVERSION_STEPS = 4
+
+
+def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
+    """Where the flow of ``data`` by ``estimator`` lies unless told otherwise."""
+    root = data if data.is_dir() else data.parent
+    return flow_path(root, estimator.sha256 or hashlib.sha256(estimator.signature.encode()).hexdigest())
+
+
+def ensure_flow(
+    data: Path, estimator: FlowEstimator, path: Path | None = None, *, on_progress: OnProgress | None = None
+) -> Path:
+    """The flow file of the training patches of ``data``, made where it is not there.
+
+    Args:
+        data: A prepared set or a shard.
+        estimator: From :func:`sdd_bench.flow.estimator.load_flow`.
+        path: The file; None is :func:`sidecar_path`.
+        on_progress: Called after every part.
+
+    Raises:
+        ConfigError: The file there was estimated otherwise.
+        OutputError: It cannot be written.
+    """
+    path = path or sidecar_path(data, estimator)
+    dataset = PairDataset(data, crop=None, augment=False)
+    if path.is_file():
+        before = flow_info(path)["flow_signature"]
+        if before != estimator.signature:
+            raise ConfigError(
+                f"{path}: holds flow of {before!r}, wanted {estimator.signature!r}. Delete it, or give flow_file."
+            )
+        return path
+    identity = hashlib.sha256(f"{data_digest(data)} {estimator.signature}".encode()).hexdigest()[:16]
+    parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
+    files = []
+    for start in range(0, len(dataset), _PATCHES_PER_PART):
+        indices = range(start, min(start + _PATCHES_PER_PART, len(dataset)))
+        file = parts / f"{start:08d}.npy"
+        files.append(file)
+        if not file.is_file():
+            flows = np.concatenate([_estimate(dataset, estimator, some) for some in _chunks(indices)])
+            with sealed(file) as partial, open(partial, "wb") as stream:
+                np.save(stream, flows)
+        if on_progress is not None:
+            on_progress(Progress(indices[-1] + 1, len(dataset), item="flow of blurry and sharp"))
+    write_flows(path, {"train": _stored(files)}, signature=estimator.signature, patch=dataset.crop)
+    shutil.rmtree(parts)
+    return path
+
+
+def _chunks(indices: range) -> Iterator[range]:
+    for start in range(0, len(indices), _PATCHES_AT_ONCE):
+        yield indices[start : start + _PATCHES_AT_ONCE]
+
+
+def _stored(files: list[Path]) -> Iterator[NDArray[np.float16]]:
+    for file in files:
+        yield from np.load(file)
+
+
+def _estimate(dataset: PairDataset, estimator: FlowEstimator, indices: range) -> NDArray[np.float16]:
+    items = [dataset[index] for index in indices]
+    blurry, sharp = (torch.stack([item[name] for item in items]) for name in ("blurry", "sharp"))
+    flow = estimator.estimate(blurry, sharp).cpu()
+    cells = -(-dataset.crop // _CELL_PX)
+    reduced: NDArray[np.float16] = F.adaptive_avg_pool2d(flow, cells).numpy().astype(np.float16)
+    return reduced
+
+
+def invert_flow(flow: Tensor) -> Tensor:
+    r"""The flow the other way, :math:`\Psi(p) = -\Phi(p + \Psi(p))`, by fixed-point iteration.
+
+    Converges where the flow is smooth (its slope below 1), as that between the two pictures of a pair is.
+
+    Args:
+        flow: ``estimate(a, b)`` in pixels, :math:`(N, 2, H, W)`.
+
+    Returns:
+        What ``estimate(b, a)`` would be, :math:`(N, 2, H, W)`.
+    """
+    inverse = -flow
+    for _ in range(_INVERSION_STEPS):
+        inverse = -backwarp(flow, inverse)
+    return inverse

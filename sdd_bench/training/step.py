@@ -1,0 +1,161 @@
+"""One training step: what passes the networks, and the loss of each stage (Eq. 1-10 of Li et al., 2023).
+
+============ ======================================== ==========================================================
+stage        flow                                     trained
+============ ======================================== ==========================================================
+``reblur``   none                                     the reblurring network alone
+``first``    blurry and sharp, from the flow file     both; with ``stage_one_loss = "warped"`` the deblurring one
+``second``   deblurred and sharp, estimated here      both
+============ ======================================== ==========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.flow.warp import backwarp
+from sdd_bench.models.reblur import ReblurNetwork
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
+from sdd_bench.training.sidecar import invert_flow
+
+
+class Stage(StrEnum):
+    """Part of the schedule."""
+
+    REBLUR = "reblur"
+    FIRST = "first"
+    SECOND = "second"
+
+
+@dataclass(frozen=True)
+class StepTerms:
+    """The loss of a batch and what it was made from; a part that a method lacks is None."""
+
+    total: Tensor
+    deblurring: Tensor | None
+    reblurring: Tensor | None
+    deblurred: Tensor
+    reblurred: Tensor | None
+    warped_sharp: Tensor | None
+    mask: Tensor | None
+
+
+class JointNetworks(nn.Module):
+    """The deblurring network F and the reblurring network R as one module, for optimizers and parallel training."""
+
+    def __init__(self, deblur: nn.Module, reblur: ReblurNetwork | None) -> None:
+        super().__init__()
+        self.deblur = deblur
+        self.reblur = reblur
+
+    def forward(self, blurry: Tensor, stage: str, with_reblur: bool) -> tuple[list[Tensor], Tensor | None]:
+        """All outputs of F, the final one first, and R(final, blurry)."""
+        if stage == Stage.REBLUR:
+            self.deblur.eval()
+            with torch.no_grad():
+                outputs = _outputs(self.deblur(blurry))
+        else:
+            outputs = _outputs(self.deblur(blurry))
+        reblurred = self.reblur(outputs[0], blurry) if with_reblur and self.reblur is not None else None
+        return outputs, reblurred
+
+
+def _outputs(output: Any) -> list[Tensor]:
+    return [output] if isinstance(output, Tensor) else list(output)
+
+
+def build_networks(config: TrainConfig) -> JointNetworks:
+    """Both networks with their first weights; seed torch before."""
+    reblur = None
+    deblur = config.spec.build()
+    if config.has_reblur:
+        reblur = ReblurNetwork(config.levels, kernels=config.kernels, width=config.reblur_width)
+        if config.reblur_init == "xavier":
+            for module in reblur.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.init.xavier_normal_(module.weight)
+    return JointNetworks(deblur, reblur)
+
+
+def stage_of(config: TrainConfig, epoch: int) -> Stage:
+    """The stage that an epoch, counted from 0, belongs to."""
+    if epoch < config.reblur_epochs:
+        return Stage.REBLUR
+    return Stage.FIRST if epoch < config.reblur_epochs + config.stage_one_epochs else Stage.SECOND
+
+
+def learning_rate_of(config: TrainConfig, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0."""
+    if epoch < config.reblur_epochs:
+        return config.reblur_learning_rate or config.learning_rate
+    return config.learning_rate * 0.5 ** ((epoch - config.reblur_epochs) // config.halve_every)
+
+
+def compute_terms(
+    networks: nn.Module,
+    config: TrainConfig,
+    stage: Stage,
+    batch: dict[str, Tensor],
+    estimator: FlowEstimator | None,
+) -> StepTerms:
+    """Run a batch through the networks and compute its loss.
+
+    Args:
+        networks: :class:`JointNetworks`, perhaps wrapped.
+        config: The method.
+        stage: Part of the schedule.
+        batch: ``blurry`` and ``sharp``, :math:`(N, 3, H, W)`; ``flow`` :math:`(N, 2, H, W)` in the first stage of a
+            method with flow.
+        estimator: Flow network of the second stage.
+    """
+    blurry, sharp = batch["blurry"], batch["sharp"]
+    plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped"
+    outputs, reblurred = networks(blurry, stage.value, config.has_reblur and not plain_first)
+    deblurred = outputs[0]
+    reblurring = None if reblurred is None else charbonnier(reblurred - blurry)
+    deblurring = warped_sharp = mask = None
+    if stage is not Stage.REBLUR:
+        deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)
+    total = deblurred.new_zeros(()) if deblurring is None else deblurring
+    if reblurring is not None:
+        total = total + config.alpha * reblurring
+    return StepTerms(total, deblurring, reblurring, deblurred, reblurred, warped_sharp, mask)
+
+
+def _deblurring(
+    config: TrainConfig,
+    stage: Stage,
+    outputs: list[Tensor],
+    sharp: Tensor,
+    flow: Tensor | None,
+    estimator: FlowEstimator | None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Loss over all outputs; warped sharp picture and mask of the final one."""
+    if not config.has_flow:
+        return torch.stack([charbonnier(output - sharp) for output in outputs]).sum(), None, None
+    back: Tensor | None = None
+    if stage is Stage.SECOND:
+        assert estimator is not None
+        final = outputs[0].detach().clamp(0, 1)
+        if config.no_cycle:
+            flow = estimator.estimate(final, sharp)
+        else:
+            flow, back = estimator.estimate_both(final, sharp)
+    assert flow is not None
+    if stage is Stage.FIRST and config.stage_one_loss == "warped":
+        warped = backwarp(sharp, flow)
+        return torch.stack([charbonnier(output - warped) for output in outputs]).sum(), warped, None
+    if back is None and not config.no_cycle:
+        back = invert_flow(flow)
+    terms = [
+        adaptive_deblurring_loss(output, sharp, flow, back, mask=config.mask_kind, tolerance=config.tolerance)
+        for output in outputs
+    ]
+    return torch.stack([term.loss for term in terms]).sum(), terms[0].warped_sharp, terms[0].mask
