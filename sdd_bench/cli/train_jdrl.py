@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from sdd_bench.cli.common import echo_json, handle_errors, json_option, progress_bar
 
+F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
 
 
-def _flag(name: str, text: str) -> Any:
+def _flag(name: str, text: str) -> Callable[[F], F]:
     return click.option(name, is_flag=True, default=None, help=text)
 
 

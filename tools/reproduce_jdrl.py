@@ -1,0 +1,287 @@
+"""Does JDRL train a network on misaligned pairs? The table of the README, on synthetic sets whose truth is known.
+
+Sets, of 640x384 captures without change of exposure: **A** zero-mean misalignment (shift up to 6 px, zoom within 1 %),
+**B** a shift with a mean, (4, -2) px +- 3, **C** zoom alone. Methods, all with the same small U-Net, first weights,
+patches and number of steps: ``oracle`` (vanilla on the aligned sharp pictures: what perfect data give), ``vanilla``,
+``jdrl``, and the ablations of Table 4. Everything lands in ``--out``; a killed run goes on, a finished cell is kept.
+
+    python tools/reproduce_jdrl.py --sets B --methods oracle,vanilla,jdrl --seeds 0,1,2
+    python tools/reproduce_jdrl.py --table
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sdd_bench.data.ingest import prepare
+from sdd_bench.data.layouts import open_dataset
+from sdd_bench.data.options import PrepareOptions
+from sdd_bench.data.synthetic import SynthOptions, synthesize
+from sdd_bench.errors import WeightsError
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.predict import pictures_of, predict
+from sdd_bench.evaluation.run import evaluate
+from sdd_bench.files import write_json
+from sdd_bench.images.io import read_photograph, to_float, write_png
+from sdd_bench.metrics.psnr import psnr
+from sdd_bench.metrics.ssim import ssim
+from sdd_bench.models.factory import load_network
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.loop import train
+from sdd_bench.types import Progress
+from sdd_bench.weights import path as weights_path
+
+WIDTH, HEIGHT, PATCH = 640, 384, 192
+MARGIN = 8
+"""Drawn around every capture, so that B's mean shift can be made by cropping."""
+
+
+@dataclass(frozen=True)
+class Misalignment:
+    """What separates blurry and sharp."""
+
+    zoom_range: tuple[float, float]
+    shift_range: tuple[float, float]
+    mean_shift: tuple[int, int] = (0, 0)
+
+
+SETS = {
+    "A": Misalignment((0.99, 1.01), (-6, 6)),
+    "B": Misalignment((1, 1), (-3, 3), (4, -2)),
+    "C": Misalignment((0.99, 1.01), (0, 0)),
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "oracle": {"vanilla": True},
+    "vanilla": {"vanilla": True},
+    "jdrl": {},
+    "#2 no flow": {"no_flow": True},
+    "#3 no mask": {"no_mask": True},
+    "#4 no reblur": {"no_reblur": True},
+    "#5 free kernels": {"free_kernels": True},
+    "#6 no weight maps": {"no_weight_maps": True},
+    "no cycle": {"no_cycle": True},
+    "similarity mask": {"mask": "similarity"},
+}
+
+
+def make_captures(root: Path, misalignment: Misalignment, n_train: int, n_test: int) -> tuple[Path, Path]:
+    """The misaligned set and the aligned one: folders in the SDD layout."""
+    drawn, captures, aligned = root / "drawn", root / "captures", root / "aligned"
+    if (root / "captures.json").is_file():
+        return captures, aligned
+    options = SynthOptions(
+        width=WIDTH + 2 * MARGIN,
+        height=HEIGHT + 2 * MARGIN,
+        n_train=n_train,
+        n_test=n_test,
+        zoom_range=misalignment.zoom_range,
+        shift_range=misalignment.shift_range,
+        rotation_range=(0, 0),
+        coc_range=(4, 10),
+        exposure_range=(1, 1),
+        color_cast=0,
+        truth="full",
+    )
+    synthesize(drawn, options)
+    dx, dy = misalignment.mean_shift
+    for pair in open_dataset(drawn, split=None).pairs:
+        assert pair.aligned_path is not None
+        assert pair.truth_path is not None
+        blurry, truth = (_cut(path, 0, 0) for path in (pair.blurry_path, pair.aligned_path))
+        # Cut d px earlier, the sharp picture shows everything d px later.
+        sharp = _cut(pair.sharp_path, -dx, -dy)
+        for folder, target in ((captures, sharp), (aligned, truth)):
+            write_png(folder / pair.split / "blur" / f"{pair.name}.png", blurry)
+            write_png(folder / pair.split / "gt" / f"{pair.name}.png", target)
+        values = json.loads(pair.truth_path.read_text(encoding="utf-8"))
+        values |= {"width": WIDTH, "height": HEIGHT}
+        values |= {"shift_x_px": values["shift_x_px"] + dx, "shift_y_px": values["shift_y_px"] + dy}
+        beside = captures / "truth" / pair.split
+        write_png(beside / f"{pair.name}_aligned.png", truth)
+        write_json(beside / f"{pair.name}.json", values)
+    shutil.rmtree(drawn)
+    write_json(root / "captures.json", {"n_train": n_train, "n_test": n_test})
+    return captures, aligned
+
+
+def _cut(path: Path, dx: int, dy: int) -> Any:
+    pixels = read_photograph(path).pixels
+    return np.ascontiguousarray(pixels[MARGIN + dy : MARGIN + dy + HEIGHT, MARGIN + dx : MARGIN + dx + WIDTH])
+
+
+def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.Namespace) -> None:
+    """Train, predict and score one method on one set with one seed."""
+    cell = root / f"{method.replace(' ', '-').replace('#', '')}-{seed}"
+    if (cell / "scores.json").is_file():
+        return
+    captures, aligned = make_captures(root, SETS[name], arguments.n_train, arguments.n_test)
+    patches = PrepareOptions(resize="none", patch=PATCH, overlap=0.5, drop=0)
+    prepared = root / ("prepared-aligned" if method == "oracle" else "prepared")
+    summary = prepare(aligned if method == "oracle" else captures, prepared, patches)
+    epochs = max(1, round(arguments.steps * arguments.batch / summary.n_patches))
+    config = TrainConfig(
+        model="unet-small",
+        width=arguments.width,
+        crop=arguments.crop,
+        batch=arguments.batch,
+        epochs=epochs,
+        stage_one_epochs=max(1, round(0.15 * epochs)),
+        halve_every=max(1, round(0.6 * epochs)),
+        learning_rate=arguments.learning_rate,
+        reblur_width=arguments.width,
+        val_share=0,
+        validate_every=epochs,
+        seed=seed,
+        accelerator="cpu",
+        **METHODS[method],
+    )
+    print(f"{name} {method} {seed}: {epochs} epochs of {summary.n_patches} patches", flush=True)
+    report = train(prepared, cell / "run", config, resume=True, on_progress=_tell)
+    assert report.finished, "stopped; run again to go on"
+    assert report.model is not None
+    predictions = cell / "predictions"
+    predict(load_network(report.model), pictures_of(captures), predictions)
+    write_json(cell / "scores.json", score(captures, predictions, cell))
+
+
+def _tell(progress: Progress) -> None:
+    if progress.done % 50 == 0 or progress.done == progress.total:
+        print(f"  {progress.done}/{progress.total} {progress.item}", flush=True)
+
+
+def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
+    """Scores against the aligned truth by picture; warped, registered and motion as means of ``evaluate``."""
+    lpips = _load_lpips()
+    rows = []
+    dataset = open_dataset(captures)
+    for pair in dataset.pairs:
+        assert pair.aligned_path is not None
+        truth = to_float(read_photograph(pair.aligned_path).pixels)
+        row = {"image": pair.name}
+        for label, path in (("", predictions / f"{pair.name}.png"), ("input_", pair.blurry_path)):
+            picture = to_float(read_photograph(path).pixels)
+            row |= {f"{label}psnr": psnr(picture, truth), f"{label}ssim": ssim(picture, truth)}
+            if lpips is not None:
+                row[f"{label}lpips"] = lpips.distance(lpips.features(picture), lpips.features(truth))
+        rows.append(row)
+    metrics = ("psnr", "ssim") if lpips is None else ("psnr", "ssim", "lpips")
+    done = evaluate(dataset, predictions, cell / "evaluation", method="m", options=EvaluateOptions(metrics=metrics))
+    scores = done.summary["scores"]["m"]
+    means = {
+        f"{truth}_{metric}": scores[truth][metric]["mean"] for truth in ("warped", "registered") for metric in metrics
+    }
+    return {
+        "pictures": rows,
+        "means": means,
+        "drift_px": _mean(done, "drift_px"),
+        "deform_px": _mean(done, "deform_px"),
+    }
+
+
+def _mean(done: Any, name: str) -> float:
+    value = done.summary[name]["m"]
+    return float(value["mean"] if isinstance(value, dict) else value)
+
+
+def _load_lpips() -> Any:
+    try:
+        weights_path("alexnet")
+    except WeightsError:
+        return None
+    from sdd_bench.metrics.lpips import Lpips
+
+    return Lpips()
+
+
+def _cells(root: Path, method: str) -> list[dict[str, Any]]:
+    pattern = f"{method.replace(' ', '-').replace('#', '')}-[0-9]*/scores.json"
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(root.glob(pattern))]
+
+
+def gap_closed(jdrl: Any, vanilla: Any, oracle: Any, *, draws: int = 2000) -> tuple[float, float, float]:
+    """Share of the gap from vanilla to oracle, with a 95 % interval; PSNR of (seeds, pictures) each."""
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(draws):
+        pictures = rng.integers(0, jdrl.shape[1], jdrl.shape[1])
+        drawn = [
+            table[rng.integers(0, len(table), len(table))][:, pictures].mean() for table in (jdrl, vanilla, oracle)
+        ]
+        shares.append((drawn[0] - drawn[1]) / (drawn[2] - drawn[1]))
+    means = [table.mean() for table in (jdrl, vanilla, oracle)]
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return (means[0] - means[1]) / (means[2] - means[1]), float(low), float(high)
+
+
+def print_table(out: Path) -> None:
+    """Everything that is finished, and what the goals say of it."""
+    print("set method            seeds  PSNR   SSIM   LPIPS  | warped registered | drift_px deform_px")
+    for name in SETS:
+        tables: dict[str, Any] = {}
+        for method in METHODS:
+            cells = _cells(out / name, method)
+            if not cells:
+                continue
+            rows = [row for cell in cells for row in cell["pictures"]]
+            if not tables:
+                print(
+                    _line(name, "(blurry input)", 0, [_average(rows, f"input_{m}") for m in ("psnr", "ssim", "lpips")])
+                )
+            tables[method] = np.array([[row["psnr"] for row in cell["pictures"]] for cell in cells])
+            means = [_average(rows, metric) for metric in ("psnr", "ssim", "lpips")]
+            extra = [cell["means"][key] for key in ("warped_psnr", "registered_psnr") for cell in cells]
+            warped, registered = np.mean(extra[: len(cells)]), np.mean(extra[len(cells) :])
+            motion = [np.mean([cell[key] for cell in cells]) for key in ("drift_px", "deform_px")]
+            tail = f" | {warped:6.2f} {registered:10.2f} | {motion[0]:8.2f} {motion[1]:9.2f}"
+            print(_line(name, method, len(cells), means) + tail)
+        if {"oracle", "vanilla", "jdrl"} <= set(tables):
+            share, low, high = gap_closed(tables["jdrl"], tables["vanilla"], tables["oracle"])
+            print(
+                f"{name}   jdrl closes {share:.0%} [{low:.0%}, {high:.0%}] of the gap from vanilla to oracle (goal: 50 %)"
+            )
+
+
+def _average(rows: list[dict[str, float]], key: str) -> float:
+    values = [row[key] for row in rows if key in row]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _line(name: str, method: str, seeds: int, means: list[float]) -> str:
+    return f"{name}   {method:18} {seeds:4d} {means[0]:6.2f} {means[1]:6.4f} {means[2]:6.4f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"))
+    parser.add_argument("--sets", default="A,B,C")
+    parser.add_argument("--methods", default="oracle,vanilla,jdrl")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--crop", type=int, default=128)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--n-train", type=int, default=16)
+    parser.add_argument("--n-test", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="only print what is finished")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if not arguments.table:
+        for seed in map(int, arguments.seeds.split(",")):
+            for name in arguments.sets.split(","):
+                for method in arguments.methods.split(","):
+                    run_cell(arguments.out / name, name, method, seed, arguments)
+    print_table(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
