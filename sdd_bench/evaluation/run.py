@@ -20,7 +20,7 @@ from typing import Any
 
 from sdd_bench.config import as_dict
 from sdd_bench.data.layouts import PairList
-from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError
+from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError
 from sdd_bench.evaluation.cache import cache_folder
 from sdd_bench.evaluation.engines import Engines, load_engines
 from sdd_bench.evaluation.matching import Match, match_predictions
@@ -33,7 +33,7 @@ from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summari
 from sdd_bench.files import output_errors, write_json
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.parallel import open_executor, run
-from sdd_bench.types import OnProgress, Problem, Progress
+from sdd_bench.types import OnProgress, Pair, Problem, Progress
 
 SCHEMA = 1
 _DASK_WINDOW = 64
@@ -77,7 +77,7 @@ def evaluate(
         on_progress: Called after every picture.
 
     Raises:
-        PairingError: No prediction matches.
+        PairingError: No prediction matches, or two pairs share a name.
         ImageError: Not one picture could be scored.
         ConfigError: Options that do not go together, or a run folder that holds another run.
         WeightsError: Weights are missing or damaged.
@@ -87,17 +87,14 @@ def evaluate(
     method = check_method(predictions.resolve().name if method is None else method)
     parse_resize(options.resize)
     engines = load_engines(options if dask is None else replace(options, device="cpu"))
-    pairs = dataset.pairs[: options.limit]
-    matches, problems = match_predictions(dataset.pairs, predictions)
-    if len(pairs) < len(dataset.pairs):
-        wanted, left_out = {pair.name for pair in pairs}, {pair.name for pair in dataset.pairs[len(pairs) :]}
-        matches = [match for match in matches if match.pair.name in wanted]
-        problems = [problem for problem in problems if problem.item not in left_out]
+    matches, problems = _match(dataset, predictions, options.limit)
     run_folder, root = run_folder.resolve(), dataset.root.resolve()
-    split = "+".join(dict.fromkeys(pair.split.value for pair in pairs))
+    split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
     _claim(run_folder, method, root.name, split, options, engines)
     cache = cache_folder(root, run_folder)
-    tasks = [PictureTask(_resolved(match), run_folder, cache, options) for match in matches]
+    # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
+    weights = options.flow_weights.absolute() if options.flow_weights else None
+    tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
     records, failures = _score_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
     problems = [*dataset.problems, *problems, *failures]
     if not records:
@@ -124,19 +121,42 @@ def evaluate(
     )
     rows = rows_of(records, method)
     notes = notes_on(rows, method=method, n_expected=n_expected)
-    summary["flow"] = {
-        "name": engines.flow.name,
-        "sha256": engines.flow.sha256,
-        "resolution": engines.flow.resolution,
-        "precision": engines.flow.precision,
-        "signature": engines.flow.signature,
-    }
+    flow = engines.flow
+    summary["flow"] = {name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")}
     summary["notes"] = notes
     summary["provenance"] = {**provenance(options.device), "options": _public(options)}
     write_per_image(run_folder / "per_image.csv", rows)
     write_json(run_folder / "summary.json", summary)
     seal_run(run_folder)
     return RunReport(run_folder, summary, tuple(notes), tuple(problems))
+
+
+def _match(dataset: PairList, predictions: Path, limit: int | None) -> tuple[list[Match], list[Problem]]:
+    """Matches with absolute paths, and what does not match, among the first ``limit`` pairs."""
+    names = [pair.name for pair in dataset.pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PairingError(f"{dataset.root}: two pairs are called {twice}; evaluate one split at a time.")
+    matches, problems = match_predictions(dataset.pairs, predictions)
+    later = set(names[len(names[:limit]) :])
+    return (
+        [
+            Match(_absolute(match.pair), match.prediction_path.absolute())
+            for match in matches
+            if match.pair.name not in later
+        ],
+        [problem for problem in problems if problem.item not in later],
+    )
+
+
+def _absolute(pair: Pair) -> Pair:
+    return replace(
+        pair,
+        blurry_path=pair.blurry_path.absolute(),
+        sharp_path=pair.sharp_path.absolute(),
+        aligned_path=pair.aligned_path and pair.aligned_path.absolute(),
+        truth_path=pair.truth_path and pair.truth_path.absolute(),
+    )
 
 
 def _claim(run_folder: Path, method: str, dataset: str, split: str, options: EvaluateOptions, engines: Engines) -> None:
@@ -196,11 +216,6 @@ def _size(task: PictureTask) -> int:
     pair = task.match.pair
     files = (task.match.prediction_path, pair.blurry_path, pair.sharp_path)
     return sum(path.stat().st_size for path in files if path.is_file())
-
-
-def _resolved(match: Match) -> Match:
-    """With absolute paths: a worker may stand in another folder."""
-    return Match(match.pair, match.prediction_path.resolve())
 
 
 def _public(options: EvaluateOptions) -> dict[str, Any]:

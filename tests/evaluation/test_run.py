@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, WeightsError
+from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import RunReport, evaluate
 from sdd_bench.files import sha256_of
+from sdd_bench.types import Split
 
 
 @pytest.fixture
@@ -229,6 +230,20 @@ def test_bad_predictions_are_listed_and_the_others_scored(score: Any, prediction
     assert "NaN" in reasons["p3"]
     assert (report.summary["complete"], report.summary["n_images"]) == (False, 2)
     assert [problem["item"] for problem in report.summary["problems"]] == list(reasons)
+
+
+def test_predictions_may_be_links_to_files_of_another_name(score: Any, make_set: Any, predictions: Path) -> None:
+    dataset = make_set(1)
+    blob = (predictions / "p0.png").rename(predictions.parent / "0a1b2c")
+    (predictions / "p0.png").symlink_to(blob)
+    assert score(dataset=dataset).summary["complete"]
+
+
+def test_two_pairs_of_one_name_are_refused(score: Any, make_set: Any) -> None:
+    dataset = make_set(2)
+    train = tuple(dataclasses.replace(pair, split=Split.TRAIN) for pair in dataset.pairs)
+    with pytest.raises(PairingError, match="two pairs are called p0; evaluate one split at a time"):
+        score(dataset=dataclasses.replace(dataset, pairs=dataset.pairs + train))
 
 
 def test_no_usable_prediction_at_all_is_an_error(score: Any, predictions: Path, make_set: Any, run: Path) -> None:
