@@ -1,0 +1,59 @@
+"""``sdd-bench train-jdrl`` from the outside."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from prepared_sets import make_prepared
+
+from sdd_bench.cli.main import main
+
+TINY = "--model unet-small --width 2 --crop 32 --batch 2 --epochs 1 --flow dis --accelerator cpu --set levels=3"
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    return make_prepared(tmp_path)
+
+
+def test_training_ends_with_a_model_that_predict_runs(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = ["train-jdrl", str(prepared), "-o", str(run), *TINY.split(), "--set", "reblur_width=4", "--json"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["finished"] is True
+    arguments = ["predict", str(prepared), "--checkpoint", str(run), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"predict.json", "t1.png", "t2.png"}
+
+
+def test_options_come_from_a_file_and_are_kept_in_the_run(prepared: Path, tmp_path: Path) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text("vanilla = true\nlearning_rate = 0.5\n", encoding="utf-8")
+    command = ["train-jdrl", str(prepared), "-o", str(tmp_path / "run"), *TINY.split(), "--config", str(file)]
+    result = CliRunner().invoke(main, [*command, "--learning-rate", "1e-4"])
+    assert result.exit_code == 0, result.output
+    kept = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+    assert "vanilla = true" in kept
+    assert "learning_rate = 0.0001" in kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--set", "nothing"], "KEY=VALUE"),
+        (["--set", "nothing=1"], "unknown key"),
+        (["--free-kernels", "--no-weight-maps"], "exclude"),
+        (["--crop", "4096"], "crop"),
+        (["--batch", "64"], "larger"),
+    ],
+)
+def test_bad_options_are_refused_with_status_2(
+    arguments: list[str], complaint: str, prepared: Path, tmp_path: Path
+) -> None:
+    command = ["train-jdrl", str(prepared), "-o", str(tmp_path / "run"), *TINY.split(), *arguments]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert complaint in result.output

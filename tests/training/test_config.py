@@ -1,0 +1,79 @@
+"""The paper's values, recipes, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.errors import ConfigError
+from sdd_bench.models.reblur import ReblurKernels
+from sdd_bench.training.config import TrainConfig, load_train_config, to_toml
+from sdd_bench.training.losses import MaskKind
+
+
+def test_the_defaults_are_the_papers() -> None:
+    config = TrainConfig()
+    assert (config.alpha, config.tolerance, config.levels) == (0.5, 0.35, 8)
+    assert (config.learning_rate, config.halve_every, config.epochs, config.stage_one_epochs) == (2e-5, 60, 100, 15)
+    assert (config.crop, config.batch, config.mask) == (512, 1, MaskKind.MAGNITUDE)
+
+
+def test_the_released_recipe_changes_what_the_code_does_otherwise() -> None:
+    config = load_train_config(None, {"recipe": "released"})
+    assert (config.model, config.crop, config.flips) == ("unet-released", 256, False)
+    assert (config.mask, config.stage_one_loss, config.reblur_init) == (MaskKind.RELEASED, "warped", "xavier")
+
+
+def test_a_file_wins_over_the_recipe_and_an_option_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text('recipe = "released"\ncrop = 128\nbatch = 4\n', encoding="utf-8")
+    config = load_train_config(file, {"batch": "8", "seed": None})
+    assert (config.crop, config.batch, config.mask) == (128, 8, MaskKind.RELEASED)
+
+
+def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
+    config = TrainConfig(width=8, init=tmp_path / 'a "quoted".pth', no_mask=True, clip=0.5)
+    file = tmp_path / "config.toml"
+    file.write_text(to_toml(config), encoding="utf-8")
+    assert load_train_config(file) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "flow", "reblur", "mask", "kernels"),
+    [
+        ({}, True, True, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
+        ({"vanilla": True}, False, False, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
+        ({"no_flow": True}, False, True, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
+        ({"no_mask": True}, True, True, MaskKind.NONE, ReblurKernels.ISOTROPIC),
+        ({"no_reblur": True}, True, False, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
+        ({"free_kernels": True}, True, True, MaskKind.MAGNITUDE, ReblurKernels.FREE),
+        ({"no_weight_maps": True}, True, True, MaskKind.MAGNITUDE, ReblurKernels.SINGLE),
+    ],
+)
+def test_ablations_of_table_4_leave_out_one_part(
+    options: dict[str, bool], flow: bool, reblur: bool, mask: MaskKind, kernels: ReblurKernels
+) -> None:
+    config = TrainConfig(**options)  # type: ignore[arg-type]
+    assert (config.has_flow, config.has_reblur, config.mask_kind, config.kernels) == (flow, reblur, mask, kernels)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch": 0},
+        {"val_share": 1.0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"epochs": 0},
+        {"levels": 1},
+        {"free_kernels": True, "no_weight_maps": True},
+        {"reblur_epochs": 2, "vanilla": True},
+    ],
+)
+def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        TrainConfig(**options)  # type: ignore[arg-type]
+
+
+def test_an_unknown_option_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="known: recipe, model"):
+        load_train_config(None, {"learnin_rate": 1})

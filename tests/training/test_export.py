@@ -1,0 +1,37 @@
+"""A trained network as a program."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sdd_bench.errors import ConfigError
+from sdd_bench.evaluation.tiling import deblur
+from sdd_bench.models.factory import ModelSpec, load_network
+from sdd_bench.training.checkpoint import save_weights
+from sdd_bench.training.export import export_program, export_weights_file
+
+
+@pytest.mark.slow
+def test_a_program_runs_at_any_size_as_the_network_does(tmp_path: Path, rng: np.random.Generator) -> None:
+    spec = ModelSpec("unet", width=2)
+    network = spec.build()
+    save_weights(tmp_path / "model.safetensors", network, spec)
+    export_weights_file(tmp_path / "model.safetensors", tmp_path / "model.pt2")
+    program, weights = load_network(tmp_path / "model.pt2"), load_network(tmp_path / "model.safetensors")
+    assert (program.name, program.size_multiple, program.receptive_radius_px) == ("unet", 16, 144)
+    for shape in ((16, 16, 3), (70, 45, 3)):
+        picture = rng.random(shape, dtype=np.float32)
+        assert np.abs(deblur(program, picture) - deblur(weights, picture)).max() < 1e-5
+
+
+def test_a_network_that_cannot_be_traced_is_said(tmp_path: Path) -> None:
+    class Deciding(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if float(x.sum()) > 0 else -x
+
+    with pytest.raises(ConfigError, match="cannot be exported"):
+        export_program(Deciding(), ModelSpec("package:deciding"), tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,210 @@
+"""Runs: to the end, killed and resumed, refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sdd_bench.errors import ConfigError, OutputError, TrainingError
+from sdd_bench.models.factory import load_network
+from sdd_bench.training.checkpoint import checkpoint_folder, checkpoint_steps
+from sdd_bench.training.config import TrainConfig, to_toml
+from sdd_bench.training.loop import train
+from sdd_bench.types import Progress
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+class Killed(BaseException):
+    """As sudden as a signal."""
+
+
+def killing_at(step: int) -> Callable[[Progress], None]:
+    def on_progress(progress: Progress) -> None:
+        if progress.item.startswith("epoch") and progress.done == step:
+            raise Killed
+
+    return on_progress
+
+
+def final_weights(run: Path) -> dict[str, torch.Tensor]:
+    folder = checkpoint_folder(run, checkpoint_steps(run)[-1])
+    return {
+        f"{name}.{key}": value
+        for name in ("deblur", "reblur")
+        for key, value in load_file(folder / f"{name}.safetensors").items()
+    }
+
+
+def test_a_run_ends_with_a_network_that_says_what_it_is(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    seen: list[Progress] = []
+    report = train(prepared, tmp_path / "run", tiny(), on_progress=seen.append)
+    assert (report.finished, report.step, report.n_steps) == (True, 12, 12)
+    assert seen[-1].done == seen[-1].total == 12
+    assert report.model is not None
+    assert load_network(report.model).name == "unet-small"
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["step"] == 12
+    assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == report.best_step
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("step", [3, 6, 9])
+def test_a_killed_run_ends_with_the_weights_of_one_left_alone(
+    step: int, prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    config = tiny(checkpoint_every=2)
+    whole = train(prepared, tmp_path / "whole", config)
+    with pytest.raises(Killed):
+        train(prepared, tmp_path / "run", config, on_progress=killing_at(step))
+    report = train(prepared, tmp_path / "run", config, resume=True)
+    assert (report.best_step, report.best_psnr) == (whole.best_step, whole.best_psnr)
+    expected, got = final_weights(tmp_path / "whole"), final_weights(tmp_path / "run")
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+@pytest.mark.slow
+def test_the_order_of_patches_does_not_depend_on_reading_processes(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    for workers in (0, 1):
+        train(prepared, tmp_path / str(workers), tiny(workers=workers, epochs=2))
+    one, other = final_weights(tmp_path / "0"), final_weights(tmp_path / "1")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_parts_of_a_batch_add_up_to_it(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    for parts in (1, 2):
+        train(
+            prepared, tmp_path / str(parts), tiny(accumulate=parts, epochs=2, dropout=0.0, vanilla=True, no_mask=True)
+        )
+    paths = [tmp_path / str(parts) / "model.safetensors" for parts in (1, 2)]
+    one, other = (load_file(path) for path in paths)
+    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+
+
+def test_a_signal_saves_and_leaves(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    def on_progress(progress: Progress) -> None:
+        if progress.item.startswith("epoch") and progress.done == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    report = train(prepared, tmp_path / "run", tiny(), on_progress=on_progress)
+    assert (report.finished, report.step, report.model) == (False, 5, None)
+    assert checkpoint_steps(tmp_path / "run")[-1] == 5
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert train(prepared, tmp_path / "run", tiny(), resume=True).finished
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sdd_bench.training import loop
+
+    compute = loop.compute_terms
+    calls = []
+
+    def diverging(*arguments: object) -> object:
+        import dataclasses
+
+        calls.append(1)
+        terms = compute(*arguments)  # type: ignore[arg-type]
+        return dataclasses.replace(terms, total=terms.total * float("nan")) if len(calls) == 6 else terms
+
+    monkeypatch.setattr(loop, "compute_terms", diverging)
+    with pytest.raises(TrainingError, match="step 5"):
+        train(prepared, tmp_path / "run", tiny())
+    saved = torch.load(tmp_path / "run" / "not-finite-step-00000005-rank-0.pt", weights_only=True)
+    assert saved["blurry"].shape == (2, 3, 32, 32)
+    assert checkpoint_steps(tmp_path / "run") == [4]
+
+
+def test_a_run_is_neither_overwritten_nor_continued_otherwise(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    train(prepared, tmp_path / "run", tiny(epochs=1))
+    with pytest.raises(OutputError, match="--resume"):
+        train(prepared, tmp_path / "run", tiny(epochs=1))
+    with pytest.raises(ConfigError, match="learning_rate"):
+        train(prepared, tmp_path / "run", tiny(epochs=1, learning_rate=0.1), resume=True)
+    with pytest.raises(OutputError, match="no run"):
+        train(prepared, prepared, tiny())
+    again = train(prepared, tmp_path / "run", tiny(epochs=1, keep=7), resume=True)
+    assert again.finished, "what changes no weight may change"
+
+
+def test_other_patches_are_another_run(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny(epochs=1, batch=1, val_share=0)
+    train(prepared / "train-00000.h5", tmp_path / "run", config)
+    with pytest.raises(ConfigError, match="data"):
+        train(prepared / "train-00001.h5", tmp_path / "run", config, resume=True)
+
+
+def test_training_starts_from_the_weights_it_is_given(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    first = train(prepared, tmp_path / "first", tiny(epochs=1))
+    config = tiny(init=first.model, epochs=0, reblur_epochs=1, dropout=0.0)
+    second = train(prepared, tmp_path / "second", config)
+    assert first.model is not None
+    assert second.model is not None
+    one, other = load_file(first.model), load_file(second.model)
+    assert all(torch.equal(one[name], other[name]) for name in one), "reblurring alone trains no deblurring network"
+
+
+def test_half_precision_trains(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    report = train(prepared, tmp_path / "run", tiny(precision="bf16-mixed", epochs=2, clip=0.1))
+    assert report.finished
+    assert all(value.dtype == torch.float32 for value in final_weights(tmp_path / "run").values())
+
+
+def test_an_accelerator_that_is_not_there_is_refused(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    with pytest.raises(ConfigError, match="accelerator"):
+        train(prepared, tmp_path / "run", tiny(accelerator="abacus"))
+
+
+def start(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """``python -m ARGUMENTS`` with all it says in ``log``."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with open(log, "wb") as file:
+        return subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=file, stderr=file)
+
+
+@pytest.mark.slow
+def test_sigkill_and_resume_give_the_same_weights(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny(checkpoint_every=3, epochs=12)
+    file = tmp_path / "train.toml"
+    file.write_text(to_toml(config), encoding="utf-8")
+    train(prepared, tmp_path / "whole", config)
+    command = ["sdd_bench", "train-jdrl", str(prepared), "-o", str(tmp_path / "run"), "--config", str(file), "--resume"]
+    log = tmp_path / "log.txt"
+    process = start(command, log)
+    deadline = time.monotonic() + 120
+    while not checkpoint_steps(tmp_path / "run") and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait(30)
+    assert checkpoint_steps(tmp_path / "run"), "killed before its first checkpoint"
+    assert not (tmp_path / "run" / "result.json").exists(), "killed too late to test anything"
+    assert start(command, log).wait(180) == 0, log.read_text()
+    expected, got = final_weights(tmp_path / "whole"), final_weights(tmp_path / "run")
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny(dropout=0.0, epochs=3)
+    file = tmp_path / "train.toml"
+    file.write_text(to_toml(config), encoding="utf-8")
+    train(prepared, tmp_path / "one", config)
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    command = ["sdd_bench", "train-jdrl", str(prepared), "-o", str(tmp_path / "two"), "--config", str(file)]
+    log = tmp_path / "log.txt"
+    assert start([*launcher, *command], log).wait(240) == 0, log.read_text()
+    one, two = final_weights(tmp_path / "one"), final_weights(tmp_path / "two")
+    for name, value in one.items():
+        assert float((two[name] - value).norm() / value.norm().clamp(min=1e-6)) < 1e-5, name

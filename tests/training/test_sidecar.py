@@ -1,0 +1,95 @@
+"""The flow file: computed once, gone on with, and inverted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sdd_bench.data.dataset import PairDataset
+from sdd_bench.data.shards import FlowReader
+from sdd_bench.errors import ConfigError
+from sdd_bench.flow.registration import similarity_flow
+from sdd_bench.training.sidecar import ensure_flow, invert_flow, sidecar_path
+from sdd_bench.types import Similarity
+
+
+class Brightness:
+    """A flow that says how bright the two pictures are, so that a test sees which ones it was given."""
+
+    name = sha256 = signature = "brightness"
+    resolution, precision = "full", "32"
+
+    def __init__(self, patience: int = 10**6) -> None:
+        self.n_pictures = 0
+        self.patience = patience
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        self.n_pictures += len(reference)
+        if self.n_pictures > self.patience:
+            raise KeyboardInterrupt
+        means = torch.stack([picture.mean((1, 2, 3)) for picture in (reference, moving)], 1)
+        return means[:, :, None, None].expand(-1, -1, *reference.shape[2:])
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        return self.estimate(a, b), self.estimate(b, a)
+
+
+def test_every_patch_gets_the_flow_of_blurry_and_sharp(prepared: Path) -> None:
+    path = ensure_flow(prepared, Brightness())
+    assert path == prepared / "flow-brightness.h5"
+    flows, patches = FlowReader(path, "train"), PairDataset(prepared, crop=None, augment=False)
+    assert len(flows) == len(patches) == 12
+    for index in (0, 7, 11):
+        flow = flows.read(index)
+        assert flow.shape == (2, 12, 12)
+        assert np.allclose(flow[0], patches[index]["blurry"].mean(), atol=1e-3)
+        assert np.allclose(flow[1], patches[index]["sharp"].mean(), atol=1e-3)
+
+
+def test_it_is_estimated_once(prepared: Path) -> None:
+    estimator = Brightness()
+    path = ensure_flow(prepared, estimator)
+    assert ensure_flow(prepared, estimator) == path
+    assert estimator.n_pictures == 12
+
+
+def test_a_killed_estimation_goes_on(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdd_bench.training.sidecar._PATCHES_PER_PART", 4)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_flow(prepared, Brightness(patience=9))
+    estimator = Brightness()
+    path = ensure_flow(prepared, estimator)
+    assert estimator.n_pictures == 4
+    assert len(FlowReader(path, "train")) == 12
+    assert not list(prepared.glob(".flow*"))
+
+
+def test_flow_estimated_otherwise_is_refused(prepared: Path) -> None:
+    ensure_flow(prepared, Brightness())
+    other = Brightness()
+    other.signature = "brightness, precision bf16"  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="bf16"):
+        ensure_flow(prepared, other)
+    assert ensure_flow(prepared, other, prepared / "other.h5") == prepared / "other.h5"
+
+
+def test_an_estimator_without_weights_has_its_own_file(prepared: Path) -> None:
+    unnamed = Brightness()
+    unnamed.sha256 = ""  # type: ignore[misc]
+    assert len(sidecar_path(prepared, unnamed).stem) == len("flow-") + 64
+
+
+def test_the_inverse_of_a_similarity_is_its_inverse() -> None:
+    similarity = Similarity(zoom=1.02, rotation_deg=0.5, shift_x_px=3, shift_y_px=-2)
+    flow = torch.from_numpy(np.asarray(similarity_flow(similarity, 60, 80)))[None].float()
+    inverse = invert_flow(flow)
+    matrix = torch.tensor(
+        [[np.cos(np.radians(0.5)), -np.sin(np.radians(0.5))], [np.sin(np.radians(0.5)), np.cos(np.radians(0.5))]]
+    ).float()
+    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
+    points = torch.stack((x, y)).flatten(1) - torch.tensor([[39.5], [29.5]])
+    expected = torch.linalg.inv(1.02 * matrix) @ (points - torch.tensor([[3.0], [-2.0]])) - points
+    error = (inverse[0].flatten(1) - expected).view(2, 60, 80)[:, 8:-8, 8:-8]
+    assert float(error.abs().max()) < 1e-3

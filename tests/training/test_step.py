@@ -1,0 +1,145 @@
+"""What each stage and each ablation computes."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sdd_bench.flow.warp import backwarp
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
+from sdd_bench.training.step import Stage, build_networks, compute_terms, learning_rate_of, stage_of
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+class Constant:
+    """The same flow for everything; remembers what it was asked."""
+
+    name = sha256 = signature = resolution = precision = ""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Tensor, Tensor]] = []
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        self.asked.append((reference, moving))
+        return torch.full((len(reference), 2, *reference.shape[2:]), 1.5)
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        return self.estimate(a, b), -self.estimate(b, a)
+
+
+@pytest.fixture
+def batch() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return {
+        "blurry": torch.rand(2, 3, 32, 32),
+        "sharp": torch.rand(2, 3, 32, 32),
+        "flow": torch.full((2, 2, 32, 32), 2.0),
+    }
+
+
+def test_the_first_stage_uses_the_flow_of_the_file_both_ways(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config, estimator = tiny(), Constant()
+    terms = compute_terms(build_networks(config).eval(), config, Stage.FIRST, batch, estimator)
+    expected = adaptive_deblurring_loss(terms.deblurred, batch["sharp"], batch["flow"], -batch["flow"])
+    assert estimator.asked == []
+    assert terms.deblurring is not None
+    assert torch.allclose(terms.deblurring, expected.loss)
+
+
+def test_the_second_stage_estimates_between_deblurred_and_sharp(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config, estimator = tiny(), Constant()
+    terms = compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, estimator)
+    reference, moving = estimator.asked[0]
+    assert torch.equal(reference, terms.deblurred)
+    assert not reference.requires_grad
+    assert torch.equal(moving, batch["sharp"])
+    assert terms.warped_sharp is not None
+    assert torch.equal(terms.warped_sharp, backwarp(batch["sharp"], torch.full((2, 2, 32, 32), 1.5)))
+
+
+def test_the_total_is_equation_1(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config = tiny(alpha=0.7)
+    terms = compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, Constant())
+    assert terms.deblurring is not None
+    assert terms.reblurring is not None
+    assert terms.reblurred is not None
+    assert torch.allclose(terms.reblurring, charbonnier(terms.reblurred - batch["blurry"]))
+    assert torch.allclose(terms.total, terms.deblurring + 0.7 * terms.reblurring)
+
+
+def test_vanilla_is_charbonnier_against_sharp_alone(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config = tiny(vanilla=True)
+    networks = build_networks(config).eval()
+    assert networks.reblur is None
+    terms = compute_terms(networks, config, Stage.SECOND, batch, None)
+    assert torch.equal(terms.total, charbonnier(terms.deblurred - batch["sharp"]))
+
+
+def test_without_flow_the_reblurring_loss_stays(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config = tiny(no_flow=True)
+    terms = compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, None)
+    assert terms.reblurring is not None
+    assert torch.allclose(terms.total, charbonnier(terms.deblurred - batch["sharp"]) + 0.5 * terms.reblurring)
+
+
+def test_without_the_cycle_one_direction_is_estimated(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config, estimator = tiny(no_cycle=True), Constant()
+    compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, estimator)
+    assert len(estimator.asked) == 1
+
+
+def test_the_released_first_stage_is_charbonnier_against_warped_sharp(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config = tiny(stage_one_loss="warped")
+    terms = compute_terms(build_networks(config).eval(), config, Stage.FIRST, batch, None)
+    warped = backwarp(batch["sharp"], batch["flow"])
+    assert terms.reblurring is None
+    assert torch.equal(terms.total, charbonnier(terms.deblurred - warped))
+
+
+def test_reblurring_alone_leaves_the_deblurring_network_alone(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config = tiny()
+    networks = build_networks(config)
+    compute_terms(networks, config, Stage.REBLUR, batch, None).total.backward()
+    assert all(parameter.grad is None for parameter in networks.deblur.parameters())
+    assert networks.reblur is not None
+    assert all(parameter.grad is not None for parameter in networks.reblur.parameters())
+
+
+@pytest.mark.parametrize("options", [{}, {"free_kernels": True}, {"no_weight_maps": True}, {"mask": "similarity"}])
+def test_every_parameter_gets_a_gradient(
+    options: dict[str, object], tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config = tiny(model="unet", **options)
+    networks = build_networks(config)
+    compute_terms(networks, config, Stage.SECOND, batch, Constant()).total.backward()
+    assert all(parameter.grad is not None for parameter in networks.parameters())
+
+
+def test_losses_act_on_every_output_of_a_network(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    class Two(nn.Module):
+        def forward(self, blurry: Tensor) -> list[Tensor]:
+            return [blurry, blurry / 2]
+
+    config = tiny(vanilla=True)
+    networks = build_networks(config)
+    networks.deblur = Two()
+    terms = compute_terms(networks, config, Stage.SECOND, batch, None)
+    blurry, sharp = batch["blurry"], batch["sharp"]
+    assert torch.allclose(terms.total, charbonnier(blurry - sharp) + charbonnier(blurry / 2 - sharp))
+
+
+def test_stages_and_rates_follow_the_epochs() -> None:
+    config = TrainConfig(reblur_epochs=2, reblur_learning_rate=1e-3)
+    assert [stage_of(config, epoch) for epoch in (0, 1, 2, 16, 17)] == [
+        Stage.REBLUR,
+        Stage.REBLUR,
+        Stage.FIRST,
+        Stage.FIRST,
+        Stage.SECOND,
+    ]
+    assert [learning_rate_of(config, epoch) for epoch in (0, 2, 61, 62)] == [1e-3, 2e-5, 2e-5, 1e-5]
