@@ -112,7 +112,8 @@ def deblur(
 
 def _deblur(network: Network, blurry: NDArray[np.float32], tile: int | None, overlap: int) -> NDArray[np.float32]:
     height, width = blurry.shape[:2]
-    bottom, right = (-side % network.size_multiple for side in (height, width))
+    least, multiple = network.least_side, network.size_multiple
+    bottom, right = (-(-max(side, least) // multiple) * multiple - side for side in (height, width))
     padded = np.pad(blurry, ((0, bottom), (0, right), (0, 0)), mode="reflect")
     picture = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1)))[None]
     rows, columns = picture.shape[2:]

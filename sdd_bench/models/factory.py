@@ -103,6 +103,8 @@ class Network:
     bytes_per_pixel: int
     """An upper estimate of the memory one picture's pixel takes on its way through."""
     device: torch.device
+    least_side: int = 1
+    """Smaller pictures are padded to it."""
 
     def deblur(self, blurry: Tensor) -> Tensor:
         """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
@@ -165,6 +167,7 @@ def load_network(
         receptive_radius_px=facts.get("receptive_radius_px"),
         bytes_per_pixel=int(facts.get("bytes_per_pixel", _UNKNOWN_BYTES_PER_PIXEL)),
         device=place,
+        least_side=int(facts.get("least_side", 1)),
     )
 
 

@@ -26,7 +26,8 @@ def export_program(network: nn.Module, spec: ModelSpec, path: Path) -> None:
     """
     facts = facts_of(network, spec)
     multiple = facts["size_multiple"]
-    sides = {axis: Dim(name, min=1, max=_LARGEST_SIDE_PX // multiple) for axis, name in ((2, "rows"), (3, "columns"))}
+    facts["least_side"] = 2 * multiple  # torch.export takes a dimension of 1 for a constant
+    sides = {axis: Dim(name, min=2, max=_LARGEST_SIDE_PX // multiple) for axis, name in ((2, "rows"), (3, "columns"))}
     shapes = ({axis: multiple * side for axis, side in sides.items()} if multiple > 1 else sides,)
     first = next(network.parameters(), torch.empty(0))
     example = torch.rand(1, 3, 4 * max(multiple, 8), 6 * max(multiple, 8), device=first.device)
