@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 from sdd_bench.errors import ConfigError, SddBenchError
@@ -78,9 +79,20 @@ def _dask_executor(address: str) -> Iterator[Executor]:
             f"--dask {address}: no Dask scheduler answers there ({error}). Start one with: dask scheduler."
         ) from error
     try:
+        _check_workers(client, address)
         yield client.get_executor(pure=False)
     finally:
         client.close()
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Dask waits for ever for a worker that cannot import what it is sent, so ask before anything is sent."""
+    try:
+        versions = client.run(import_module, "sdd_bench")
+    except ImportError as error:
+        raise ConfigError(f"--dask {address}: a worker cannot import sdd_bench ({error}). Install it there.") from error
+    if not versions:
+        raise ConfigError(f"--dask {address}: the scheduler has no workers. Start some with: dask worker {address}.")
 
 
 def run(

@@ -1,7 +1,12 @@
 """Many items at once, whatever runs them."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,3 +79,54 @@ def test_a_dask_cluster_on_loopback_gives_the_same(tmp_path: Path) -> None:
         open_executor(dask=cluster.scheduler_address) as executor,
     ):
         assert dict(run(executor, _square, [1, 2, 3], window=2)) == {1: 1, 2: 4, 3: 9}
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_an_error_rather_than_a_wait() -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster,
+        pytest.raises(ConfigError, match="the scheduler has no workers"),
+        open_executor(dask=cluster.scheduler_address),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_package_is_an_error_rather_than_a_wait(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    block = "import sys; sys.modules['sdd_bench'] = None\nfrom distributed.cli.dask_worker import main; main()"
+    python = [sys.executable, "-W", "ignore", "-c"]
+    schedule = "from distributed.cli.dask_scheduler import main; main()"
+    scheduler_file = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(scheduler_file)]
+    processes = [
+        subprocess.Popen(
+            [*python, schedule, *options, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
+        )
+    ]
+    try:
+        wait_for(scheduler_file.is_file)
+        address = json.loads(scheduler_file.read_text())["address"]
+        processes.append(
+            subprocess.Popen([*python, block, address, "--nthreads", "1", "--no-nanny", "--dashboard-address", ":0"])
+        )
+        from distributed import Client
+
+        with Client(address) as client:
+            client.wait_for_workers(1, timeout=60)
+        with pytest.raises(ConfigError, match="a worker cannot import sdd_bench"), open_executor(dask=address):
+            pass
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Return as soon as ``condition`` holds."""
+    for _ in range(int(seconds / 0.1)):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise TimeoutError
