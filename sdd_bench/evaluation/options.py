@@ -23,7 +23,7 @@ class EvaluateOptions:
     """How predictions are scored. Defaults are the protocol of the leaderboards."""
 
     flow: str = "pwcnet"
-    """``pwcnet``, ``dis`` or ``ptlflow:NAME``."""
+    """``pwcnet`` (refined), ``pwcnet-plain`` (the network alone, as in the paper), ``dis`` or ``ptlflow:NAME``."""
     flow_weights: Path | None = None
     """A checkpoint instead of the bundled weights."""
     flow_max_size: int | None = None

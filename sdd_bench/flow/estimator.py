@@ -1,4 +1,4 @@
-"""Flow estimators by name: ``pwcnet`` (bundled weights), ``dis`` (OpenCV, no weights), ``ptlflow:NAME``.
+"""Flow estimators by name: ``pwcnet`` (bundled weights), ``pwcnet-plain``, ``dis`` (OpenCV), ``ptlflow:NAME``.
 
 A flow is always ``estimate(reference, moving)``: on the grid of the reference, in pixels,
 ``moving(p + flow(p)) ~ reference(p)``.
@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from sdd_bench import weights as weights_table
 from sdd_bench.errors import ConfigError
 
 Precision = Literal["32", "bf16"]
@@ -52,11 +53,13 @@ def load_flow(
     """The flow estimator called ``name``.
 
     Args:
-        name: ``pwcnet``, ``dis``, or ``ptlflow:NAME`` (extra ``[ptlflow]``).
+        name: ``pwcnet`` (refined, see :mod:`sdd_bench.flow.refined_flow`), ``pwcnet-plain`` (the network alone, as in
+            the paper), ``dis``, or ``ptlflow:NAME`` (extra ``[ptlflow]``).
         weights: A checkpoint instead of the bundled weights (PWC-Net, ptlflow).
         device: Torch device of the network.
         precision: ``bf16`` runs convolutions under autocast: faster, see the model card for what it costs.
-        refine: Sub-pixel refinement after the network; None is the default of the weights.
+        refine: Several resolutions and sub-pixel refinement around the network. None: with ``pwcnet`` and the bundled
+            weights; weights of the user's own stay as published.
         max_size: Longest side, in pixels, at which the flow is estimated; None works at the size of the picture.
 
     Raises:
@@ -67,11 +70,17 @@ def load_flow(
         raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
     if max_size is not None and max_size < 64:
         raise ConfigError(f"flow max_size: expected at least 64 pixels, got {max_size}.")
-    if name == "pwcnet":
+    if name in ("pwcnet", "pwcnet-plain"):
         from sdd_bench.flow.pwcnet_flow import PwcNetFlow
+        from sdd_bench.flow.refined_flow import RefinedFlow
 
         path = weights if weights is not None else bundled_weights()
-        return PwcNetFlow(path, device=device, precision=precision, max_size=max_size)
+        network = PwcNetFlow(path, device=device, precision=precision, max_size=max_size, name=name)
+        if refine is None:
+            refine = name == "pwcnet" and weights is None
+        return RefinedFlow(network) if refine else network
+    if refine:
+        raise ConfigError(f"flow {name}: cannot be refined; only pwcnet can.")
     if name == "dis":
         if weights is not None or max_size is not None:
             raise ConfigError("flow dis: takes no weights and no max_size.")
@@ -84,9 +93,9 @@ def load_flow(
         from sdd_bench.flow.ptlflow import PtlflowFlow
 
         return PtlflowFlow(name.removeprefix("ptlflow:"), weights=weights, device=device)
-    raise ConfigError(f"unknown flow {name!r}; known: pwcnet, dis, ptlflow:NAME.")
+    raise ConfigError(f"unknown flow {name!r}; known: pwcnet, pwcnet-plain, dis, ptlflow:NAME.")
 
 
 def bundled_weights() -> Path:
     """The PWC-Net weights that come with the package."""
-    return Path(__file__).with_name("weights") / "pwcnet.safetensors"
+    return weights_table.path("pwcnet")

@@ -46,18 +46,21 @@ class PwcNetFlow:
         self._max_size = max_size
         self._device = torch.device(device)
 
-    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
-        """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
+    def estimate(self, reference: Tensor, moving: Tensor, *, shrink: float = 1) -> Tensor:
+        """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``.
+
+        ``shrink`` divides the working resolution.
+        """
         size = check_pictures(reference, moving)
         with torch.no_grad(), self._autocast():
-            flow = self.network.decode(self._features(reference), self._features(moving))[-1]
+            flow = self.network.decode(self._features(reference, shrink), self._features(moving, shrink))[-1]
             return self._to_pixels(flow, size).to(reference.device)
 
-    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def estimate_both(self, a: Tensor, b: Tensor, *, shrink: float = 1) -> tuple[Tensor, Tensor]:
         """``estimate(a, b)`` and ``estimate(b, a)``: one feature pyramid per picture, one batch for both."""
         size = check_pictures(a, b)
         with torch.no_grad(), self._autocast():
-            of_a, of_b = self._features(a), self._features(b)
+            of_a, of_b = self._features(a, shrink), self._features(b, shrink)
             first = [torch.cat((x, y)) for x, y in zip(of_a, of_b, strict=True)]
             second = [torch.cat((y, x)) for x, y in zip(of_a, of_b, strict=True)]
             del of_a, of_b
@@ -68,15 +71,17 @@ class PwcNetFlow:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _features(self, picture: Tensor) -> list[Tensor]:
+    def working_scale(self, height: int, width: int) -> float:
+        """How many times smaller than the picture the network sees it, multiples of 64 aside."""
+        return 1.0 if self._max_size is None else max(1.0, max(height, width) / self._max_size)
+
+    def _features(self, picture: Tensor, shrink: float) -> list[Tensor]:
         height, width = picture.shape[2:]
-        if self._max_size is not None and (factor := self._max_size / max(height, width)) < 1:
-            height, width = (max(1, round(side * factor)) for side in (height, width))
-        target = tuple(math.ceil(side / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (height, width))
+        scale = shrink * self.working_scale(height, width)
+        target = [math.ceil(max(1, round(side / scale)) / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (height, width)]
         picture = picture.to(self._device, torch.float32)
-        if target != tuple(picture.shape[2:]):
-            shrinking = self._max_size is not None and target[0] < picture.shape[2]
-            picture = F.interpolate(picture, target, mode="bilinear", align_corners=False, antialias=shrinking)
+        if target != [height, width]:
+            picture = F.interpolate(picture, target, mode="bilinear", align_corners=False, antialias=scale > 1)
         return self.network.features(picture.contiguous(memory_format=torch.channels_last))
 
     def _to_pixels(self, flow: Tensor, size: tuple[int, int]) -> Tensor:

@@ -29,7 +29,7 @@ def test_estimate_gives_the_fixture_with_published_weights(published_checkpoint)
     assert np.abs(flow - fixture["output0"]).max() <= 1e-5 * np.abs(fixture["output0"]).max()
 
 
-@pytest.mark.parametrize("name", ["pwcnet", "dis"])
+@pytest.mark.parametrize("name", ["pwcnet-plain", "dis"])
 def test_a_known_similarity_is_found_with_the_right_sign(name, pair):
     reference, moving, known = pair
     found = fit_similarity(load_flow(name).estimate(reference, moving)[0], robust=True).similarity
@@ -39,7 +39,7 @@ def test_a_known_similarity_is_found_with_the_right_sign(name, pair):
     assert found.shift_y_px == pytest.approx(known.shift_y_px, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["pwcnet", "dis"])
+@pytest.mark.parametrize("name", ["pwcnet-plain", "dis"])
 def test_both_directions_equal_two_single_estimates(name, pair):
     estimator = load_flow(name)
     forth, back = estimator.estimate_both(pair[0], pair[1])
@@ -48,7 +48,7 @@ def test_both_directions_equal_two_single_estimates(name, pair):
     assert (forth + back).abs().mean() < 0.2
 
 
-@pytest.mark.parametrize("name", ["pwcnet", "dis"])
+@pytest.mark.parametrize("name", ["pwcnet-plain", "dis"])
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (65, 130)])
 def test_any_size_gives_a_finite_flow_of_that_size(name, size):
     flow = load_flow(name).estimate(*torch.rand(2, 2, 3, *size))
@@ -58,7 +58,7 @@ def test_any_size_gives_a_finite_flow_of_that_size(name, size):
 
 
 def test_bf16_moves_the_flow_by_a_few_hundredths_of_a_pixel(pair):
-    full, coarse = load_flow(), load_flow(precision="bf16")
+    full, coarse = load_flow("pwcnet-plain"), load_flow("pwcnet-plain", precision="bf16")
     difference = (full.estimate(*pair[:2]) - coarse.estimate(*pair[:2])).norm(dim=1)
     assert 0 < difference.mean() < 0.05
     assert full.signature != coarse.signature
@@ -66,7 +66,7 @@ def test_bf16_moves_the_flow_by_a_few_hundredths_of_a_pixel(pair):
 
 def test_a_working_resolution_changes_the_signature_and_little_of_the_flow(pair):
     reference, moving, known = pair
-    estimator = load_flow(max_size=256)
+    estimator = load_flow("pwcnet-plain", max_size=256)
     assert "resolution max 256" in estimator.signature
     found = fit_similarity(estimator.estimate(reference, moving)[0], robust=True).similarity
     assert found.shift_x_px == pytest.approx(known.shift_x_px, abs=0.2)
@@ -82,7 +82,7 @@ def test_signatures_say_name_weights_resolution_and_precision():
 
 
 def test_estimates_carry_no_gradient_and_can_be_used_in_training(pair):
-    flow = load_flow().estimate(pair[0], pair[1])
+    flow = load_flow("pwcnet-plain").estimate(pair[0], pair[1])
     moving = pair[1].clone().requires_grad_()
     backwarp(moving, flow).sum().backward()
     assert moving.grad is not None
@@ -91,7 +91,7 @@ def test_estimates_carry_no_gradient_and_can_be_used_in_training(pair):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "raft"}, "known: pwcnet, dis, ptlflow:NAME"),
+        ({"name": "raft"}, "known: pwcnet, pwcnet-plain, dis, ptlflow:NAME"),
         ({"precision": "16"}, "expected 32 or bf16"),
         ({"max_size": 10}, "at least 64"),
         ({"name": "dis", "max_size": 512}, "takes no"),
@@ -113,7 +113,7 @@ def test_a_missing_weights_file_is_named(tmp_path):
         load_flow(weights=tmp_path / "none.pth")
 
 
-@pytest.mark.parametrize("name", ["pwcnet", "dis"])
+@pytest.mark.parametrize("name", ["pwcnet-plain", "dis"])
 def test_pictures_of_different_sizes_or_types_are_refused(name):
     estimator = load_flow(name)
     with pytest.raises(ImageError, match="of one size"):

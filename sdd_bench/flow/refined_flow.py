@@ -1,0 +1,86 @@
+"""PWC-Net with refinement: the default estimator.
+
+1. The network at half resolution: heavy defocus leaves nothing finer, and large motions come within its reach.
+2. Where that amounts to a large similarity, the moving picture is warped by it first, so that the network at full
+   resolution only has to find what is left.
+3. Of both flows, place by place, the one that explains the reference better.
+4. Blur-equalised Lucas-Kanade steps at half and at full resolution, each kept where it explains more.
+
+What each part brings is in the card of the weights, beside them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sdd_bench.flow.pwcnet_flow import PwcNetFlow, check_pictures
+from sdd_bench.flow.refinement import choose, refine
+from sdd_bench.flow.registration import compose_flow, displacement_rms, fit_similarity, similarity_flow
+from sdd_bench.flow.warp import backwarp
+
+_REFINEMENT = "lucas-kanade 1"
+"""Part of the signature: changes when the refinement does."""
+_SMALLEST_SIDE_PX = 64
+"""Smaller pictures get the network's flow as it is."""
+_LARGE_RMS_PX = 12.0
+"""Similarities that move the working picture further than this are undone before the network sees it."""
+
+
+class RefinedFlow:
+    """PWC-Net, two resolutions, refined; implements :class:`sdd_bench.flow.estimator.FlowEstimator`.
+
+    Args:
+        network: The estimator to refine.
+    """
+
+    def __init__(self, network: PwcNetFlow) -> None:
+        self.name = network.name
+        self.sha256 = network.sha256
+        self.resolution = network.resolution
+        self.precision = network.precision
+        self.signature = f"{network.signature}, refinement {_REFINEMENT}"
+        self.network = network
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
+        if min(check_pictures(reference, moving)) < _SMALLEST_SIDE_PX:
+            return self.network.estimate(reference, moving)
+        with torch.no_grad():
+            coarse = self.network.estimate(reference, moving, shrink=2)
+            fine = self._after_similarity(reference, moving, coarse)
+            if fine is None:
+                fine = self.network.estimate(reference, moving)
+            return self._refined(reference, moving, fine, coarse)
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """``estimate(a, b)`` and ``estimate(b, a)``; the network's pyramids are shared where nothing is pre-warped."""
+        if min(check_pictures(a, b)) < _SMALLEST_SIDE_PX:
+            return self.network.estimate_both(a, b)
+        with torch.no_grad():
+            forth, back = self.network.estimate_both(a, b, shrink=2)
+            fine_forth, fine_back = self._after_similarity(a, b, forth), self._after_similarity(b, a, back)
+            if fine_forth is None or fine_back is None:
+                shared = self.network.estimate_both(a, b)
+                fine_forth = shared[0] if fine_forth is None else fine_forth
+                fine_back = shared[1] if fine_back is None else fine_back
+            return self._refined(a, b, fine_forth, forth), self._refined(b, a, fine_back, back)
+
+    def _after_similarity(self, reference: Tensor, moving: Tensor, coarse: Tensor) -> Tensor | None:
+        """The network's flow after undoing the similarity of the coarse flow; None when it is small."""
+        height, width = reference.shape[2:]
+        fits = [fit_similarity(flow, robust=True) for flow in coarse]
+        large = _LARGE_RMS_PX * self.network.working_scale(height, width)
+        if max(displacement_rms(fit.similarity, height, width) for fit in fits) < large:
+            return None
+        flow = torch.stack([similarity_flow(fit.similarity, height, width) for fit in fits]).to(coarse)
+        return compose_flow(self.network.estimate(reference, backwarp(moving, flow)), flow)
+
+    def _refined(self, reference: Tensor, moving: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
+        scale = self.network.working_scale(*reference.shape[2:])
+        flow = choose(reference, moving, [fine, coarse], scale=4 * scale, window=3, margin=1.1)
+        half = refine(reference, moving, flow, scale=2 * scale, window=3)
+        flow = choose(reference, moving, [half, flow], scale=4 * scale, window=3)
+        full = refine(reference, moving, flow, scale=scale, window=2)
+        full = refine(reference, moving, full, scale=scale, window=1.25, steps=2)
+        return choose(reference, moving, [full, flow], scale=2 * scale, window=4, margin=1.3)

@@ -1,0 +1,125 @@
+"""The pairs with known flow that ``tools/bench/flow.py`` measures on; the distributions are fixed here.
+
+``made``: dead leaves of seeds no training uses, 512x512. ``photos``: photographs warped by known fields. Both: smooth
+zoom + rotation + shift + local motion, RMS 6 px and at most 20 px, then one picture (the reference) defocused by a
+disc of the given diameter and exposed differently. Also Middlebury pairs, and the Oxford "bikes" homographies.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from flow_data import dead_leaves, disc, smooth_field
+
+from sdd_bench.flow.flo import read_flo
+
+Picture = NDArray[np.float32]
+COC_PX = (0, 5, 15, 30)
+_SEED = 90_210
+_RMS_PX, _MOST_PX = 6.0, 20.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """``moving(p + flow(p)) ~ reference(p)``; pictures ``(H, W, 3)`` in [0, 1], flow ``(2, H, W)``."""
+
+    reference: Picture
+    moving: Picture
+    flow: Picture
+    known: NDArray[np.bool_]
+
+
+def smooth_motion(height: int, width: int, rng: np.random.Generator) -> Picture:
+    """Zoom, rotation, shift and local motion, scaled to RMS 6 px, at most 20 px."""
+    x = np.arange(width, dtype=np.float32) - width / 2
+    y = np.arange(height, dtype=np.float32)[:, None] - height / 2
+    z, t = rng.normal(0, 0.012), rng.normal(0, 0.004)
+    dx, dy = rng.normal(0, 4, 2)
+    flow = np.stack((z * x - t * y + dx, t * x + z * y + dy)).astype(np.float32)
+    flow += rng.uniform(0.5, 1.5) * smooth_field(height, width, int(rng.integers(3, 7)), rng, 2)
+    flow *= _RMS_PX / math.sqrt(float((flow**2).sum(0).mean()))
+    return flow * np.minimum(1, _MOST_PX / np.maximum(np.hypot(*flow), 1e-6))
+
+
+def bicubic_warp(picture: Picture, flow: Picture) -> Picture:
+    """``picture`` at p + flow(p), bicubic, exact positions."""
+    height, width = flow.shape[1:]
+    x = (np.arange(width) + flow[0]) * 2 / (width - 1) - 1
+    y = (np.arange(height)[:, None] + flow[1]) * 2 / (height - 1) - 1
+    grid = torch.from_numpy(np.stack((x, y), axis=-1))[None].double()
+    source = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].double()
+    warped = F.grid_sample(source, grid, mode="bicubic", padding_mode="border", align_corners=True)
+    return warped[0].permute(1, 2, 0).clamp(0, 1).float().numpy()
+
+
+def defocused(picture: Picture, coc_px: float) -> Picture:
+    """Disc blur of that diameter."""
+    if coc_px == 0:
+        return picture
+    return np.asarray(cv2.filter2D(picture, -1, disc(coc_px / 2), borderType=cv2.BORDER_REFLECT_101)).clip(0, 1)
+
+
+def exposed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Gain within 20 %, slightly another colour and gamma, a little noise."""
+    gain = np.float32(rng.uniform(0.8, 1.2)) * rng.uniform(0.97, 1.03, 3).astype(np.float32)
+    exposed_ = picture ** np.float32(rng.uniform(0.93, 1.07)) * gain
+    return (exposed_ + rng.normal(0, 0.005, picture.shape)).clip(0, 1).astype(np.float32)
+
+
+def _warped_case(source: Picture, coc_px: float, rng: np.random.Generator, margin: int) -> Case:
+    flow = smooth_motion(*source.shape[:2], rng)
+    reference = exposed(defocused(bicubic_warp(source, flow), coc_px), rng)
+    inner = slice(margin, -margin)
+    known = np.ones((source.shape[0] - 2 * margin, source.shape[1] - 2 * margin), bool)
+    return Case(reference[inner, inner], source[inner, inner], flow[:, inner, inner], known)
+
+
+def made(count: int, coc_px: float) -> Iterator[Case]:
+    """(a): 512x512 dead leaves."""
+    for index in range(count):
+        rng = np.random.default_rng([_SEED, index])
+        yield _warped_case(dead_leaves(560, rng).astype(np.float32) / 255, coc_px, rng, 24)
+
+
+def read(path: Path) -> Picture:
+    """A picture as RGB in [0, 1]."""
+    return np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]).astype(np.float32) / 255
+
+
+def photographs(root: Path, count: int, coc_px: float) -> Iterator[Case]:
+    """(c): photographs of 768x512, 720x464 after the margin."""
+    for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
+        yield _warped_case(read(path), coc_px, np.random.default_rng([_SEED, 1, index]), 24)
+
+
+def middlebury(root: Path, name: str) -> Iterator[Case]:
+    """(b): one pair with measured flow."""
+    flow = read_flo(root / "flow" / name / "flow10.flo")
+    known = np.abs(flow).max(axis=0) < 1e8
+    first, second = (read(root / "flow" / name / f"frame{number}.png") for number in (10, 11))
+    yield Case(first, second, flow, known)
+
+
+def homographies(root: Path, number: int) -> Iterator[Case]:
+    """(d): "bikes", picture 1 to picture ``number``: more and more defocus, whole picture moves by a homography."""
+    storage = cv2.FileStorage(str(root / "homography" / f"H1to{number}p.xml"), cv2.FILE_STORAGE_READ)
+    matrix = storage.getFirstTopLevelNode().mat()
+    first, second = read(root / "homography" / "img1.png"), read(root / "homography" / f"img{number}.png")
+    height, width = first.shape[:2]
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    mapped = np.tensordot(matrix, np.stack((x, y, np.ones_like(x))), axes=1)
+    to = mapped[:2] / mapped[2]
+    inside = (to[0] >= 0) & (to[0] < width) & (to[1] >= 0) & (to[1] < height)
+    yield Case(first, second, (to - np.stack((x, y))).astype(np.float32), inside)
