@@ -5,10 +5,11 @@ Each tile gives a displacement :math:`d_i` with its covariance :math:`C_i` that 
 \mathrm{Im}\,\sigma, \mathrm{Re}\,\tau, \mathrm{Im}\,\tau)`, :math:`u = \sigma q + \tau` with *q* from the centre, as
 in :mod:`sdd_bench.flow.registration`:
 
-.. math:: \min_\theta \sum_i w_i\, r_i^T (C_i + s^2 I)^{-1} r_i, \quad r_i = d_i - J_i \theta
+.. math:: \min_\theta \sum_i w_i\, r_i^T (k\,C_i + s^2 I)^{-1} r_i, \quad r_i = d_i - J_i \theta
 
-*s* is how much tiles differ by more than their noise (parallax, distortion): such that the median of the summands is
-that of :math:`\chi^2_2`. :math:`w_i` is Tukey's biweight. Then the picture is sampled again by the new similarity, at
+*s* is how much tiles differ by more than their noise (parallax, distortion), *k* how much less is known in poor tiles
+than :math:`C_i` says: such that the median of the summands is that of :math:`\chi^2_2` in the surest half of the tiles
+and in the other. :math:`w_i` is Tukey's biweight. Then the picture is sampled again by the new similarity, at
 half size first. Intervals are those of the sandwich estimator, which believes the residuals and not the :math:`C_i`.
 """
 
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +29,13 @@ from sdd_bench.flow.registration import compose, scale
 from sdd_bench.flow.tiles import Tiles, measure_tiles, smooth, spline
 from sdd_bench.types import Similarity
 
-_STEPS = (3, 4)
+_STEPS = (4, 8)
 """At most so many at half size, at full size."""
 _SETTLED_PX = 0.002
 _MEDIAN_CHI2 = 1.386
 """Of a chi-square with two degrees of freedom."""
 _TUKEY_CHI2 = 4.685**2
+_EXCESSES = np.geomspace(1.0, 1e4, 60)
 _SPREADS_PX = np.geomspace(0.001, 8.0, 90)
 _LARGEST_STEP_PX = 3.0
 """A single linear step means nothing beyond; such tiles do not vote."""
@@ -49,7 +53,7 @@ class DirectFit:
     standard_error: Similarity
     """Of each of its four numbers."""
     residual_px: float
-    """RMS by which tiles differ from the similarity beyond their noise (the robust spread *s*, both axes)."""
+    """RMS by which the surest half of the tiles differ from the similarity beyond their noise, robust."""
     residual_p95_px: float
     """95 % of the tiles that voted lie closer to the similarity."""
     n_tiles: int
@@ -71,7 +75,6 @@ class _Estimate:
     theta: NDArray[np.float64]
     covariance: NDArray[np.float64]
     weights: NDArray[np.float64]
-    spread_px: float
     residuals: NDArray[np.float64]
     voters: NDArray[np.bool_]
 
@@ -126,16 +129,17 @@ def _settle(
         tiles = measure_tiles(
             reference, moving, similarity, clipped=clipped, moving_clipped=moving_clipped, tile=tile, bank=bank
         )
-        estimate = fit_tiles(tiles)
-        if estimate is None:
+        fitted = fit_tiles(tiles)
+        if fitted is None:
             return None
+        estimate = fitted
         slope, shift = 1 + complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
         step = Similarity(abs(slope), math.degrees(cmath.phase(slope)), shift.real, shift.imag)
         similarity = compose(similarity, step)
         moved = abs(slope - 1) * reach + abs(shift)
         if moved < _SETTLED_PX:
             break
-    return _report(tiles, estimate, similarity, settled=moved < 10 * _SETTLED_PX)
+    return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX)
 
 
 def _tiling(height: int, width: int, halved: bool) -> tuple[int, tuple[float, ...]]:
@@ -158,24 +162,25 @@ def fit_tiles(tiles: Tiles) -> _Estimate | None:
     jacobian[:, 1] = np.stack((q.imag, q.real, np.zeros(len(q)), np.ones(len(q))), axis=1)
     length = max(float(np.sqrt(np.mean(np.abs(q) ** 2))), 1.0)
     jacobian[:, :, :2] /= length  # so that all four parameters are pixels
-    spread, weights = float(np.median(np.abs(d - np.median(d, axis=0)))) + 0.01, np.ones(len(q))
+    excess, weights = 1.0, np.ones(len(q))
+    spread = float(np.median(np.abs(d - np.median(d, axis=0)))) + 0.01
     for step in range(_ROBUST_STEPS):
-        precision = np.linalg.inv(noise + spread**2 * np.eye(2))
+        precision = np.linalg.inv(excess * noise + spread**2 * np.eye(2))
         pulled = jacobian.swapaxes(1, 2) @ precision * weights[:, None, None]
         normal = (pulled @ jacobian).sum(axis=0) + 1e-12 * np.eye(4)
         theta = np.linalg.solve(normal, (pulled @ d[..., None]).sum(axis=0)[:, 0])
         residual = d - jacobian @ theta
-        before, spread = spread, _spread(residual, noise)
-        distance = _distance(residual, noise, spread)
+        before, (spread, excess) = (spread, excess), _scales(residual, noise)
+        distance = _distance(residual, excess * noise, spread)
         weights = np.clip(1 - distance / _TUKEY_CHI2, 0, None) ** 2
-        if spread == before and step >= 8:
+        if (spread, excess) == before and step >= 8:
             break
     score = (pulled @ residual[..., None])[..., 0]
     inverse = np.linalg.inv(normal)
     n_effective = float(np.count_nonzero(weights > 0))
     covariance = inverse @ (score.T @ score) @ inverse * (n_effective / max(n_effective - 4, 1))
     unit = np.array([1 / length, 1 / length, 1, 1])
-    return _Estimate(theta * unit, covariance * np.outer(unit, unit), weights, spread, residual, voters)
+    return _Estimate(theta * unit, covariance * np.outer(unit, unit), weights, residual, voters)
 
 
 def _distance(residual: NDArray[np.float64], noise: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
@@ -185,16 +190,41 @@ def _distance(residual: NDArray[np.float64], noise: NDArray[np.float64], spread:
     return np.asarray((c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))
 
 
-def _spread(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
-    """*s*: the smallest of a fixed ladder at which the median residual is no longer than its noise says."""
-    low, high = 0, len(_SPREADS_PX) - 1
+def _distance_in_excess(
+    residual: NDArray[np.float64], noise: NDArray[np.float64], spread: float, excess: float
+) -> NDArray[np.float64]:
+    return _distance(residual, excess * noise, spread)
+
+
+def _scales(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> tuple[float, float]:
+    """*s* and *k*: the surest half of the tiles gives the one, the other half the other, in turns."""
+    size = np.trace(noise, axis1=1, axis2=2)
+    sure = size <= np.median(size)
+    excess = 1.0
+    for _ in range(3):
+        spread = _smallest(_SPREADS_PX, partial(_distance, residual[sure], excess * noise[sure]))
+        poor = partial(_distance_in_excess, residual[~sure], noise[~sure], spread)
+        excess = _smallest(_EXCESSES, poor)
+    return spread, excess
+
+
+def _plain_spread(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """*s* of the surest half with the covariances as they are: all that noise does not explain is motion."""
+    size = np.trace(noise, axis1=1, axis2=2)
+    sure = size <= np.median(size)
+    return _smallest(_SPREADS_PX, partial(_distance, residual[sure], noise[sure]))
+
+
+def _smallest(ladder: NDArray[np.float64], distance: Callable[[float], NDArray[np.float64]]) -> float:
+    """The smallest step of the ladder at which the median residual is no longer than its covariance says."""
+    low, high = 0, len(ladder) - 1
     while low < high:
         middle = (low + high) // 2
-        if float(np.median(_distance(residual, noise, _SPREADS_PX[middle]))) <= _MEDIAN_CHI2:
+        if float(np.median(distance(float(ladder[middle])))) <= _MEDIAN_CHI2:
             high = middle
         else:
             low = middle + 1
-    return float(_SPREADS_PX[low])
+    return float(ladder[low])
 
 
 def _report(tiles: Tiles, estimate: _Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
@@ -204,7 +234,7 @@ def _report(tiles: Tiles, estimate: _Estimate, similarity: Similarity, *, settle
     return DirectFit(
         similarity,
         Similarity(float(error[0]), math.degrees(float(error[1])), float(error[2]), float(error[3])),
-        residual_px=math.sqrt(2) * estimate.spread_px,
+        residual_px=math.sqrt(2) * _plain_spread(estimate.residuals, tiles.covariance[estimate.voters]),
         residual_p95_px=float(np.percentile(length, 95)),
         n_tiles=n_tiles,
         textured_share=n_tiles / max(tiles.n_inside, 1),

@@ -25,11 +25,11 @@ _ROWS_PER_STEP = 128
 """Rows of the result made at once: bounds the memory at any picture size."""
 
 
-def linear_planes(pixels: NDArray[np.uint8] | NDArray[np.uint16], factor: int = 1) -> NDArray[np.float32]:
+def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
     """Linear light of a picture, averaged over ``factor`` x ``factor`` pixels.
 
     Args:
-        pixels: sRGB values, ``(H, W, 3)``, 8 or 16 bit.
+        pixels: sRGB values, ``(H, W, 3)``, uint8 or uint16.
         factor: How many times smaller the result is.
 
     Returns:

@@ -10,8 +10,8 @@ and offset; *d* is what no such blur explains: the displacement, ``S(p + d) ~ B(
 projected out of *B* and of its gradient (variable projection), leaving residuals :math:`\tilde B` and
 :math:`\nabla\tilde B`:
 
-.. math:: d = H^{-1} \langle \nabla\tilde B, \tilde B \rangle,\quad H = \langle \nabla\tilde B, \nabla\tilde B^T \rangle,
-          \quad \mathrm{cov}(d) = \sigma^2 H^{-1}
+.. math:: d = H^{-1} \langle \nabla\tilde B, \tilde B \rangle,\quad
+          H = \langle \nabla\tilde B, \nabla\tilde B^T \rangle,\quad \mathrm{cov}(d) = \sigma^2 H^{-1}
 
 with :math:`\sigma^2` from what is left. Noise biases the length of *d*, not its zero: iterate until *d* vanishes.
 Only second moments of a tile are needed; they are taken about the tile's mean in float32, solved in float64.
@@ -35,6 +35,9 @@ from sdd_bench.types import Similarity
 SMOOTHING_PX = 0.8
 """Of both pictures beforehand: noise, and what interpolation cannot keep."""
 _RIDGE = 1e-6
+_LOPSIDED = 0.03
+"""Real blur is not quite symmetric (a lens clips the disk off its axis): so many of its standard deviations a tile may
+be off, which the covariance says; tiles in focus lead where there are some."""
 _LEAST_USABLE_SHARE = 0.6
 """Tiles with fewer usable pixels are left out."""
 _ROWS_PER_STEP = 256
@@ -74,7 +77,7 @@ def sample(coefficients: Plane, similarity: Similarity) -> Plane:
     slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     matrix = np.array([[slope.real, slope.imag], [-slope.imag, slope.real]])  # on (row, column)
-    offset = centre + (similarity.shift_y_px, similarity.shift_x_px) - matrix @ centre
+    offset = centre + np.array([similarity.shift_y_px, similarity.shift_x_px]) - matrix @ centre
     result = np.empty_like(coefficients)
 
     def fill(top: int) -> None:
@@ -146,7 +149,7 @@ def measure_tiles(
     columns_of.append(centred(reference))
     stacked = np.stack(columns_of, axis=1)
     moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
-    return _solve(centre, moments, count, n_nuisance=len(bank) + 1)
+    return _solve(centre, moments, count, bank)
 
 
 def _usable(
@@ -166,14 +169,15 @@ def _usable(
 
 
 def _solve(
-    centre: NDArray[np.complex128], moments: NDArray[np.float64], count: NDArray[np.float64], *, n_nuisance: int
+    centre: NDArray[np.complex128], moments: NDArray[np.float64], count: NDArray[np.float64], bank: tuple[float, ...]
 ) -> Tiles:
     """Project the nuisance terms out and solve for the displacement (module docstring)."""
-    n = n_nuisance
+    n = len(bank) + 1
     scale = np.sqrt(np.maximum(moments[:, range(n), range(n)], 1e-20))
     normal = moments[:, :n, :n] / (scale[:, :, None] * scale[:, None]) + _RIDGE * np.eye(n)
     mixed = moments[:, :n, n:] / scale[:, :, None]
-    left = moments[:, n:, n:] - mixed.swapaxes(1, 2) @ np.linalg.solve(normal, mixed)
+    projection = np.linalg.solve(normal, mixed)
+    left = moments[:, n:, n:] - mixed.swapaxes(1, 2) @ projection
     energy = np.maximum(np.trace(moments[:, n : n + 2, n : n + 2], axis1=1, axis2=2), 1e-20)
     hessian = left[:, :2, :2] + (1e-9 * energy)[:, None, None] * np.eye(2) + 1e-14 * np.eye(2)
     gradient, power = left[:, :2, 2], left[:, 2, 2]
@@ -181,6 +185,17 @@ def _solve(
     freedom = np.maximum(count - n - 3, 1)
     floor = 1e-7 * np.maximum(moments[:, -1, -1], 1e-12)
     variance = np.maximum(power - (gradient * displacement).sum(axis=1), floor) / freedom
-    covariance = variance[:, None, None] * np.linalg.inv(hessian)
+    lopsided = _LOPSIDED * _blur(projection[:, :, 2] / scale, bank)
+    covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     return Tiles(centre[known], displacement[known], covariance[known], len(centre))
+
+
+def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:
+    r"""Standard deviation of each tile's blur: :math:`\sum a_k \sigma_k^2 / \sum a_k` under the root, (n,).
+
+    ``coefficients`` are those of the differences of neighbours in the bank: :math:`a_k` is the difference of two.
+    """
+    gain = np.where(np.abs(coefficients[:, -1]) > 1e-6, coefficients[:, -1], 1.0)
+    moment = (np.diff(coefficients, axis=1) @ np.square(bank)) / gain
+    return np.asarray(np.sqrt(np.clip(moment, 0, max(bank) ** 2)))

@@ -1,0 +1,134 @@
+"""One pair of a set: read, measured, compared with the truth, sealed; nothing that is there already is done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.analysis.misalignment import corner_displacement, measure
+from sdd_bench.analysis.options import AnalyzeOptions
+from sdd_bench.analysis.table import Row, figures, similarity_of
+from sdd_bench.errors import ManifestError
+from sdd_bench.files import sha256_of, write_json
+from sdd_bench.flow.estimator import FlowEstimator, load_flow
+from sdd_bench.flow.registration import compose, invert
+from sdd_bench.images.io import read_pair
+from sdd_bench.types import Pair, Similarity
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class PairTask:
+    """A pair to measure, self-contained, so that any process can."""
+
+    pair: Pair
+    root: Path
+    out: Path
+    options: AnalyzeOptions
+
+    def __str__(self) -> str:
+        return self.pair.pair_id
+
+    @property
+    def record(self) -> Path:
+        """The sealed result."""
+        name = hashlib.sha256(self.pair.pair_id.encode()).hexdigest()[:20]
+        return self.out / "pairs" / f"{name}.json"
+
+
+@lru_cache(maxsize=1)
+def flow_of(options: AnalyzeOptions) -> FlowEstimator:
+    """The estimator of ``options``, loaded once a process.
+
+    Raises:
+        ConfigError, WeightsError: As :func:`sdd_bench.flow.estimator.load_flow`.
+    """
+    return load_flow(options.flow, weights=options.flow_weights, device=options.device, precision=options.precision)
+
+
+def analyze_pair(task: PairTask) -> Row:
+    """The row of a pair, measured or read from its record.
+
+    Raises:
+        ImageError: A picture cannot be read, or the sizes differ.
+        ManifestError: The truth file of the pair is damaged.
+        OutputError: The record cannot be written.
+    """
+    pair, flow = task.pair, flow_of(task.options)
+    key = _key(task, flow)
+    known = _read_record(task.record, key)
+    if known is not None:
+        return known
+    blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
+    measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
+    row: Row = {
+        "pair_id": pair.pair_id,
+        "split": pair.split.value,
+        "scene": pair.scene,
+        "group": pair.group,
+        "blurry_path": _below(pair.blurry_path, task.root),
+        "sharp_path": _below(pair.sharp_path, task.root),
+        **figures(measured),
+        "corner_error_px": None,
+    }
+    truth = true_similarity(pair, measured.width)
+    if truth is not None:
+        error = compose(invert(truth), similarity_of(row))
+        row["corner_error_px"] = float(f"{corner_displacement(error, (measured.height, measured.width)):.4g}")
+    write_json(task.record, {"schema": SCHEMA, "key": key, "row": row})
+    return row
+
+
+def true_similarity(pair: Pair, width: int) -> Similarity | None:
+    """The truth of a synthetic pair whose picture is now ``width`` wide; None where there is none.
+
+    Raises:
+        ManifestError: The truth file is damaged.
+    """
+    if pair.truth_path is None:
+        return None
+    try:
+        truth = json.loads(pair.truth_path.read_text(encoding="utf-8"))
+        scale = width / truth["width"]
+        shift_x, shift_y = (scale * float(truth[name]) for name in ("shift_x_px", "shift_y_px"))
+        return Similarity(float(truth["zoom"]), float(truth["rotation_deg"]), shift_x, shift_y)
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise ManifestError(f"{pair.truth_path}: not the truth of a pair ({error!r}). Make the set again.") from error
+
+
+def _key(task: PairTask, flow: FlowEstimator) -> str:
+    """Says what is measured from what: another key, another measurement."""
+    pair = task.pair
+    parts: Mapping[str, Any] = {
+        "schema": SCHEMA,
+        "blurry": _hash(pair.blurry_path),
+        "sharp": _hash(pair.sharp_path),
+        "truth": "" if pair.truth_path is None else _hash(pair.truth_path),
+        "labels": [pair.pair_id, pair.scene, pair.group],
+        "flow": flow.signature,
+        "options": task.options.measuring(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash(path: Path) -> str:
+    return sha256_of(path) if path.is_file() else ""
+
+
+def _read_record(path: Path, key: str) -> Row | None:
+    """The row of a record that fits; None where it must be made (again)."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return dict(record["row"]) if record["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -1,0 +1,77 @@
+"""What a whole set amounts to: figures that can be compared between sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sdd_bench.analysis.misalignment import Kind
+from sdd_bench.analysis.table import Row
+
+SCHEMA = 1
+
+
+def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) -> dict[str, Any]:
+    """The content of ``summary.json``, but for provenance.
+
+    ``severity`` compares sets: median and 95th percentile over the trusted pairs of the RMS displacement, in pixels
+    and per 1000 px of the picture's width.
+    """
+    trusted = [row for row in rows if row["trusted"]]
+    kinds = Counter(row["kind"] for row in rows)
+    reasons = Counter(row["distrust"].partition(":")[0].partition(" (")[0] for row in rows if row["distrust"])
+    severity = {
+        "median_px": _percentile(trusted, "rms_px", 50),
+        "p95_px": _percentile(trusted, "rms_px", 95),
+        "median_permille": _percentile(trusted, "rms_permille", 50),
+        "p95_permille": _percentile(trusted, "rms_permille", 95),
+    }
+    summary: dict[str, Any] = {
+        "schema": SCHEMA,
+        "dataset": {"name": name, "split": split, "n_expected": n_expected},
+        "n_pairs": len(rows),
+        "n_trusted": len(trusted),
+        "severity": severity,
+        "kinds": {kind.value: kinds[kind.value] for kind in Kind},
+        "distrust": dict(reasons),
+    }
+    for column in ("zoom", "shift_x_px", "shift_y_px", "rotation_deg", "corner_px", "residual_px", "exposure_gain_g"):
+        summary[column] = {
+            "median": _percentile(trusted, column, 50),
+            "low": _percentile(trusted, column, 2.5),
+            "high": _percentile(trusted, column, 97.5),
+        }
+    errors = [row["corner_error_px"] for row in rows if row["corner_error_px"] is not None]
+    if errors:
+        surprising = sum(row["corner_error_px"] > 1 for row in trusted if row["corner_error_px"] is not None)
+        summary["corner_error_px"] = {
+            "mean": _round(float(np.mean(errors))),
+            "largest": _round(max(errors)),
+            "n_above_1_px_and_trusted": surprising,
+        }
+    return summary
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """The set in one line, comparable between sets."""
+    severity, data = summary["severity"], summary["dataset"]
+    if severity["median_px"] is None:
+        return f"{data['name']} ({data['split']}): none of {summary['n_pairs']} pairs could be trusted."
+    return (
+        f"{data['name']} ({data['split']}): misaligned by {severity['median_px']:.2f} px median, "
+        f"{severity['p95_px']:.2f} px 95th percentile (RMS over a picture; "
+        f"{severity['median_permille']:.2f} and {severity['p95_permille']:.2f} per mille of the width); "
+        f"{summary['n_trusted']} of {summary['n_pairs']} pairs trusted."
+    )
+
+
+def _percentile(rows: Sequence[Row], column: str, percent: float) -> float | None:
+    values = [row[column] for row in rows if row[column] is not None]
+    return _round(float(np.percentile(values, percent))) if values else None
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.7g}")

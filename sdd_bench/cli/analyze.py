@@ -1,0 +1,131 @@
+"""``sdd-bench analyze``: zoom, shift and rotation of every pair, or of two pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.types import Split
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", type=_PATH)
+@click.argument("sharp", type=_PATH, required=False)
+@click.option("-o", "--out", type=_PATH, help="Folder of results.  [default: analysis/NAME OF DATA]")
+@click.option(
+    "--split", type=click.Choice([*(split.value for split in Split), "all"]), default="all", show_default=True
+)
+@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
+@click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders.")
+@click.option("--lists", type=_PATH, help="Folder of DPDD's name lists.")
+@click.option("--flow", default="pwcnet", show_default=True, help="pwcnet, dis (fastest) or ptlflow:NAME.")
+@click.option("--flow-weights", type=_PATH, help="A checkpoint instead of the bundled weights.")
+@click.option("--device", default="cpu", show_default=True, help="Torch device of the flow network.")
+@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
+@click.option(
+    "--working-width", type=int, default=1024, show_default=True, help="Longer side at which flow is estimated."
+)
+@click.option("--aligned-px", type=float, default=0.5, show_default=True, help="A motion counts from here on.")
+@click.option("--nonrigid-px", type=float, default=1.5, show_default=True, help="Residual of a nonrigid pair.")
+@click.option("--limit", type=int, help="Only the first so many pairs.")
+@click.option("--worst", type=int, default=6, show_default=True, help="Pairs shown in pictures on the page.")
+@click.option("--page/--no-page", default=True, show_default=True, help="Write analysis.html.")
+@jobs_options
+@json_option
+@handle_errors
+def command(
+    data: Path,
+    sharp: Path | None,
+    out: Path | None,
+    split: str,
+    layout: str,
+    pairs_csv: Path | None,
+    lists: Path | None,
+    page: bool,
+    jobs: int,
+    dask: str | None,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Measure how blurry and sharp pictures lie to one another: all pairs of DATA, or the two files BLURRY SHARP.
+
+    Writes misalignment.csv, summary.json and analysis.html. Run the same command again to go on after an
+    interruption.
+    """
+    from sdd_bench.analysis.options import AnalyzeOptions
+    from sdd_bench.analysis.run import analyze
+    from sdd_bench.data.layouts import open_dataset
+
+    options = AnalyzeOptions(**values)
+    if sharp is not None:
+        _two_pictures(data, sharp, options, as_json)
+        return
+    chosen = None if split == "all" else Split(split)
+    dataset = open_dataset(data, split=chosen, layout=layout, pairs_csv=pairs_csv, lists=lists)
+    for note in dataset.notes:
+        click.echo(note, err=True)
+    folder = out or Path("analysis") / data.resolve().name
+    with progress_bar("analyze") as on_progress:
+        done = analyze(dataset, folder, options=options, jobs=jobs, dask=dask, page=page, on_progress=on_progress)
+    if as_json:
+        echo_json(done.summary | {"out": str(done.out)})
+    else:
+        _show(done.rows, done.summary, done.out)
+    finish(done.problems)
+
+
+def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bool) -> None:
+    from sdd_bench.analysis.misalignment import measure
+    from sdd_bench.analysis.pair import flow_of
+    from sdd_bench.analysis.table import figures
+    from sdd_bench.images.io import read_pair
+
+    blurry, sharp = read_pair(blurry_path, sharp_path)
+    row = figures(measure(blurry.pixels, sharp.pixels, flow_of(options), options=options))
+    if as_json:
+        echo_json(row)
+    else:
+        cells = [(name, "" if value is None else value) for name, value in row.items()]
+        echo_table(f"{blurry_path.name} -> {sharp_path.name}", ("figure", "value"), cells)
+
+
+def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
+    from sdd_bench.analysis.summary import headline
+
+    worst = sorted(rows, key=lambda row: -row["rms_px"])[:20]
+    columns = (
+        "pair",
+        "kind",
+        "zoom",
+        "shift x, px",
+        "shift y, px",
+        "rotation, deg",
+        "RMS, px",
+        "residual, px",
+        "trust",
+    )
+    echo_table(
+        f"the {len(worst)} most misaligned of {len(rows)} pairs" if len(rows) > 20 else f"{len(rows)} pairs",
+        columns,
+        [
+            (
+                row["pair_id"],
+                row["kind"],
+                f"{row['zoom']:.5f}",
+                f"{row['shift_x_px']:.2f}",
+                f"{row['shift_y_px']:.2f}",
+                f"{row['rotation_deg']:.4f}",
+                f"{row['rms_px']:.2f}",
+                "" if row["residual_px"] is None else f"{row['residual_px']:.2f}",
+                row["distrust"] or "yes",
+            )
+            for row in worst
+        ],
+    )
+    click.echo(headline(summary))
+    click.echo(f"results: {out}")
