@@ -6,14 +6,17 @@ With unit-length features :math:`\hat y^l` after each of the five ReLUs and the 
 
 The linear weights and the scaling of the input are those of the ``lpips`` package, the backbone is torchvision's
 (``weights.path("alexnet")``); both files are checked by sha256, so a number never comes from random weights. A
-picture's features, with :math:`\sqrt{w}` in them, are computed once and serve every comparison.
+picture's features are computed once and serve every comparison. They are computed on strips of rows that pass through
+all layers one after the other, so that little besides the features is ever in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +36,13 @@ SMALLEST = 31
 _LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 _POOLED = (1, 2)
 """Layers before which AlexNet takes the maximum over 3x3, stride 2."""
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Features:
-    """What LPIPS compares of one picture: per layer ``(positions, channels)``, and the picture's size."""
+    """What LPIPS compares of one picture: per layer strips of ``(positions, channels)``; and the picture's size."""
 
-    layers: tuple[Tensor, ...]
+    layers: tuple[tuple[Tensor, ...], ...]
     height: int
     width: int
 
@@ -50,24 +52,26 @@ class Lpips:
 
     Args:
         device: Where to compute.
+        strip_pixels: Size of the strips; for speed alone.
 
     Raises:
         WeightsError: The AlexNet weights are absent or damaged, or the ``lpips`` package holds other linear weights.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 20) -> None:
         import lpips
 
         backbone, linear = weights.path("alexnet"), _linear_file()
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
-        self._device = torch.device(device)
+        self._device, self._strip_pixels = torch.device(device), strip_pixels
         self._trunk = _load_trunk(backbone).to(self._device)
         columns = torch.load(linear, map_location=self._device, weights_only=True)
-        self._roots = [columns[f"lin{layer}.model.1.weight"].sqrt() for layer in range(5)]
+        self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
         scaling = lpips.ScalingLayer().to(self._device)
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
-        self._gain, self._offset = 2 / scaling.scale, (1 + scaling.shift) / scaling.scale
+        self._gain = 2 / scaling.scale.flatten()
+        self._offset = -(1 + scaling.shift.flatten()) / scaling.scale.flatten()
 
     @torch.inference_mode()
     def features(self, picture: Picture) -> Features:
@@ -77,19 +81,25 @@ class Lpips:
             ImageError: It is smaller than 31 pixels, or holds NaN or infinite values.
         """
         check_picture(picture, "LPIPS", smallest=SMALLEST)
-        pixels = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32)).to(self._device)
-        # An (H, W, 3) array read as (1, 3, H, W) is channels_last already.
-        state = pixels.permute(2, 0, 1)[None] * self._gain - self._offset
-        layers = []
+        height, width = picture.shape[:2]
+        layers: list[list[Tensor]] = [[] for _ in self._trunk]
+        strips = self._scaled(picture)
+        for number, convolution in enumerate(self._trunk.children()):
+            assert isinstance(convolution, nn.Conv2d)
+            if number in _POOLED:
+                strips = _slide(partial(F.max_pool2d, kernel_size=3, stride=2), strips, size=3, step=2)
+            strips = _keep_units(_convolve(convolution, strips), layers[number])
         with torch.backends.cudnn.flags(allow_tf32=False):
-            for number, (convolution, root) in enumerate(zip(self._trunk, self._roots, strict=True)):
-                if number in _POOLED:
-                    state = F.max_pool2d(state, kernel_size=3, stride=2)
-                state = convolution(state).relu_()
-                length = torch.linalg.vector_norm(state, dim=1, keepdim=True).add_(1e-10)
-                unit = (state / length).mul_(root)
-                layers.append(unit.permute(0, 2, 3, 1).reshape(-1, unit.shape[1]))
-        return Features(tuple(layers), *picture.shape[:2])
+            for _ in strips:  # draws the strips through all layers
+                pass
+        return Features(tuple(map(tuple, layers)), height, width)
+
+    def _scaled(self, picture: Picture) -> Iterator[Tensor]:
+        """The picture in strips, ``(rows, W, 3)``, scaled as the package does."""
+        rows = max(1, self._strip_pixels // picture.shape[1])
+        for row in range(0, picture.shape[0], rows):
+            strip = torch.from_numpy(np.ascontiguousarray(picture[row : row + rows], dtype=np.float32))
+            yield torch.addcmul(self._offset, strip.to(self._device), self._gain)
 
     @torch.inference_mode()
     def distance(self, a: Features, b: Features) -> float:
@@ -100,16 +110,58 @@ class Lpips:
         """
         if (a.height, a.width) != (b.height, b.width):
             raise ImageError(f"LPIPS: one picture is {a.width}x{a.height}, the other {b.width}x{b.height} pixels.")
-        return sum(_mean_square(x, y) for x, y in zip(a.layers, b.layers, strict=True))
+        return sum(map(_layer_distance, a.layers, b.layers, self._linear))
 
 
-def _mean_square(a: Tensor, b: Tensor) -> float:
-    """Squared distance of two ``(positions, channels)``, the mean over positions; by chunks, added up in float64."""
-    total = 0.0
-    for x, y in zip(a.flatten().split(_CHUNK), b.flatten().split(_CHUNK), strict=True):
-        difference = x - y
-        total += float(difference.dot(difference))
-    return total / len(a)
+def _layer_distance(a: tuple[Tensor, ...], b: tuple[Tensor, ...], linear: Tensor) -> float:
+    """Weighted squared distance of two layers, the mean over positions; strips are added up in float64."""
+    total = sum(float((x - y).square_().mv(linear).sum()) for x, y in zip(a, b, strict=True))
+    return total / sum(map(len, a))
+
+
+def _convolve(convolution: nn.Conv2d, strips: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Convolution and ReLU; rows are padded by :func:`_slide`, columns by the convolution."""
+    size, step, padding = convolution.kernel_size[0], convolution.stride[0], convolution.padding[0]
+
+    def operation(rows: Tensor) -> Tensor:
+        return F.conv2d(rows, convolution.weight, convolution.bias, stride=step, padding=(0, int(padding))).relu_()
+
+    return _slide(operation, strips, size=size, step=step, padding=int(padding))
+
+
+def _slide(
+    operation: Callable[[Tensor], Tensor], strips: Iterator[Tensor], *, size: int, step: int, padding: int = 0
+) -> Iterator[Tensor]:
+    """Run a sliding-window operation over a picture that comes in strips of rows; no row is computed twice.
+
+    Args:
+        operation: On ``(1, C, rows, W)``, without padding of rows.
+        strips: The picture from top to bottom, ``(rows, W, C)``.
+        size: Height of the window.
+        step: Rows from one window to the next.
+        padding: Rows of zeros above and below the picture.
+    """
+    coming: Tensor | None = next(strips)
+    assert coming is not None  # a picture has rows
+    border = coming.new_zeros((padding, *coming.shape[1:]))
+    waiting = border
+    while coming is not None:
+        strip, coming = coming, next(strips, None)
+        waiting = torch.cat((waiting, strip) if coming is not None else (waiting, strip, border))
+        n_windows = (len(waiting) - size) // step + 1
+        if n_windows > 0:
+            # (1, rows, W, C) read as (1, C, rows, W) is channels_last.
+            ready = waiting[None, : (n_windows - 1) * step + size].permute(0, 3, 1, 2)
+            yield operation(ready)[0].permute(1, 2, 0)
+            waiting = waiting[n_windows * step :]
+
+
+def _keep_units(strips: Iterator[Tensor], kept: list[Tensor]) -> Iterator[Tensor]:
+    """Pass strips on, keep their features at unit length as ``(positions, channels)``."""
+    for strip in strips:
+        length = torch.linalg.vector_norm(strip, dim=-1, keepdim=True).add_(1e-10)
+        kept.append((strip / length).flatten(end_dim=1))
+        yield strip
 
 
 def _load_trunk(file: Path) -> nn.ModuleList:

@@ -58,6 +58,14 @@ def test_lpips_equals_the_package(
     assert _score(metric, prediction, truth) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 6, 37, 96, 97])
+def test_strips_of_any_height_join_without_a_seam(metric: Lpips, photo: np.ndarray, rows: int) -> None:
+    picture = (photo[:97, :61] / 255).astype(np.float32)
+    in_strips = Lpips(strip_pixels=rows * 61).features(picture)
+    for strips, whole in zip(in_strips.layers, metric.features(picture).layers, strict=True):
+        torch.testing.assert_close(torch.cat(strips), torch.cat(whole), atol=1e-6, rtol=0)
+
+
 def test_features_serve_every_comparison_and_order_does_not_matter(metric: Lpips, photo: np.ndarray) -> None:
     picture = (photo / 255).astype(np.float32)
     a, b = metric.features(picture), metric.features(np.ascontiguousarray(picture[:, ::-1]))
