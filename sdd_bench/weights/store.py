@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdd_bench.errors import WeightsError
-from sdd_bench.files import sealed, sha256_of
+from sdd_bench.files import output_errors, sealed, sha256_of
 from sdd_bench.types import OnProgress, Problem
 from sdd_bench.weights import alexnet
 
@@ -128,8 +129,6 @@ def fetch(name: str, *, file: Path | None = None, on_progress: OnProgress | None
     """
     from filelock import FileLock
 
-    from sdd_bench.files import output_errors
-
     if _entry(name).bundled or (file is None and state(name) is State.READY):
         return path(name)
     target = place(name)
@@ -164,8 +163,6 @@ def _fetch(name: str, on_progress: OnProgress | None) -> None:
 
 
 def _store(name: str, content: bytes, origin: str) -> None:
-    import hashlib
-
     got = hashlib.sha256(content).hexdigest()
     if got != sha256(name):
         raise WeightsError(
