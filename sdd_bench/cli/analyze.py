@@ -23,7 +23,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders.")
 @click.option("--lists", type=_PATH, help="Folder of DPDD's name lists.")
-@click.option("--flow", default="pwcnet", show_default=True, help="pwcnet, dis (fastest) or ptlflow:NAME.")
+@click.option(
+    "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
+)
 @click.option("--flow-weights", type=_PATH, help="A checkpoint instead of the bundled weights.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the flow network.")
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)

@@ -41,6 +41,8 @@ _LARGEST_STEP_PX = 3.0
 """A single linear step means nothing beyond; such tiles do not vote."""
 _LARGEST_DEVIATION_PX = 1.0
 """Tiles whose displacement is less certain do not vote."""
+_LEAST_EXPLAINED = 0.2
+"""Tiles of which the other picture explains less show noise, or another scene."""
 _FEWEST_TILES = 6
 _ROBUST_STEPS = 30
 
@@ -152,7 +154,7 @@ def _tiling(height: int, width: int, halved: bool) -> tuple[int, tuple[float, ..
 def fit_tiles(tiles: Tiles) -> _Estimate | None:
     """The robust fit of the module docstring; None where too few tiles can vote."""
     deviation = np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1]) if len(tiles.centre) else np.empty(0)
-    certain = deviation < _LARGEST_DEVIATION_PX
+    certain = (deviation < _LARGEST_DEVIATION_PX) & (tiles.explained > _LEAST_EXPLAINED)
     voters = certain & (np.hypot(*tiles.displacement.T) < _LARGEST_STEP_PX)
     if np.count_nonzero(voters) < _FEWEST_TILES:
         return None

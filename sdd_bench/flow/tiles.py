@@ -53,6 +53,8 @@ class Tiles:
     """(n, 2), pixels, x then y."""
     covariance: NDArray[np.float64]
     """(n, 2, 2), of the displacement, by the residual of the tile."""
+    explained: NDArray[np.float64]
+    """Share of the reference's variance that the blurred moving picture explains, (n,): noise has next to none."""
     n_inside: int
     """Tiles that lie inside both pictures and are not clipped, textured or not."""
 
@@ -188,7 +190,8 @@ def _solve(
     lopsided = _LOPSIDED * _blur(projection[:, :, 2] / scale, bank)
     covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
-    return Tiles(centre[known], displacement[known], covariance[known], len(centre))
+    explained = 1 - power / np.maximum(moments[:, -1, -1], 1e-20)
+    return Tiles(centre[known], displacement[known], covariance[known], explained[known], len(centre))
 
 
 def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:
