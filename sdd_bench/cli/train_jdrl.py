@@ -44,7 +44,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @_flag("--free-kernels", "#5: free kernels of each size.")
 @_flag("--no-weight-maps", "#6: one isotropic kernel of full size.")
 @_flag("--no-cycle", "One direction of deformation only.")
-@click.option("--flow", help="pwcnet, dis or ptlflow:NAME.  [default: pwcnet]")
+@click.option("--flow", help="pwcnet-plain, pwcnet, dis or ptlflow:NAME.  [default: pwcnet-plain]")
 @click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="[default: 32]")
 @click.option("--accelerator", help="cpu, cuda, ...  [default: the best there is]")
 @_flag("--compile", "Compile the deblurring network.")

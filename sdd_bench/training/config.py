@@ -101,7 +101,8 @@ class TrainConfig:
     no_cycle: bool = False
     """Without the second term of Eq. 5 (not in the paper's table)."""
 
-    flow: str = "pwcnet"
+    flow: str = "pwcnet-plain"
+    """PWC-Net alone, as in the paper; ``pwcnet`` refines it, which costs more than all else in a step."""
     flow_weights: Path | None = None
     flow_precision: Literal["32", "bf16"] = "32"
     flow_file: Path | None = None
