@@ -15,9 +15,11 @@ import time
 
 CASES = [
     ("import torch and cv2 alone", []),
-    ("pwcnet, one direction", ["pwcnet", "one", "32"]),
-    ("pwcnet, both directions", ["pwcnet", "both", "32"]),
-    ("pwcnet, both directions, bf16", ["pwcnet", "both", "bf16"]),
+    ("pwcnet (refined), one direction", ["pwcnet", "one", "32"]),
+    ("pwcnet (refined), both directions", ["pwcnet", "both", "32"]),
+    ("pwcnet-plain, one direction", ["pwcnet-plain", "one", "32"]),
+    ("pwcnet-plain, both directions", ["pwcnet-plain", "both", "32"]),
+    ("pwcnet-plain, both directions, bf16", ["pwcnet-plain", "both", "bf16"]),
     ("published PWC-Net (dense), one direction", ["dense", "one", "32"]),
     ("dis, one direction", ["dis", "one", "32"]),
 ]
@@ -38,7 +40,7 @@ def child(size: str, case: list[str]) -> None:
     if case:
         name, direction, precision = case
         width, height = (int(side) for side in size.split("x"))
-        estimator = load_flow("dis" if name == "dis" else "pwcnet", precision=precision)  # type: ignore[arg-type]
+        estimator = load_flow("pwcnet-plain" if name == "dense" else name, precision=precision)  # type: ignore[arg-type]
         if name == "dense":
             estimator.network = PWCNet().eval()  # type: ignore[attr-defined]  # memory does not depend on the weights
         generator = torch.Generator().manual_seed(0)
