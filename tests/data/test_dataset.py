@@ -59,6 +59,13 @@ def test_both_pictures_get_the_same_transform_and_it_is_the_returned_one(shard: 
             np.testing.assert_array_equal(item[name].numpy(), expected)
 
 
+def test_without_flips_the_crop_is_where_it_would_be_with_them(shard: Path) -> None:
+    flipped, plain = (PairDataset(shard, crop=16, flips=flips, with_transform=True) for flips in (True, False))
+    transforms = [(flipped[index]["transform"], plain[index]["transform"]) for index in range(len(plain))]
+    assert all(a[:4] == b[:4] and b[4:] == (0, 0, 0) for a, b in transforms)
+    assert any(a != b for a, b in transforms)
+
+
 def test_what_is_drawn_depends_on_seed_epoch_and_index_alone(shard: Path) -> None:
     def draw(seed: int, epoch: int, order: range) -> dict[int, Transform]:
         data = PairDataset(shard, crop=20, seed=seed, with_transform=True)
