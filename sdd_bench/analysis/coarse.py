@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from sdd_bench.analysis.photometric import Gain, exposure_gain
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.flow.registration import compose, displacement_rms, fit_similarity, scale
-from sdd_bench.flow.warp import backwarp
 from sdd_bench.optics.light import linear_to_srgb
 from sdd_bench.types import Similarity
 
@@ -147,16 +146,27 @@ def _estimate(blurry: Picture, sharp: Picture, similarity: Similarity, gain: Gai
     """The similarity that is left after ``similarity``."""
     near = warp(sharp, similarity) * np.array(gain, np.float32)
     forth, back = flow.estimate_both(to_tensor(blurry), to_tensor(near))
-    round_trip = (forth + backwarp(back, forth))[0].norm(dim=0).numpy()
+    vectors = forth[0].numpy()
+    round_trip = _round_trip(vectors, back[0].numpy())
     texture = _texture(blurry.mean(axis=-1))
     usable = overlap(blurry.shape, similarity, margin=4)
     textured = usable & (texture > 0.05)
     weights = texture * usable / (1 + (round_trip / _CONSISTENT_PX) ** 2) + 1e-6
-    fit = fit_similarity(forth[0], weights, robust=True)
+    fit = fit_similarity(vectors, weights, robust=True)
     if not textured.any():
         return _Step(fit.similarity, math.inf, 0.0)
     trip = round_trip[textured]
     return _Step(fit.similarity, float(np.median(trip)), float(np.mean(trip < _CONSISTENT_PX)))
+
+
+def _round_trip(forth: Picture, back: Picture) -> Picture:
+    """How far from its start each pixel ends that goes forth and back, in pixels, ``(H, W)``; flows ``(2, H, W)``."""
+    y, x = np.indices(forth.shape[1:], dtype=np.float32)
+    x += forth[0]
+    y += forth[1]
+    border = cv2.BORDER_REPLICATE
+    returned = [np.asarray(cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=border)) for part in back]
+    return np.asarray(np.hypot(forth[0] + returned[0], forth[1] + returned[1]))
 
 
 def _texture(grey: Picture) -> Picture:

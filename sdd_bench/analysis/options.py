@@ -33,7 +33,7 @@ class AnalyzeOptions:
     """Longer side, in pixels, at which flow is estimated."""
     aligned_px: float = 0.5
     """A part of the motion (zoom, or shift and rotation) counts when it moves some pixel by as much."""
-    nonrigid_px: float = 1.5
+    nonrigid_px: float = 1.0
     """A pair is ``nonrigid`` when parts of it differ from the similarity by as much (RMS)."""
     largest_zoom: float = 0.25
     """A zoom by more is not believed."""

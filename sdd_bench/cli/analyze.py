@@ -33,7 +33,7 @@ _PATH = click.Path(path_type=Path)
     "--working-width", type=int, default=1024, show_default=True, help="Longer side at which flow is estimated."
 )
 @click.option("--aligned-px", type=float, default=0.5, show_default=True, help="A motion counts from here on.")
-@click.option("--nonrigid-px", type=float, default=1.5, show_default=True, help="Residual of a nonrigid pair.")
+@click.option("--nonrigid-px", type=float, default=1.0, show_default=True, help="Residual of a nonrigid pair.")
 @click.option("--limit", type=int, help="Only the first so many pairs.")
 @click.option("--worst", type=int, default=6, show_default=True, help="Pairs shown in pictures on the page.")
 @click.option("--page/--no-page", default=True, show_default=True, help="Write analysis.html.")

@@ -36,13 +36,16 @@ _MEDIAN_CHI2 = 1.386
 """Of a chi-square with two degrees of freedom."""
 _TUKEY_CHI2 = 4.685**2
 _EXCESSES = np.geomspace(1.0, 1e4, 60)
+_TRUSTED_CHI2 = 15.0
 _SPREADS_PX = np.geomspace(0.001, 8.0, 90)
 _LARGEST_STEP_PX = 3.0
 """A single linear step means nothing beyond; such tiles do not vote."""
 _LARGEST_DEVIATION_PX = 1.0
 """Tiles whose displacement is less certain do not vote."""
-_LEAST_EXPLAINED = 0.2
-"""Tiles of which the other picture explains less show noise, or another scene."""
+_EXPLAINED, _LEAST_EXPLAINED = 0.6, 0.2
+"""Tiles of which the other picture explains less than the first are left out where enough others are there; less than
+the second, they show noise, or another scene."""
+_ENOUGH_TILES = 40
 _FEWEST_TILES = 6
 _ROBUST_STEPS = 30
 
@@ -55,29 +58,25 @@ class DirectFit:
     standard_error: Similarity
     """Of each of its four numbers."""
     residual_px: float
-    """RMS by which the surest half of the tiles differ from the similarity beyond their noise, robust."""
+    """RMS by which tiles differ from the similarity beyond their noise; surer tiles weigh more."""
     residual_p95_px: float
-    """95 % of the tiles that voted lie closer to the similarity."""
+    """95 % of the tiles lie closer to the similarity."""
     n_tiles: int
-    """Tiles with texture enough to vote."""
+    """Tiles that show the same texture in both pictures."""
     textured_share: float
     """Of the tiles inside both pictures."""
     trusted_share: float
-    """Of the tiles that voted, those that agree with the similarity."""
+    """Of these tiles, those that agree with the similarity."""
     settled: bool
     """The last step moved no corner by more than a few thousandths of a pixel."""
-    centres: NDArray[np.complex128]
-    """Of the tiles that voted, from the picture's centre."""
-    residuals: NDArray[np.complex128]
-    """Their displacement from the similarity."""
 
 
 @dataclass(frozen=True)
 class _Estimate:
     theta: NDArray[np.float64]
     covariance: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    residuals: NDArray[np.float64]
+    spread_px: float
+    excess: float
     voters: NDArray[np.bool_]
 
 
@@ -154,8 +153,10 @@ def _tiling(height: int, width: int, halved: bool) -> tuple[int, tuple[float, ..
 def fit_tiles(tiles: Tiles) -> _Estimate | None:
     """The robust fit of the module docstring; None where too few tiles can vote."""
     deviation = np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1]) if len(tiles.centre) else np.empty(0)
-    certain = (deviation < _LARGEST_DEVIATION_PX) & (tiles.explained > _LEAST_EXPLAINED)
-    voters = certain & (np.hypot(*tiles.displacement.T) < _LARGEST_STEP_PX)
+    certain = (deviation < _LARGEST_DEVIATION_PX) & (np.hypot(*tiles.displacement.T) < _LARGEST_STEP_PX)
+    voters = certain & (tiles.explained > _EXPLAINED)
+    if np.count_nonzero(voters) < _ENOUGH_TILES:
+        voters = certain & (tiles.explained > _LEAST_EXPLAINED)
     if np.count_nonzero(voters) < _FEWEST_TILES:
         return None
     q, d, noise = tiles.centre[voters], tiles.displacement[voters], tiles.covariance[voters]
@@ -182,7 +183,7 @@ def fit_tiles(tiles: Tiles) -> _Estimate | None:
     n_effective = float(np.count_nonzero(weights > 0))
     covariance = inverse @ (score.T @ score) @ inverse * (n_effective / max(n_effective - 4, 1))
     unit = np.array([1 / length, 1 / length, 1, 1])
-    return _Estimate(theta * unit, covariance * np.outer(unit, unit), weights, residual, voters)
+    return _Estimate(theta * unit, covariance * np.outer(unit, unit), spread, excess, voters)
 
 
 def _distance(residual: NDArray[np.float64], noise: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
@@ -202,19 +203,14 @@ def _scales(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> tuple[
     """*s* and *k*: the surest half of the tiles gives the one, the other half the other, in turns."""
     size = np.trace(noise, axis1=1, axis2=2)
     sure = size <= np.median(size)
+    if sure.all():
+        return _smallest(_SPREADS_PX, partial(_distance, residual, noise)), 1.0
     excess = 1.0
     for _ in range(3):
         spread = _smallest(_SPREADS_PX, partial(_distance, residual[sure], excess * noise[sure]))
         poor = partial(_distance_in_excess, residual[~sure], noise[~sure], spread)
         excess = _smallest(_EXCESSES, poor)
     return spread, excess
-
-
-def _plain_spread(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
-    """*s* of the surest half with the covariances as they are: all that noise does not explain is motion."""
-    size = np.trace(noise, axis1=1, axis2=2)
-    sure = size <= np.median(size)
-    return _smallest(_SPREADS_PX, partial(_distance, residual[sure], noise[sure]))
 
 
 def _smallest(ladder: NDArray[np.float64], distance: Callable[[float], NDArray[np.float64]]) -> float:
@@ -230,18 +226,25 @@ def _smallest(ladder: NDArray[np.float64], distance: Callable[[float], NDArray[n
 
 
 def _report(tiles: Tiles, estimate: _Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
+    """Judge the fit by every tile that shows the same thing in both pictures, whether it voted or not."""
+    slope, shift = complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
+    noise = np.trace(tiles.covariance, axis1=1, axis2=2)
+    judged = (noise < 2 * _LARGEST_DEVIATION_PX**2) & (tiles.explained > _LEAST_EXPLAINED)
+    expected = slope * tiles.centre[judged] + shift
+    moved = tiles.displacement[judged]
+    residual = moved - np.stack((expected.real, expected.imag), axis=1)
+    distance = _distance(residual, estimate.excess * tiles.covariance[judged], estimate.spread_px)
+    length = np.minimum(np.hypot(*residual.T), 2 * _LARGEST_STEP_PX)
+    sureness = 1 / (noise[judged] + _LARGEST_DEVIATION_PX**2 / 25)
+    beyond_noise = float(np.sum(sureness * (length**2 - noise[judged])) / np.sum(sureness))
     error = np.sqrt(np.diag(estimate.covariance))
-    n_tiles = int(np.count_nonzero(estimate.voters))
-    length = np.hypot(*estimate.residuals.T)
     return DirectFit(
         similarity,
         Similarity(float(error[0]), math.degrees(float(error[1])), float(error[2]), float(error[3])),
-        residual_px=math.sqrt(2) * _plain_spread(estimate.residuals, tiles.covariance[estimate.voters]),
+        residual_px=math.sqrt(max(beyond_noise, 0.0)),
         residual_p95_px=float(np.percentile(length, 95)),
-        n_tiles=n_tiles,
-        textured_share=n_tiles / max(tiles.n_inside, 1),
-        trusted_share=float(np.mean(estimate.weights > 0.1)),
+        n_tiles=len(length),
+        textured_share=len(length) / max(tiles.n_inside, 1),
+        trusted_share=float(np.mean(distance < _TRUSTED_CHI2)),
         settled=settled,
-        centres=tiles.centre[estimate.voters],
-        residuals=estimate.residuals[:, 0] + 1j * estimate.residuals[:, 1],
     )
