@@ -72,6 +72,16 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+def check_settings(arguments: argparse.Namespace) -> None:
+    """Cells are comparable only when all of them were made with the same settings."""
+    names = ("steps", "batch", "crop", "width", "learning_rate", "n_train", "n_test")
+    settings = {name: getattr(arguments, name) for name in names}
+    path = arguments.out / "settings.json"
+    if path.is_file() and (before := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        raise SystemExit(f"{arguments.out}: was begun with {before}; give the same, or another --out.")
+    write_json(path, settings)
+
+
 def make_captures(root: Path, misalignment: Misalignment, n_train: int, n_test: int) -> tuple[Path, Path]:
     """The misaligned set and the aligned one: folders in the SDD layout."""
     drawn, captures, aligned = root / "drawn", root / "captures", root / "aligned"
@@ -275,6 +285,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if not arguments.table:
+        check_settings(arguments)
         for seed in map(int, arguments.seeds.split(",")):
             for name in arguments.sets.split(","):
                 for method in arguments.methods.split(","):
