@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.analysis.misalignment import Kind, Misalignment
+from sdd_bench.analysis.summary import headline, summarize
+from sdd_bench.analysis.table import COLUMNS, Row, figures, read_table, similarity_of, write_table
+from sdd_bench.errors import ManifestError
+from sdd_bench.types import Similarity
+
+
+def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> Row:
+    measured = Misalignment(
+        similarity=Similarity(1.01, 0.1, 2.0, -1.0),
+        standard_error=Similarity(1e-5, 1e-3, 0.01, math.nan),
+        width=1000,
+        height=500,
+        rms_px=rms_px,
+        corner_px=4.0,
+        zoom_centre_px=None,
+        residual_px=0.1,
+        residual_p95_px=0.2,
+        trusted_share=0.9,
+        textured_share=1.0,
+        n_tiles=100,
+        forward_backward_px=0.2,
+        flow_difference_px=0.1,
+        exposure_gain=(1.0, 1.1, 1.2),
+        likeness=0.9,
+        kind=Kind.ZOOM_SHIFT,
+        distrust=distrust,
+    )
+    labels = {"pair_id": f"test/{name}", "split": "test", "scene": "=1+1", "group": "", "corner_error_px": None}
+    return labels | {"blurry_path": f"test/blur/{name}.png", "sharp_path": f"test/gt/{name}.png"} | figures(measured)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rows = [_row("a"), _row("b", distrust=("low texture: 3 tiles", "too large: zoom 2"))]
+    write_table(tmp_path / "misalignment.csv", rows)
+    assert read_table(tmp_path / "misalignment.csv") == rows
+    assert set(rows[0]) == set(COLUMNS)
+    assert similarity_of(rows[0]) == Similarity(1.01, 0.1, 2.0, -1.0)
+
+
+def test_what_is_not_known_is_an_empty_cell_and_no_formula_runs(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", [_row("a")])
+    header, line = (tmp_path / "t.csv").read_text().splitlines()
+    cells = dict(zip(header.split(","), line.split(","), strict=True))
+    assert cells["shift_y_low_px"] == cells["zoom_centre_x_px"] == ""
+    assert cells["scene"] == "'=1+1"
+
+
+def test_another_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ManifestError, match="expected the columns"):
+        read_table(tmp_path / "t.csv")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_table(tmp_path / "none.csv")
+
+
+def test_the_severity_of_a_set_counts_trusted_pairs_only() -> None:
+    rows = [_row("a", rms_px=2.0), _row("b", rms_px=4.0), _row("c", rms_px=400.0, distrust=("too large: zoom 2",))]
+    summary = summarize(rows, name="set", split="test", n_expected=3)
+    assert summary["severity"]["median_px"] == 3.0
+    assert summary["severity"]["median_permille"] == 3.0
+    assert (summary["n_pairs"], summary["n_trusted"]) == (3, 2)
+    assert summary["distrust"] == {"too large": 1}
+    assert "3.00 px median" in headline(summary)
+
+
+def test_a_set_without_a_trusted_pair_has_no_severity() -> None:
+    summary = summarize([_row("a", distrust=("x",))], name="set", split="test", n_expected=1)
+    assert summary["severity"]["median_px"] is None
+    assert "none of 1 pairs" in headline(summary)
