@@ -188,13 +188,7 @@ class _Training:
         if not config.has_flow:
             return None
         device = str(self.fabric.device)
-        return load_flow(
-            config.flow,
-            weights=config.flow_weights,
-            device=device,
-            precision=config.flow_precision,
-            refine=False,  # the paper's protocol, and several times faster per step
-        )
+        return load_flow(config.flow, weights=config.flow_weights, device=device, precision=config.flow_precision)
 
     def _flow_file(self, data: Path) -> Path | None:
         """The flow of the first stage, and of validation."""
