@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "camera", "daylight"]),
     help="Of RAW files; auto: the camera's where sane, else daylight.",
 )
+@click.option(
+    "--register",
+    type=click.Path(path_type=Path),
+    help="misalignment.csv of analyze: store sharp pictures brought onto the blurry grid.",
+)
 @click.option("--limit", type=int, help="Use the first so many pairs.")
 @click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
 @jobs_options
@@ -55,6 +60,7 @@ def command(
     lists: Path | None,
     bit_depth: str | None,
     white_balance: Literal["auto", "camera", "daylight"] | None,
+    register: Path | None,
     dry_run: bool,
     jobs: int,
     dask: str | None,
@@ -77,6 +83,10 @@ def command(
         given["bit_depth"] = int(bit_depth)
     if white_balance is not None:
         given["raw"] = RawOptions(white_balance=white_balance)
+    if register is not None:
+        from sdd_bench.data.registered import read_registrations
+
+        given["register"] = read_registrations(register)
     options = dataclasses.replace(PRESETS[preset], **given)
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
     if dry_run:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sdd_bench.config import as_dict
+from sdd_bench.data.registered import Registration
 from sdd_bench.data.shards import COMPRESSIONS
 from sdd_bench.errors import ConfigError
 from sdd_bench.images.io import MAX_PIXELS, RawOptions
@@ -44,6 +45,8 @@ class PrepareOptions:
     """Use the first so many pairs."""
     raw: RawOptions = field(default_factory=RawOptions)
     """How RAW files are developed."""
+    register: tuple[Registration, ...] | None = None
+    """Bring sharp pictures onto the blurry grid by these measurements; None: store them as captured."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", str(parse_resize(self.resize)))
@@ -65,7 +68,12 @@ class PrepareOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """As the manifest holds them."""
-        return as_dict(self) | {"raw": as_dict(self.raw)}
+        values = as_dict(self) | {"raw": as_dict(self.raw)}
+        if self.register is None:
+            del values["register"]
+        else:
+            values["register"] = [as_dict(entry) for entry in self.register]
+        return values
 
 
 PRESETS = {

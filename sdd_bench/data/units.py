@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sdd_bench.data.listing import below
 from sdd_bench.data.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.data.options import PrepareOptions
+from sdd_bench.data.registered import register_sharp
 from sdd_bench.data.shards import PairPatches, write_shard
 from sdd_bench.errors import ImageError, ManifestError
 from sdd_bench.files import output_errors, sealed, sha256_of, write_json
@@ -203,6 +204,8 @@ def _load_frames(task: Task, index: int) -> _Loaded:
         hashes = [hashers.submit(_source_sha256, path) for path in (pair.blurry_path, pair.sharp_path)]
         try:
             blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
+            if options.register is not None:
+                sharp = register_sharp(sharp, pair.pair_id, options.register)
         except ImageError as error:
             row = _failed(task, row, error)
         row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
@@ -271,7 +274,7 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
     if pair.aligned_path is not None and aligned is not None:
         path = folder / "aligned" / f"{pair.name}.png"
         frames.append(_write_frame(task, path, pair.aligned_path, aligned, _source_sha256(pair.aligned_path)))
-    if pair.truth_path is not None:
+    if pair.truth_path is not None and task.options.register is None:  # it is of the pair as captured
         path = folder / "truth" / f"{pair.name}.json"
         frames.append(_copy(task, pair.truth_path, path, _source_sha256(pair.truth_path)))
     return frames

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdd_bench.data.captures import SynthOptions
+from sdd_bench.data.ingest import prepare
+from sdd_bench.data.options import PrepareOptions
+from sdd_bench.data.registered import Registration, read_registrations, register_sharp
+from sdd_bench.data.synthetic import synthesize
+from sdd_bench.errors import ImageError, ManifestError
+from sdd_bench.images.io import Photograph, read_photograph
+
+_COLUMNS = ("pair_id", "width", "height", "trusted", "zoom", "rotation_deg", "shift_x_px", "shift_y_px")
+
+
+def _write(path: Path, *rows: tuple[object, ...]) -> Path:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([_COLUMNS, *rows])
+    return path
+
+
+def test_only_trusted_rows_are_read(tmp_path: Path) -> None:
+    path = _write(tmp_path / "m.csv", ("test/a", 64, 48, 1, 1.01, 0.1, 2.0, -1.0), ("test/b", 64, 48, 0, 2, 0, 0, 0))
+    assert read_registrations(path) == (Registration("test/a", 64, 48, 1.01, 0.1, 2.0, -1.0),)
+    with pytest.raises(ManifestError, match="trusted"):
+        read_registrations(_write(tmp_path / "n.csv", ("test/b", 64, 48, 0, 2, 0, 0, 0)))
+    with pytest.raises(ManifestError, match="Run analyze"):
+        read_registrations(tmp_path / "none.csv")
+
+
+def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
+    entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0)
+    registered = register_sharp(Photograph(photo), "test/a", (entry,))
+    assert np.array_equal(registered.pixels[2:, :-3], photo[:-2, 3:])
+    assert "shift (3.000, -2.000) px" in registered.message
+
+
+def test_a_pair_that_was_not_measured_or_has_another_size_is_refused(photo: np.ndarray) -> None:
+    entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0)
+    with pytest.raises(ImageError, match="no trusted measurement"):
+        register_sharp(Photograph(photo), "test/b", (entry,))
+    with pytest.raises(ImageError, match="measured at 100x100"):
+        register_sharp(Photograph(photo), "test/a", (entry,))
+
+
+def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: Path) -> None:
+    options = SynthOptions(
+        width=384, height=256, n_train=0, n_test=1, zoom_range=(1.01, 1.01), shot_noise=0, read_noise=0, truth="full"
+    )
+    synthesize(tmp_path / "captures", options)
+    truth = json.loads((tmp_path / "captures/truth/test/0000.json").read_text())
+    numbers = {name: truth[name] for name in ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")}
+    entry = Registration("test/0000", 384, 256, **numbers)
+    chosen = PrepareOptions(resize="none", register=(entry,))
+    prepare(tmp_path / "captures", tmp_path / "out", chosen)
+    gt = read_photograph(tmp_path / "out/test/gt/0000.png").pixels.astype(float)
+    aligned = read_photograph(tmp_path / "out/test/aligned/0000.png").pixels.astype(float)
+    captured = read_photograph(tmp_path / "captures/test/gt/0000.png").pixels.astype(float)
+    left, before = (np.abs(picture - aligned)[16:-16, 16:-16].mean() for picture in (gt, captured))
+    assert left < min(2.0, before / 5)
+    manifest = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert manifest["options"]["register"] == [dataclasses.asdict(entry)]
+    assert not (tmp_path / "out/test/truth").exists()
+
+
+def test_without_registration_the_manifest_says_nothing_of_it() -> None:
+    assert "register" not in PrepareOptions().as_dict()
