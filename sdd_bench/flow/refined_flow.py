@@ -23,6 +23,8 @@ _REFINEMENT = "lucas-kanade 1"
 """Part of the signature: changes when the refinement does."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
+_NEARLY_STILL_PX = 1.0
+"""Flows of a smaller RMS are held against no motion at all."""
 _LARGE_RMS_PX = 12.0
 """Similarities that move the working picture further than this are undone before the network sees it."""
 
@@ -79,6 +81,8 @@ class RefinedFlow:
     def _refined(self, reference: Tensor, moving: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
         scale = self.network.working_scale(*reference.shape[2:])
         flow = choose(reference, moving, [fine, coarse], scale=4 * scale, window=3, margin=1.1)
+        if float(flow.square().sum(1).mean().sqrt()) < _NEARLY_STILL_PX * scale:
+            flow = choose(reference, moving, [torch.zeros_like(flow), flow], scale=2 * scale, window=4)
         half = refine(reference, moving, flow, scale=2 * scale, window=3)
         flow = choose(reference, moving, [half, flow], scale=4 * scale, window=3)
         full = refine(reference, moving, flow, scale=scale, window=2)

@@ -38,7 +38,7 @@ _DENOISE = 0.7
 """Standard deviation of the blur that both pictures get first: derivatives of raw pixels are noise."""
 _RIDGE_KERNEL = 1e-5
 _RIDGE_REST = 1e-7
-_DAMPING = 0.1
+_DAMPING = 0.3
 """Share of the variance left unexplained by blur alone that is added to the ridge of the step."""
 _LARGEST_STEP_PX = 1.0
 _FAVOUR = 8
