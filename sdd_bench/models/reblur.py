@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from sdd_bench.models.rings import isotropic_reblur
+from sdd_bench.models.rings import SMALLEST_LOGIT, isotropic_reblur
 
 _STRIP_ROWS = 32
 
@@ -125,7 +125,8 @@ class ReblurNetwork(nn.Module):
         seeds = self.kpn(deblurred, blurry)
         if self.kernels is ReblurKernels.SINGLE:
             return self._single(deblurred, seeds)
-        weights = self.kernel_map_gene(deblurred, blurry).float().softmax(1)
+        logits = self.kernel_map_gene(deblurred, blurry).float()
+        weights = (logits - logits.amax(1, keepdim=True).detach()).clamp(min=SMALLEST_LOGIT).softmax(1)
         if self.kernels is ReblurKernels.ISOTROPIC:
             return isotropic_reblur(deblurred, seeds, weights)
         reblurred = weights[:, :1] * deblurred
