@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option, progress_bar
+from sdd_bench.errors import SddBenchError
 from sdd_bench.types import OnProgress, Pair
 
 _UNSHARP_SIGMA_PX = 1.5
@@ -19,15 +20,14 @@ _UNSHARP_AMOUNT = 0.5
 class DemoReport:
     """Where the demonstration left its results."""
 
-    captures: Path
-    prepared: Path
+    analysis: Path
     runs: tuple[Path, ...]
     leaderboards: Path
     page: Path
 
 
 def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
-    """synth, prepare, predict with an unsharp mask, evaluate, leaderboard and page, all under ``out``.
+    """synth, analyze, prepare, train-jdrl, predict, evaluate, leaderboard and page, all under ``out``.
 
     What is finished already is kept, so an interrupted demonstration goes on.
 
@@ -36,41 +36,77 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
         step: Called with the name of each step as it begins; what it returns hears of the step's progress.
     """
     from sdd_bench import weights
+    from sdd_bench.analysis.run import analyze
     from sdd_bench.data.ingest import prepare
     from sdd_bench.data.layouts import open_dataset
     from sdd_bench.data.options import PrepareOptions
     from sdd_bench.data.synthetic import SynthOptions, synthesize
+    from sdd_bench.evaluation.predict import pictures_of, predict
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.leaderboard.add import add
     from sdd_bench.leaderboard.page import render_site
     from sdd_bench.leaderboard.pictures import PictureSource
+    from sdd_bench.models.factory import load_network
+    from sdd_bench.training.config import TrainConfig
+    from sdd_bench.training.loop import train
 
     captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
     step("weights: LPIPS's AlexNet, from the cache or the package registry")
     weights.fetch("alexnet")
     options = SynthOptions(
-        width=960, height=640, n_train=4, n_test=4, zoom_range=(0.99, 1.01), shift_range=(-6, 6), truth="full"
+        width=960,
+        height=640,
+        n_train=4,
+        n_test=4,
+        zoom_range=(0.99, 1.01),
+        shift_range=(-6, 6),
+        coc_range=(4, 10),
+        truth="full",
     )
     synthesize(captures, options, on_progress=step("synth: captures whose misalignment is known"))
+    measured = analyze(open_dataset(captures), out / "analysis", on_progress=step("analyze: zoom, shift, rotation"))
     patches = PrepareOptions(resize="none", patch=256, overlap=0.5)
     prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
 
     dataset = open_dataset(prepared)
-    predictions = out / "predictions" / "unsharp-mask"
     step("predict: an unsharp mask, the simplest deblurring there is")
     for pair in dataset.pairs:
-        _unsharp(pair, predictions)
-    run = out / "runs" / "unsharp-mask"
-    evaluate(dataset, predictions, run, on_progress=step("evaluate: four metrics, three ground truths"))
-    add(run, leaderboards, dataset="demo", reference="sdd-bench demo", replace=True)
+        _unsharp(pair, out / "predictions" / "unsharp-mask")
+    config = TrainConfig(
+        model="unet-small",
+        reblur_width=16,
+        crop=128,
+        batch=4,
+        epochs=10,
+        stage_one_epochs=8,
+        learning_rate=1e-3,
+        val_patches=8,
+    )
+    run = out / "training"
+    trained = train(
+        prepared, run, config, resume=run.exists(), on_progress=step("train-jdrl: a small U-Net, for two minutes")
+    )
+    if trained.model is None:
+        raise SddBenchError(f"{run}: stopped at step {trained.step} of {trained.n_steps}; run the same command again.")
+    network = load_network(trained.model)
+    predict(
+        network, pictures_of(prepared), out / "predictions" / "jdrl-tiny", on_progress=step("predict: that network")
+    )
+
+    runs = []
+    for method in ("unsharp-mask", "jdrl-tiny"):
+        predictions = out / "predictions" / method
+        on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
+        runs.append(evaluate(dataset, predictions, out / "runs" / method, on_progress=on_progress).run)
+        add(runs[-1], leaderboards, dataset="demo", reference="sdd-bench demo", replace=True)
     page = render_site(
         leaderboards,
         out / "page",
-        sources=[PictureSource.open(run, prepared, predictions)],
+        sources=[PictureSource.open(run, prepared, out / "predictions" / run.name) for run in runs],
         title="sdd-bench demo",
         on_progress=step("leaderboard: a page to look at"),
     )
-    return DemoReport(captures, prepared, (run,), leaderboards, page)
+    return DemoReport(measured.out / "analysis.html", tuple(runs), leaderboards / "demo.csv", page)
 
 
 def _unsharp(pair: Pair, folder: Path) -> None:
@@ -115,5 +151,6 @@ def command(out: Path, as_json: bool) -> None:
         summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
         echo_table(f"{summary['method']} on synthetic pairs: mean [95 % interval]", COLUMNS, score_lines(summary))
         echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
-    click.echo(f"leaderboard: {report.leaderboards / 'demo.csv'}")
-    click.echo(f"page:        {report.page}")
+    click.echo(f"misalignment: {report.analysis}")
+    click.echo(f"leaderboard:  {report.leaderboards}")
+    click.echo(f"page:         {report.page}")
