@@ -30,7 +30,12 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--pairs", "pairs_csv", type=_FOLDER, help="CSV of pairs instead of folders.")
 @click.option("--lists", type=_FOLDER, help="Folder of DPDD's name lists.")
 @click.option("--metrics", default="psnr,ssim,mae,lpips", show_default=True, help="A leaderboard needs all four.")
-@click.option("--flow", default="pwcnet", show_default=True, help="pwcnet (refined), pwcnet-plain (as in the paper), dis or ptlflow:NAME.")
+@click.option(
+    "--flow",
+    default="pwcnet",
+    show_default=True,
+    help="pwcnet (refined), pwcnet-plain (as in the paper), dis or ptlflow:NAME.",
+)
 @click.option("--flow-weights", type=_FOLDER, help="A checkpoint instead of the bundled weights.")
 @click.option("--flow-max-size", type=click.IntRange(min=64), help="Longest side at which flow is estimated.")
 @click.option(
