@@ -64,7 +64,9 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
         truth="full",
     )
     synthesize(captures, options, on_progress=step("synth: captures whose misalignment is known"))
-    measured = analyze(open_dataset(captures), out / "analysis", on_progress=step("analyze: zoom, shift, rotation"))
+    measured = analyze(
+        open_dataset(captures, split=None), out / "analysis", on_progress=step("analyze: zoom, shift, rotation")
+    )
     patches = PrepareOptions(resize="none", patch=256, overlap=0.5)
     prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
 
