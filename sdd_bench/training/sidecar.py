@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional as F
 
 from sdd_bench.data.dataset import PairDataset
@@ -22,14 +21,12 @@ from sdd_bench.data.shards import flow_info, flow_path, write_flows
 from sdd_bench.errors import ConfigError
 from sdd_bench.files import sealed
 from sdd_bench.flow.estimator import FlowEstimator
-from sdd_bench.flow.warp import backwarp
 from sdd_bench.training.split import data_digest
 from sdd_bench.types import OnProgress, Progress
 
 _CELL_PX = 4
 _PATCHES_PER_PART = 16
 _PATCHES_AT_ONCE = 4
-_INVERSION_STEPS = 4
 
 
 def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
@@ -97,20 +94,3 @@ def _estimate(dataset: PairDataset, estimator: FlowEstimator, indices: range) ->
     cells = -(-dataset.crop // _CELL_PX)
     reduced: NDArray[np.float16] = F.adaptive_avg_pool2d(flow, cells).numpy().astype(np.float16)
     return reduced
-
-
-def invert_flow(flow: Tensor) -> Tensor:
-    r"""The flow the other way, :math:`\Psi(p) = -\Phi(p + \Psi(p))`, by fixed-point iteration.
-
-    Converges where the flow is smooth (its slope below 1), as that between the two pictures of a pair is.
-
-    Args:
-        flow: ``estimate(a, b)`` in pixels, :math:`(N, 2, H, W)`.
-
-    Returns:
-        What ``estimate(b, a)`` would be, :math:`(N, 2, H, W)`.
-    """
-    inverse = -flow
-    for _ in range(_INVERSION_STEPS):
-        inverse = -backwarp(flow, inverse)
-    return inverse

@@ -19,11 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.flow.registration import invert_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblur import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
-from sdd_bench.training.sidecar import invert_flow
+
+_INVERSION_STEPS = 4
+"""The flow between the pictures of a pair is smooth: each step takes its slope off the error."""
 
 
 class Stage(StrEnum):
@@ -153,7 +156,7 @@ def _deblurring(
         warped = backwarp(sharp, flow)
         return torch.stack([charbonnier(output - warped) for output in outputs]).sum(), warped, None
     if back is None and not config.no_cycle:
-        back = invert_flow(flow)
+        back = invert_flow(flow, steps=_INVERSION_STEPS)
     terms = [
         adaptive_deblurring_loss(output, sharp, flow, back, mask=config.mask_kind, tolerance=config.tolerance)
         for output in outputs

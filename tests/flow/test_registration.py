@@ -128,3 +128,17 @@ def test_resizing_a_pair_scales_its_shift_alone():
 def test_what_cannot_be_fitted_is_refused(flow, weights, message):
     with pytest.raises(ImageError, match=message):
         fit_similarity(flow, weights)
+
+
+def test_the_inverse_of_a_similarity_is_its_inverse() -> None:
+    similarity = Similarity(zoom=1.02, rotation_deg=0.5, shift_x_px=3, shift_y_px=-2)
+    flow = torch.from_numpy(np.asarray(similarity_flow(similarity, 60, 80)))[None].float()
+    inverse = invert_flow(flow, steps=4)
+    matrix = torch.tensor(
+        [[np.cos(np.radians(0.5)), -np.sin(np.radians(0.5))], [np.sin(np.radians(0.5)), np.cos(np.radians(0.5))]]
+    ).float()
+    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
+    points = torch.stack((x, y)).flatten(1) - torch.tensor([[39.5], [29.5]])
+    expected = torch.linalg.inv(1.02 * matrix) @ (points - torch.tensor([[3.0], [-2.0]])) - points
+    error = (inverse[0].flatten(1) - expected).view(2, 60, 80)[:, 8:-8, 8:-8]
+    assert float(error.abs().max()) < 1e-3

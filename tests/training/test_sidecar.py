@@ -10,9 +10,7 @@ from torch import Tensor
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.data.shards import FlowReader
 from sdd_bench.errors import ConfigError
-from sdd_bench.flow.registration import similarity_flow
-from sdd_bench.training.sidecar import ensure_flow, invert_flow, sidecar_path
-from sdd_bench.types import Similarity
+from sdd_bench.training.sidecar import ensure_flow, sidecar_path
 
 
 class Brightness:
@@ -79,17 +77,3 @@ def test_an_estimator_without_weights_has_its_own_file(prepared: Path) -> None:
     unnamed = Brightness()
     unnamed.sha256 = ""  # type: ignore[misc]
     assert len(sidecar_path(prepared, unnamed).stem) == len("flow-") + 64
-
-
-def test_the_inverse_of_a_similarity_is_its_inverse() -> None:
-    similarity = Similarity(zoom=1.02, rotation_deg=0.5, shift_x_px=3, shift_y_px=-2)
-    flow = torch.from_numpy(np.asarray(similarity_flow(similarity, 60, 80)))[None].float()
-    inverse = invert_flow(flow)
-    matrix = torch.tensor(
-        [[np.cos(np.radians(0.5)), -np.sin(np.radians(0.5))], [np.sin(np.radians(0.5)), np.cos(np.radians(0.5))]]
-    ).float()
-    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
-    points = torch.stack((x, y)).flatten(1) - torch.tensor([[39.5], [29.5]])
-    expected = torch.linalg.inv(1.02 * matrix) @ (points - torch.tensor([[3.0], [-2.0]])) - points
-    error = (inverse[0].flatten(1) - expected).view(2, 60, 80)[:, 8:-8, 8:-8]
-    assert float(error.abs().max()) < 1e-3
