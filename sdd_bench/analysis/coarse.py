@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.analysis.photometric import Gain, exposure_gain
 from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.flow.planes import grey_plane
 from sdd_bench.flow.registration import compose, displacement_rms, fit_similarity, scale
 from sdd_bench.optics.light import linear_to_srgb
 from sdd_bench.types import Similarity
@@ -29,6 +30,7 @@ _SETTLED_PX = 4.0
 """At the working size: a step this small is left to direct registration."""
 _MOST_STEPS = 4
 _CONSISTENT_PX = 1.0
+_MEAN = (1 / 3, 1 / 3, 1 / 3)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def likeness(blurry: Picture, sharp: Picture, similarity: Similarity) -> float:
     usable = overlap(blurry.shape, similarity)
     if np.count_nonzero(usable) < 64:
         return -1.0
-    a, b = (_band(picture.mean(axis=-1)) for picture in (blurry, warp(sharp, similarity)))
+    a, b = (_band(grey_plane(picture, _MEAN)) for picture in (blurry, warp(sharp, similarity)))
     a, b = a[usable] - a[usable].mean(), b[usable] - b[usable].mean()
     return float((a * b).sum() / math.sqrt(max(float((a * a).sum() * (b * b).sum()), 1e-20)))
 
@@ -148,7 +150,7 @@ def _estimate(blurry: Picture, sharp: Picture, similarity: Similarity, gain: Gai
     forth, back = flow.estimate_both(to_tensor(blurry), to_tensor(near))
     vectors = forth[0].numpy()
     round_trip = _round_trip(vectors, back[0].numpy())
-    texture = _texture(blurry.mean(axis=-1))
+    texture = _texture(grey_plane(blurry, _MEAN))
     usable = overlap(blurry.shape, similarity, margin=4)
     textured = usable & (texture > 0.05)
     weights = texture * usable / (1 + (round_trip / _CONSISTENT_PX) ** 2) + 1e-6

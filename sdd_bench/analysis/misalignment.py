@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.analysis.coarse import Coarse, align_by_flow, likeness, overlap, shrink, warp
 from sdd_bench.analysis.options import AnalyzeOptions
-from sdd_bench.analysis.photometric import CLIPPED, Gain, exposure_gain
+from sdd_bench.analysis.photometric import Gain, exposure_gain, saturated
 from sdd_bench.errors import ImageError
 from sdd_bench.flow.direct import DirectFit, register
 from sdd_bench.flow.estimator import FlowEstimator
@@ -153,8 +153,7 @@ def _refine(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coar
 
 
 def _clipped(light: NDArray[np.float32]) -> NDArray[np.uint8]:
-    mask = (light.max(axis=-1) >= CLIPPED).astype(np.uint8)
-    return np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8)))
+    return np.asarray(cv2.dilate(saturated(light).astype(np.uint8), np.ones((5, 5), np.uint8)))
 
 
 def _is_better(

@@ -32,8 +32,15 @@ Write = Callable[..., Path]
 SMALL = PrepareOptions(resize="none", patch=32, overlap=0.5, pairs_per_shard=2)
 
 
-def _bytes(out: Path) -> dict[str, bytes]:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+def _files(out: Path) -> dict[str, str]:
+    """Every file by name, as text where it is text and else as its hash, so that a difference can be read."""
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    return {path.relative_to(out).as_posix(): _content(path) for path in files}
+
+
+def _content(path: Path) -> str:
+    content = path.read_bytes()
+    return content.decode() if path.suffix in (".csv", ".json") else hashlib.sha256(content).hexdigest()
 
 
 def _read(path: Path) -> np.ndarray:
@@ -68,7 +75,7 @@ def test_a_prepared_set_holds_the_chosen_patches_of_every_pair(captures: Path, t
 def test_the_manifest_lists_every_file_with_its_hash_and_no_place_or_date(captures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     prepare(captures, out, SMALL)
-    files = _bytes(out)
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     manifest = read_manifest(out)
     listed = {record.name: (record.n_bytes, record.sha256) for record in manifest.files}
     for name, content in files.items():
@@ -193,14 +200,14 @@ def test_a_set_of_failures_alone_still_says_why(tmp_path: Path) -> None:
         (root / "train" / side / "a.png").write_bytes(b"junk")
     report = prepare(root, tmp_path / "out", SMALL)
     assert (report.n_pairs, len(report.problems)) == (0, 1)
-    assert sorted(_bytes(tmp_path / "out")) == ["croissant.json", "dataset.json", "pairs.csv"]
+    assert sorted(_files(tmp_path / "out")) == ["croissant.json", "dataset.json", "pairs.csv"]
 
 
 def test_two_processes_write_the_same_bytes_as_one(captures: Path, tmp_path: Path) -> None:
     options = dataclasses.replace(SMALL, pairs_per_shard=1)
     prepare(captures, tmp_path / "one", options, jobs=1)
     prepare(captures, tmp_path / "two", options, jobs=2)
-    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+    assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
 def test_two_dask_workers_write_the_same_bytes(captures: Path, tmp_path: Path) -> None:
@@ -211,7 +218,7 @@ def test_two_dask_workers_write_the_same_bytes(captures: Path, tmp_path: Path) -
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         prepare(captures, tmp_path / "dask", options, dask=cluster.scheduler_address)
-    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "dask")
+    assert _files(tmp_path / "one") == _files(tmp_path / "dask")
 
 
 def _command(captures: Path, out: Path, *more: str) -> list[str]:
@@ -244,7 +251,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, write
     kept = {path: path.stat().st_mtime_ns for path in out.glob("train-*.h5")}
     first = min(kept)
     prepare(root, out, options, jobs=int(jobs))
-    assert _bytes(out) == _bytes(tmp_path / "undisturbed")
+    assert _files(out) == _files(tmp_path / "undisturbed")
     assert first.stat().st_mtime_ns == kept[first]
 
 
@@ -299,7 +306,7 @@ def test_a_run_that_was_begun_refuses_other_options_and_changed_pictures(capture
     assert [progress.done for progress in done] == [3, 4, 5]
     assert done[-1].total == 5
     prepare(captures, tmp_path / "undisturbed", options)
-    assert _bytes(out) == _bytes(tmp_path / "undisturbed")
+    assert _files(out) == _files(tmp_path / "undisturbed")
 
 
 def test_a_run_that_finished_nothing_gives_way_to_other_options(captures: Path, tmp_path: Path) -> None:
@@ -311,7 +318,7 @@ def test_a_run_that_finished_nothing_gives_way_to_other_options(captures: Path, 
         (out / left).write_bytes(b"left behind")
     prepare(captures, out, SMALL)
     prepare(captures, tmp_path / "undisturbed", SMALL)
-    assert _bytes(out) == _bytes(tmp_path / "undisturbed")
+    assert _files(out) == _files(tmp_path / "undisturbed")
 
 
 def test_a_second_run_at_the_same_time_is_refused(captures: Path, tmp_path: Path) -> None:
@@ -330,7 +337,7 @@ def test_where_the_source_stands_and_how_it_is_named_changes_nothing(
     shutil.copytree(captures, tmp_path / "elsewhere/captures")
     monkeypatch.chdir(tmp_path / "elsewhere")
     prepare(Path("captures"), Path("two"), SMALL)
-    assert _bytes(tmp_path / "one") == _bytes(Path("two"))
+    assert _files(tmp_path / "one") == _files(Path("two"))
 
 
 def test_a_folder_with_other_things_is_refused(captures: Path, tmp_path: Path) -> None:
@@ -374,7 +381,7 @@ def test_a_full_disk_is_an_error_that_keeps_what_was_finished(tmp_path: Path, wr
     options = dataclasses.replace(SMALL, pairs_per_shard=1)
     prepare(root, out, options)
     prepare(root, tmp_path / "undisturbed", options)
-    assert _bytes(out) == _bytes(tmp_path / "undisturbed")
+    assert _files(out) == _files(tmp_path / "undisturbed")
 
 
 def test_real_captures_by_csv_keep_their_exif(data_root: Path, tmp_path: Path) -> None:
