@@ -144,9 +144,10 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         batch=arguments.batch,
         epochs=epochs,
         stage_one_epochs=max(1, round(0.15 * epochs)),
-        halve_every=max(1, round(0.6 * epochs)),
+        halve_every=max(1, round(0.3 * epochs)),
         learning_rate=arguments.learning_rate,
         reblur_width=arguments.width,
+        flips=False,  # flips and turns would give B a mean shift of zero
         val_share=0,
         validate_every=epochs,
         checkpoint_every=50,
@@ -273,7 +274,7 @@ def main() -> None:
     parser.add_argument("--sets", default="A,B,C")
     parser.add_argument("--methods", default="oracle,vanilla,jdrl")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=360)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--width", type=int, default=16)

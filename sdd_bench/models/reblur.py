@@ -93,11 +93,19 @@ class ReblurNetwork(nn.Module):
         levels: m, the number of blur levels; 8 in the paper, the largest kernel is 2m - 1 pixels wide.
         kernels: The paper's isotropic kernels or one of the two ablations.
         width: Channels of the two prediction networks.
+        recompute: Compute their activations again in the backward pass in place of keeping them.
     """
 
-    def __init__(self, levels: int = 8, *, kernels: ReblurKernels = ReblurKernels.ISOTROPIC, width: int = 64) -> None:
+    def __init__(
+        self,
+        levels: int = 8,
+        *,
+        kernels: ReblurKernels = ReblurKernels.ISOTROPIC,
+        width: int = 64,
+        recompute: bool = False,
+    ) -> None:
         super().__init__()
-        self.levels, self.kernels = levels, kernels
+        self.levels, self.kernels, self.recompute = levels, kernels, recompute
         self._free_sides = [2 * i - 1 for i in range(2, levels + 1)]
         outputs = {
             ReblurKernels.ISOTROPIC: sum(range(2, levels + 1)),
@@ -122,10 +130,10 @@ class ReblurNetwork(nn.Module):
         Returns:
             Reblurred, :math:`(N, 3, H, W)`, float32.
         """
-        seeds = self.kpn(deblurred, blurry)
+        seeds = self._predict(self.kpn, deblurred, blurry)
         if self.kernels is ReblurKernels.SINGLE:
             return self._single(deblurred, seeds)
-        logits = self.kernel_map_gene(deblurred, blurry).float()
+        logits = self._predict(self.kernel_map_gene, deblurred, blurry).float()
         weights = (logits - logits.amax(1, keepdim=True).detach()).clamp(min=SMALLEST_LOGIT).softmax(1)
         if self.kernels is ReblurKernels.ISOTROPIC:
             return isotropic_reblur(deblurred, seeds, weights)
@@ -134,6 +142,13 @@ class ReblurNetwork(nn.Module):
         for level, logits in enumerate(kernels, start=1):
             reblurred = reblurred + weights[:, level : level + 1] * free_reblur(deblurred, logits)
         return reblurred
+
+    def _predict(self, network: PredictionNetwork, deblurred: Tensor, blurry: Tensor) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            maps: Tensor = checkpoint(network, deblurred, blurry, use_reentrant=False, preserve_rng_state=False)
+        else:
+            maps = network(deblurred, blurry)
+        return maps
 
     def _single(self, deblurred: Tensor, seeds: Tensor) -> Tensor:
         """Only the largest kernel: the smaller sizes' seeds are absent and get weight 0."""

@@ -8,6 +8,8 @@ after dropout. Parameters are named as in the released checkpoints.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,20 +26,40 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class _Upsample(nn.Module):
-    """Nearest x2, then zeros such that a convolution of side ``kernel`` keeps the size."""
+class UpConv(nn.Conv2d):
+    r"""Nearest x2, zeros such that the size is kept, a convolution of side k (2 or 3): computed on the small picture.
 
-    def __init__(self, kernel: int) -> None:
-        super().__init__()
+    Output pixel :math:`2i + a` sees only the small pixels :math:`i + a - 1` and :math:`i + a`, so each of the four
+    phases (a, b) is a 2x2 convolution whose taps are sums of the k taps: less than half the products of k = 3, and the
+    upsampled picture is never made.
+    """
+
+    _taps: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel)
         before = (kernel - 1) // 2
-        self.padding = [before, kernel - 1 - before] * 2
+        taps = torch.zeros(2, 2, kernel)
+        for phase in range(2):
+            for tap in range(kernel):
+                taps[phase, (phase - before + tap) // 2 - phase + 1, tap] = 1
+        self.register_buffer("_taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), self.padding)
+        """:math:`(N, C, H, W)` to :math:`(N, C', 2H, 2W)`."""
+        weight = torch.einsum("apt,bqu,oitu->aboipq", self._taps, self._taps, self.weight)
+        bias = None if self.bias is None else self.bias.repeat(4)
+        height, width = x.shape[2:]
+        phases = F.conv2d(x, weight.flatten(0, 2), bias, padding=1).permute(0, 2, 3, 1)
+        rows = []
+        for a, both in enumerate(phases.chunk(2, dim=3)):
+            even, odd = both[:, a : a + height].chunk(2, dim=3)
+            rows.append(torch.stack((even[:, :, :width], odd[:, :, 1:]), dim=3).flatten(2, 3))
+        return torch.stack(rows, dim=2).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 def _up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(_Upsample(kernel), nn.Conv2d(inputs, outputs, kernel))
+    return nn.Sequential(OrderedDict({"1": UpConv(inputs, outputs, kernel)}))
 
 
 class UNet(nn.Module):

@@ -32,7 +32,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "reblur_init": "xavier",
     },
 }
-_NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file")
+_NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file", "recompute")
 """Options that change no weight; a run may go on with others."""
 
 
@@ -112,6 +112,8 @@ class TrainConfig:
     accelerator: str = "auto"
     channels_last: bool = True
     compile: bool = False
+    recompute: bool = False
+    """Compute the reblurring network's activations again in the backward pass: less memory, a few per cent slower."""
     workers: int = 0
     """Processes that read patches."""
     seed: int = 0

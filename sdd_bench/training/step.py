@@ -79,7 +79,9 @@ def build_networks(config: TrainConfig) -> JointNetworks:
     reblur = None
     deblur = config.spec.build()
     if config.has_reblur:
-        reblur = ReblurNetwork(config.levels, kernels=config.kernels, width=config.reblur_width)
+        reblur = ReblurNetwork(
+            config.levels, kernels=config.kernels, width=config.reblur_width, recompute=config.recompute
+        )
         if config.reblur_init == "xavier":
             for module in reblur.modules():
                 if isinstance(module, nn.Conv2d):

@@ -43,6 +43,17 @@ def test_every_form_keeps_size_and_passes_gradients_to_both_networks_and_the_pic
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
 
 
+def test_recomputing_changes_no_gradient() -> None:
+    pictures = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    gradients = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network = ReblurNetwork(width=8, recompute=recompute)
+        network(*pictures).square().sum().backward()
+        gradients.append([p.grad for p in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
 def test_the_single_kernel_is_the_largest_of_the_isotropic_ones() -> None:
     torch.manual_seed(0)
     network = ReblurNetwork(kernels=ReblurKernels.SINGLE, width=8)

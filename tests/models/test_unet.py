@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from formula_weights import fill_by_formula
+from torch.nn import functional as F
 
-from sdd_bench.models.unet import UNet
+from sdd_bench.models.unet import UNet, UpConv
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -53,3 +54,18 @@ def test_dropout_acts_in_training_only() -> None:
         assert not torch.equal(network(picture), network(picture))
         network.eval()
         assert torch.equal(network(picture), network(picture))
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_an_up_convolution_is_upsampling_then_a_convolution(kernel: int) -> None:
+    torch.manual_seed(0)
+    module = UpConv(3, 4, kernel).double()
+    small = torch.rand(2, 3, 5, 7, dtype=torch.float64, requires_grad=True)
+    before = (kernel - 1) // 2
+    large = F.pad(F.interpolate(small, scale_factor=2, mode="nearest"), [before, kernel - 1 - before] * 2)
+    expected = F.conv2d(large, module.weight, module.bias)
+    given = torch.randn_like(expected)
+    found = module(small)
+    torch.testing.assert_close(found, expected)
+    inputs = (small, module.weight, module.bias)
+    torch.testing.assert_close(torch.autograd.grad(found, inputs, given), torch.autograd.grad(expected, inputs, given))

@@ -203,9 +203,9 @@ def table_on(what: str, n_pairs: int, width: int, methods: dict[str, Callable]) 
 def on_homography(root: Path, method: Callable[[np.ndarray, np.ndarray], Misalignment]) -> None:
     """Against the least-squares similarity of the published homographies."""
     print(
-        "\nhomography 1 -> n: mean error over the picture, px (ours, SIFT + RANSAC); how alike the pictures are, aligned by"
+        "\nhomography 1 -> n: mean error over the picture, px (ours, SIFT + RANSAC); mean correlation of small blocks"
     )
-    print("our similarity and by the published homography itself (mean correlation of blocks of 64 px)")
+    print("when aligned by our similarity and by the published homography itself: where the latter is less, it is off")
     for number in range(2, 7):
         a, b = read_pair(root / "homography/img1.png", root / f"homography/img{number}.png")
         storage = cv2.FileStorage(str(root / f"homography/H1to{number}p.xml"), cv2.FILE_STORAGE_READ)
