@@ -125,7 +125,8 @@ def run(
 
 def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
     error = future.exception()
-    if isinstance(error, BrokenProcessPool):
+    # Dask's own error is known by its name, so that Dask need not be there.
+    if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
         names = ", ".join(str(task)[:80] for task in under_way)
         raise SddBenchError(
             f"a worker process died (killed, or out of memory) while these were under way: {names}. "

@@ -82,6 +82,19 @@ def test_a_dask_cluster_on_loopback_gives_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_dead_dask_worker_is_an_error_that_names_its_task() -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        open_executor(dask=cluster.scheduler_address) as executor,
+        pytest.raises(SddBenchError, match=r"worker process died.*under way: 1"),
+    ):
+        list(run(executor, _die, [1], window=1))
+
+
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_an_error_rather_than_a_wait() -> None:
     distributed = pytest.importorskip("distributed")
     with (

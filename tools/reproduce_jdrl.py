@@ -146,6 +146,7 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         stage_one_epochs=max(1, round(0.15 * epochs)),
         halve_every=max(1, round(0.3 * epochs)),
         learning_rate=arguments.learning_rate,
+        warm_up=40,
         reblur_width=arguments.width,
         flips=False,  # flips and turns would give B a mean shift of zero
         val_share=0,

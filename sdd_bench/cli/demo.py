@@ -82,6 +82,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
         epochs=10,
         stage_one_epochs=8,
         learning_rate=1e-3,
+        warm_up=20,
         val_patches=8,
     )
     run = out / "training"

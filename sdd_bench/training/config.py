@@ -70,6 +70,8 @@ class TrainConfig:
     stage_one_loss: Literal["full", "warped"] = "full"
     """``warped``: Charbonnier against the warped sharp picture alone."""
     learning_rate: float = 2e-5
+    warm_up: int = 0
+    """Steps over which the learning rate rises from zero; a large one kills a narrow network without."""
     halve_every: int = 60
     """Epochs after which the learning rate is halved."""
     reblur_epochs: int = 0
@@ -133,7 +135,7 @@ class TrainConfig:
         positive = ("crop", "batch", "accumulate", "halve_every", "levels", "reblur_width", "validate_every")
         for name in (*positive, "checkpoint_every", "keep", "log_every", "val_patches"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
-        for name in ("epochs", "stage_one_epochs", "reblur_epochs", "workers", "seed", "alpha"):
+        for name in ("epochs", "stage_one_epochs", "reblur_epochs", "warm_up", "workers", "seed", "alpha"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("val_share", 0 <= self.val_share < 1, "0 up to, but not, 1")
         self._check("epochs", self.epochs + self.reblur_epochs >= 1, "1 or more")

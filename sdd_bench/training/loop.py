@@ -242,11 +242,11 @@ class _Training:
         while self.standing.step < self.n_steps:
             epoch, within = divmod(self.standing.step, per_epoch)
             self.networks.train()
-            stage, rate = stage_of(self.config, epoch), learning_rate_of(self.config, epoch)
-            for group in self._adam.param_groups:
-                group["lr"] = rate
+            stage = stage_of(self.config, epoch)
             loader = self._read(epoch, within, with_flow=stage is Stage.FIRST)
             for _ in range(within, per_epoch):
+                for group in self._adam.param_groups:
+                    group["lr"] = learning_rate_of(self.config, epoch, self.standing.step)
                 terms, batch = self._step(stage, loader)
                 self._after_step(epoch, stage, terms, batch)
                 if self.standing.step % per_epoch and self._must_stop():
@@ -303,7 +303,7 @@ class _Training:
     def _after_step(self, epoch: int, stage: Stage, terms: StepTerms, batch: dict[str, Tensor]) -> None:
         step, config = self.standing.step, self.config
         if self.curves is not None and step % config.log_every == 0:
-            self.curves.step(step, terms, learning_rate_of(config, epoch))
+            self.curves.step(step, terms, learning_rate_of(config, epoch, step - 1))
             if step % (50 * config.log_every) == 0:
                 self.curves.pictures(step, batch, terms)
         if self._on_progress is not None and self.fabric.is_global_zero:

@@ -96,11 +96,12 @@ def stage_of(config: TrainConfig, epoch: int) -> Stage:
     return Stage.FIRST if epoch < config.reblur_epochs + config.stage_one_epochs else Stage.SECOND
 
 
-def learning_rate_of(config: TrainConfig, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0."""
+def learning_rate_of(config: TrainConfig, epoch: int, step: int) -> float:
+    """The learning rate of a step of an epoch, both counted from 0; steps from the first epoch on."""
+    rising = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
     if epoch < config.reblur_epochs:
-        return config.reblur_learning_rate or config.learning_rate
-    return config.learning_rate * 0.5 ** ((epoch - config.reblur_epochs) // config.halve_every)
+        return rising * (config.reblur_learning_rate or config.learning_rate)
+    return rising * config.learning_rate * 0.5 ** ((epoch - config.reblur_epochs) // config.halve_every)
 
 
 def compute_terms(

@@ -142,4 +142,6 @@ def test_stages_and_rates_follow_the_epochs() -> None:
         Stage.FIRST,
         Stage.SECOND,
     ]
-    assert [learning_rate_of(config, epoch) for epoch in (0, 2, 61, 62)] == [1e-3, 2e-5, 2e-5, 1e-5]
+    assert [learning_rate_of(config, epoch, 0) for epoch in (0, 2, 61, 62)] == [1e-3, 2e-5, 2e-5, 1e-5]
+    warm = TrainConfig(warm_up=4, learning_rate=1.0)
+    assert [learning_rate_of(warm, 0, step) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
