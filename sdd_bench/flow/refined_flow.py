@@ -5,6 +5,7 @@
    resolution only has to find what is left.
 3. Of both flows, place by place, the one that explains the reference better.
 4. Blur-equalised Lucas-Kanade steps at half and at full resolution, each kept where it explains more.
+5. A flow below a pixel, before and after these steps, only where it explains more than no motion at all.
 
 What each part brings is in the card of the weights, beside them.
 """
@@ -19,7 +20,7 @@ from sdd_bench.flow.refinement import choose, refine
 from sdd_bench.flow.registration import compose_flow, displacement_rms, fit_similarity, similarity_flow
 from sdd_bench.flow.warp import backwarp
 
-_REFINEMENT = "lucas-kanade 1"
+_REFINEMENT = "lucas-kanade 2"
 """Part of the signature: changes when the refinement does."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
@@ -81,10 +82,17 @@ class RefinedFlow:
     def _refined(self, reference: Tensor, moving: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
         scale = self.network.working_scale(*reference.shape[2:])
         flow = choose(reference, moving, [fine, coarse], scale=4 * scale, window=3, margin=1.1)
-        if float(flow.square().sum(1).mean().sqrt()) < _NEARLY_STILL_PX * scale:
-            flow = choose(reference, moving, [torch.zeros_like(flow), flow], scale=2 * scale, window=4)
+        flow = self._or_still(reference, moving, flow)
         half = refine(reference, moving, flow, scale=2 * scale, window=3)
         flow = choose(reference, moving, [half, flow], scale=4 * scale, window=3)
         full = refine(reference, moving, flow, scale=scale, window=2)
         full = refine(reference, moving, full, scale=scale, window=1.25, steps=2)
-        return choose(reference, moving, [full, flow], scale=2 * scale, window=4, margin=1.3)
+        flow = choose(reference, moving, [full, flow], scale=2 * scale, window=4, margin=1.3)
+        return self._or_still(reference, moving, flow)
+
+    def _or_still(self, reference: Tensor, moving: Tensor, flow: Tensor) -> Tensor:
+        """A small flow, but where no motion at all explains the reference as well."""
+        scale = self.network.working_scale(*reference.shape[2:])
+        if float(flow.square().sum(1).mean().sqrt()) >= _NEARLY_STILL_PX * scale:
+            return flow
+        return choose(reference, moving, [torch.zeros_like(flow), flow], scale=2 * scale, window=4)

@@ -314,7 +314,7 @@ def main() -> None:
     methods: dict[str, Callable] = {f"analyze ({arguments.flow})": method, "analyze (dis)": ours("dis")}
     if not arguments.ours_only:
         methods |= _OTHERS
-    for what in arguments.rows.split(","):
+    for what in filter(None, arguments.rows.split(",")):
         table_on(what, arguments.pairs, arguments.width, methods)
     if arguments.data is not None:
         on_homography(arguments.data, method)
