@@ -96,8 +96,15 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
         network, pictures_of(prepared), out / "predictions" / "jdrl-tiny", on_progress=step("predict: that network")
     )
 
+    predict(
+        load_network(weights.path("unet-small-jdrl")),
+        pictures_of(prepared),
+        out / "predictions" / "unet-small-jdrl",
+        on_progress=step("predict: the network that comes with the package"),
+    )
+
     runs = []
-    for method in ("unsharp-mask", "jdrl-tiny"):
+    for method in ("unsharp-mask", "jdrl-tiny", "unet-small-jdrl"):
         predictions = out / "predictions" / method
         on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
         runs.append(evaluate(dataset, predictions, out / "runs" / method, on_progress=on_progress).run)

@@ -16,7 +16,9 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", type=_PATH)
 @click.option(
-    "--checkpoint", required=True, type=_PATH, help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run."
+    "--checkpoint",
+    type=_PATH,
+    help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the bundled small U-Net]",
 )
 @click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: what it says]")
 @click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage of a U-Net.")
@@ -37,7 +39,7 @@ _PATH = click.Path(path_type=Path)
 @handle_errors
 def command(
     data: Path,
-    checkpoint: Path,
+    checkpoint: Path | None,
     model: str | None,
     width: int | None,
     bgr: bool | None,
@@ -54,10 +56,15 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
     are listed.
     """
+    from sdd_bench import weights
     from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
     from sdd_bench.models.factory import ModelSpec, load_network
 
-    if checkpoint.is_dir():
+    if checkpoint is None:
+        if model is not None:
+            raise click.UsageError("--model needs --checkpoint.")
+        checkpoint = weights.path("unet-small-jdrl")
+    elif checkpoint.is_dir():
         checkpoint = checkpoint / "model.safetensors"
     if model is None and (width, bgr) != (None, None):
         raise click.UsageError("--width and --bgr need --model.")

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from sdd_bench import weights
 from sdd_bench.cli.main import main
 from sdd_bench.models.factory import METADATA_KEY, ModelSpec, facts_of
 
@@ -55,3 +56,18 @@ def test_a_damaged_picture_gives_status_1_and_wrong_options_2(tmp_path: Path, ch
     assert CliRunner().invoke(main, [*arguments, "--width", "3"]).exit_code == 2
     assert CliRunner().invoke(main, [*arguments, "--model", "nothing"]).exit_code == 2
     assert CliRunner().invoke(main, [*arguments[:-1], str(tmp_path / "absent.pt2")]).exit_code == 2
+
+
+def test_without_a_checkpoint_the_network_of_the_package_deblurs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sharp = cv2.resize(rng.random((24, 32, 3)), (256, 192), interpolation=cv2.INTER_NEAREST)
+    disk = np.hypot(*np.mgrid[-3:4, -3:4]) <= 3.2
+    blurry = cv2.filter2D(sharp, -1, disk / disk.sum())
+    assert cv2.imwrite(str(tmp_path / "x.png"), (255 * blurry).round().astype(np.uint8))
+    result = CliRunner().invoke(main, ["predict", str(tmp_path / "x.png"), "-o", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["model"], told["sha256"]) == ("unet-small", weights.sha256("unet-small-jdrl"))
+    made = cv2.imread(str(tmp_path / "out" / "x.png")) / 255
+    assert np.abs(made - sharp).mean() < 0.9 * np.abs(blurry - sharp).mean()
+    assert CliRunner().invoke(main, ["predict", str(tmp_path / "x.png"), "--model", "unet"]).exit_code == 2

@@ -1,0 +1,49 @@
+"""Make a trained deblurring network the one that comes with the package: fp16, for ``sdd-bench predict``.
+
+    python tools/reproduce_jdrl.py --out runs/bundle --sets A --methods jdrl --seeds 0 --steps 1440
+    python tools/bundle_model.py runs/bundle/A/jdrl-0/run/model.safetensors --pictures runs/bundle/A/captures/test/blur
+
+Prints what the table in ``sdd_bench/weights/store.py`` and the card beside the file have to say.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from sdd_bench import weights
+from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
+from sdd_bench.files import sealed, sha256_of
+from sdd_bench.images.io import read_photograph, to_float
+from sdd_bench.metrics.psnr import psnr
+from sdd_bench.models.factory import load_network
+
+
+def main() -> None:
+    """Write the file, and say what half precision costs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path, help="model.safetensors of a run")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder of blurry pictures")
+    parser.add_argument("--name", default="unet-small-jdrl", help="in the table of weights")
+    arguments = parser.parse_args()
+    target = weights.place(arguments.name)
+    with safe_open(arguments.checkpoint, framework="pt") as file:
+        halves = {name: file.get_tensor(name).half() for name in file.keys()}  # noqa: SIM118 (not a dictionary)
+        metadata = file.metadata()
+    with sealed(target) as partial:
+        save_file(halves, partial, metadata=metadata)
+    print(f"{target.name}: {target.stat().st_size} bytes, sha256 {sha256_of(target)}, {metadata}")
+    pictures = pictures_of(arguments.pictures)
+    made = []
+    for file in (arguments.checkpoint, target):
+        folder = arguments.checkpoint.parent / f"bundled-{len(made)}"
+        predict(load_network(file), pictures, folder, PredictOptions(bit_depth="16"))
+        made.append([to_float(read_photograph(path).pixels) for path in sorted(folder.glob("*.png"))])
+    print(f"fp16 against float32: at least {min(psnr(a, b) for a, b in zip(*made, strict=True)):.1f} dB")
+
+
+if __name__ == "__main__":
+    main()

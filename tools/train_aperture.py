@@ -1,0 +1,114 @@
+"""A short training on real aperture pairs (VABD and EBB): input, vanilla and JDRL side by side, on a page.
+
+    python tools/train_aperture.py --data DIR --work runs/aperture
+
+The last scene of each set is the test split, the others are trained on: eight pairs, at half size. That is far too
+little for a good network; it shows what each way of training makes of pairs that do not lie on one another and are not
+exposed alike. The photographs stay in ``--work``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from evaluate_aperture import copy_pairs, lines, write_predictions
+
+from sdd_bench.data.ingest import prepare
+from sdd_bench.data.layouts import open_dataset
+from sdd_bench.data.options import PrepareOptions
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.predict import pictures_of, predict
+from sdd_bench.evaluation.run import evaluate
+from sdd_bench.leaderboard.add import add
+from sdd_bench.leaderboard.page import render_site
+from sdd_bench.leaderboard.pictures import PictureSource
+from sdd_bench.models.factory import load_network
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.loop import train
+from sdd_bench.types import Progress
+
+METHODS: dict[str, dict[str, Any]] = {"vanilla": {"vanilla": True}, "jdrl": {}}
+
+
+def one_table(data: Path, work: Path) -> Path:
+    """A CSV of both sets, the last scene of each in the test split."""
+    rows = []
+    for name, path in copy_pairs(data, work).items():
+        with open(path, encoding="utf-8", newline="") as file:
+            pairs = list(csv.DictReader(file))
+        last = max(pair["scene"] for pair in pairs)
+        for pair in pairs:
+            split = "test" if pair["scene"] == last else "train"
+            rows.append((f"{name}/{pair['blurry']}", f"{name}/{pair['sharp']}", f"{name} {pair['scene']}", split))
+    table = work / "captures" / "pairs.csv"
+    with open(table, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("blurry", "sharp", "scene", "split"), *rows])
+    return table
+
+
+def main() -> None:
+    """Train, score, print the table, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds aperture/")
+    parser.add_argument("--work", type=Path, required=True, help="folder to keep; outside version control")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    work = arguments.work
+    table = one_table(arguments.data, work)
+    prepared, predictions = work / "prepared", work / "predictions"
+    options = PrepareOptions(resize="0.5", resize_test=True, patch=192, overlap=0.5, drop=0.3)
+    summary = prepare(table.parent, prepared, options, pairs_csv=table)
+    print(f"{summary.n_pairs} pairs, {summary.n_patches} patches", flush=True)
+    write_predictions(prepared, predictions / "input", lambda picture: picture)
+    for method, ablation in METHODS.items():
+        config = TrainConfig(
+            model="unet-small",
+            reblur_width=16,
+            crop=128,
+            batch=4,
+            epochs=arguments.epochs,
+            stage_one_epochs=1,
+            learning_rate=1e-3,
+            halve_every=max(1, arguments.epochs // 3),
+            warm_up=40,
+            val_share=0,
+            accelerator="cpu",
+            **ablation,
+        )
+        report = train(prepared, work / "training" / method, config, resume=True, on_progress=_tell)
+        if report.model is None:
+            raise SystemExit(f"{method}: stopped at step {report.step}; run again to go on.")
+        predict(load_network(report.model), pictures_of(prepared), predictions / method)
+    printed, runs = [], []
+    leaderboards = work / "leaderboards"
+    shutil.rmtree(leaderboards, ignore_errors=True)
+    for method in ("input", *METHODS):
+        done = evaluate(
+            open_dataset(prepared),
+            predictions / method,
+            work / "runs" / method,
+            options=EvaluateOptions(flow="pwcnet-plain", save_flow=True, save_warped=True),
+        )
+        found = lines("aperture", done.summary)
+        printed += found if method == "input" else found[1:]
+        add(done.run, leaderboards, dataset="aperture", reference="tools/train_aperture.py")
+        runs.append(done.run)
+    sources = [PictureSource.open(run, prepared, predictions / run.name) for run in runs]
+    page = render_site(leaderboards, work / "page", sources=sources, title="aperture pairs")
+    print("\n".join([*printed, f"page: {page}"]))
+
+
+def _tell(progress: Progress) -> None:
+    if progress.done % 50 == 0 or progress.done == progress.total:
+        print(f"  {progress.done}/{progress.total} {progress.item}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
