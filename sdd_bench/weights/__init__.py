@@ -1,8 +1,8 @@
 """Network weights by name: where each file is, and that it is the right one.
 
 ``pwcnet`` and ``unet-small-jdrl`` come with the package. ``alexnet``, the backbone of LPIPS, is fetched once into the
-cache folder (``SDD_BENCH_CACHE``, else the user's cache folder). Every file has its sha256 in :data:`TABLE`, and none is
-handed out that does not have it.
+cache folder (``SDD_BENCH_CACHE``, else the user's cache folder). Every file has its sha256 in :data:`TABLE`, and none
+is handed out that does not have it.
 """
 
 from sdd_bench.weights.store import (
