@@ -1,6 +1,6 @@
 """Make a trained deblurring network the one that comes with the package: fp16, for ``sdd-bench predict``.
 
-    python tools/reproduce_jdrl.py --out runs/bundle --sets A --methods jdrl --seeds 0 --steps 1440
+    python tools/reproduce_jdrl.py --out runs/bundle --sets A --methods jdrl --seeds 0 --steps 1080
     python tools/bundle_model.py runs/bundle/A/jdrl-0/run/model.safetensors --pictures runs/bundle/A/captures/test/blur
 
 Prints what the table in ``sdd_bench/weights/store.py`` and the card beside the file have to say.
@@ -14,12 +14,12 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from sdd_bench import weights
 from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
 from sdd_bench.files import sealed, sha256_of
 from sdd_bench.images.io import read_photograph, to_float
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.models.factory import load_network
+from sdd_bench.weights import store
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of blurry pictures")
     parser.add_argument("--name", default="unet-small-jdrl", help="in the table of weights")
     arguments = parser.parse_args()
-    target = weights.place(arguments.name)
+    target = store.place(arguments.name)
     with safe_open(arguments.checkpoint, framework="pt") as file:
         halves = {name: file.get_tensor(name).half() for name in file.keys()}  # noqa: SIM118 (not a dictionary)
         metadata = file.metadata()

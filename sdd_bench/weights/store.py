@@ -44,6 +44,15 @@ TABLE: Mapping[str, Weight] = {
             bundled=True,
         ),
         Weight(
+            name="unet-small-jdrl",
+            purpose="deblurring, as an example",
+            licence="Apache-2.0",
+            sha256="dd995085ae5bf3d4fabd4a2d110a8472390184915520618de6924378ddc9d5b3",
+            n_bytes=4_322_366,
+            file="models/weights/unet-small-jdrl.safetensors",
+            bundled=True,
+        ),
+        Weight(
             name="alexnet",
             purpose="LPIPS backbone",
             licence="BSD-3-Clause (torchvision); trained on ImageNet",

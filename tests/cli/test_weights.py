@@ -56,7 +56,7 @@ def test_fetch_from_a_file_that_is_none_leaves_with_2(cache: Path) -> None:
 def test_fetch_of_an_unknown_name_lists_the_known(cache: Path) -> None:
     result = _run("fetch", "vgg")
     assert result.exit_code == 2
-    assert "known: pwcnet, alexnet" in result.stderr
+    assert "known: pwcnet, unet-small-jdrl, alexnet" in result.stderr
 
 
 def test_fetch_from_one_file_takes_one_name(cache: Path) -> None:

@@ -73,7 +73,7 @@ def test_damaged_weights_are_named(cache: Path) -> None:
 
 
 def test_unknown_weights_list_the_known() -> None:
-    with pytest.raises(WeightsError, match="'vgg': unknown; known: pwcnet, alexnet"):
+    with pytest.raises(WeightsError, match="'vgg': unknown; known: pwcnet, unet-small-jdrl, alexnet"):
         weights.path("vgg")
 
 
