@@ -76,7 +76,7 @@ def free_reblur(image: Tensor, logits: Tensor) -> Tensor:
     padded = F.pad(image.float(), [side // 2] * 4).contiguous()
 
     def strip(rows: Tensor, logits: Tensor) -> Tensor:
-        blurred: Tensor = _BlurByMaps.apply(rows, logits.float().abs().contiguous().softmax(1))
+        blurred: Tensor = _BlurByMaps.apply(rows, _shares(logits.float().abs().contiguous()))
         return blurred
 
     strips = []
@@ -85,6 +85,11 @@ def free_reblur(image: Tensor, logits: Tensor) -> Tensor:
         rows = padded[:, :, y : y + part.shape[2] + side - 1]
         strips.append(checkpoint(strip, rows, part, use_reentrant=False, preserve_rng_state=False))
     return torch.cat(strips, dim=2)
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Softmax over channels, without the subnormal numbers that make a processor crawl."""
+    return (logits - logits.amax(1, keepdim=True).detach()).clamp(min=SMALLEST_LOGIT).softmax(1)
 
 
 class _BlurByMaps(torch.autograd.Function):
@@ -166,8 +171,7 @@ class ReblurNetwork(nn.Module):
         seeds = self._predict(self.kpn, deblurred, blurry)
         if self.kernels is ReblurKernels.SINGLE:
             return self._single(deblurred, seeds)
-        logits = self._predict(self.kernel_map_gene, deblurred, blurry).float()
-        weights = (logits - logits.amax(1, keepdim=True).detach()).clamp(min=SMALLEST_LOGIT).softmax(1)
+        weights = _shares(self._predict(self.kernel_map_gene, deblurred, blurry).float())
         if self.kernels is ReblurKernels.ISOTROPIC:
             return isotropic_reblur(deblurred, seeds, weights)
         reblurred = weights[:, :1] * deblurred
