@@ -104,6 +104,9 @@ def train(
         ShardError: The patches or their flow are damaged.
     """
     config = config or TrainConfig()
+    # Gradients near zero become subnormal numbers, with which a processor takes many times as long. Threads that torch
+    # starts after this inherit it.
+    torch.set_flush_denormal(True)
     fabric = make_fabric(config)
     if fabric.is_global_zero:
         claim_run(run, data, config, resume=resume)
