@@ -55,7 +55,7 @@ def rank(
     squares = (sums**2).sum(axis=1)
 
     def studentised(total: Array) -> Array:
-        left_over = np.maximum(squares - total**2 / n_units, 1e-12 * np.maximum(squares, 1e-300))
+        left_over = np.maximum(squares - total**2 / n_units, 1e-12 * np.maximum(squares, 1e-280))
         return np.abs(total) / np.sqrt(left_over)
 
     observed = studentised(sums.sum(axis=1))
