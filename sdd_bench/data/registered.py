@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sdd_bench.errors import ImageError, ManifestError
+from sdd_bench.files import spreadsheet_plain
 from sdd_bench.flow.tiles import sample, spline
 from sdd_bench.images.io import Photograph
 from sdd_bench.types import Similarity
@@ -44,7 +45,7 @@ def read_registrations(path: Path) -> tuple[Registration, ...]:
             rows = [row for row in csv.DictReader(file) if row["trusted"] == "1"]
         found = tuple(
             Registration(
-                row["pair_id"].removeprefix("'"),
+                spreadsheet_plain(row["pair_id"]),
                 int(row["width"]),
                 int(row["height"]),
                 *(float(row[name]) for name in ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")),
