@@ -157,7 +157,7 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         **METHODS[method],
     )
     print(f"{name} {method} {seed}: {epochs} epochs of {summary.n_patches} patches", flush=True)
-    report = train(prepared, cell / "run", config, resume=True, on_progress=_tell)
+    report = train(prepared, cell / "run", config, resume=True, on_progress=tell)
     assert report.finished, "stopped; run again to go on"
     assert report.model is not None
     predictions = cell / "predictions"
@@ -165,7 +165,8 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
     write_json(cell / "scores.json", score(captures, predictions, cell))
 
 
-def _tell(progress: Progress) -> None:
+def tell(progress: Progress) -> None:
+    """Print every fiftieth step."""
     if progress.done % 50 == 0 or progress.done == progress.total:
         print(f"  {progress.done}/{progress.total} {progress.item}", flush=True)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from evaluate_aperture import copy_pairs, lines, write_predictions
+from reproduce_jdrl import tell
 
 from sdd_bench.data.ingest import prepare
 from sdd_bench.data.layouts import open_dataset
@@ -30,7 +31,6 @@ from sdd_bench.leaderboard.pictures import PictureSource
 from sdd_bench.models.factory import load_network
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.loop import train
-from sdd_bench.types import Progress
 
 METHODS: dict[str, dict[str, Any]] = {"vanilla": {"vanilla": True}, "jdrl": {}}
 
@@ -82,7 +82,7 @@ def main() -> None:
             accelerator="cpu",
             **ablation,
         )
-        report = train(prepared, work / "training" / method, config, resume=True, on_progress=_tell)
+        report = train(prepared, work / "training" / method, config, resume=True, on_progress=tell)
         if report.model is None:
             raise SystemExit(f"{method}: stopped at step {report.step}; run again to go on.")
         predict(load_network(report.model), pictures_of(prepared), predictions / method)
@@ -103,11 +103,6 @@ def main() -> None:
     sources = [PictureSource.open(run, prepared, predictions / run.name) for run in runs]
     page = render_site(leaderboards, work / "page", sources=sources, title="aperture pairs")
     print("\n".join([*printed, f"page: {page}"]))
-
-
-def _tell(progress: Progress) -> None:
-    if progress.done % 50 == 0 or progress.done == progress.total:
-        print(f"  {progress.done}/{progress.total} {progress.item}", flush=True)
 
 
 if __name__ == "__main__":

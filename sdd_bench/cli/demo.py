@@ -47,8 +47,6 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     from sdd_bench.leaderboard.page import render_site
     from sdd_bench.leaderboard.pictures import PictureSource
     from sdd_bench.models.factory import load_network
-    from sdd_bench.training.config import TrainConfig
-    from sdd_bench.training.loop import train
 
     captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
     step("weights: LPIPS's AlexNet, from the cache or the package registry")
@@ -74,37 +72,16 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     step("predict: an unsharp mask, the simplest deblurring there is")
     for pair in dataset.pairs:
         _unsharp(pair, out / "predictions" / "unsharp-mask")
-    config = TrainConfig(
-        model="unet-small",
-        reblur_width=16,
-        crop=128,
-        batch=4,
-        epochs=10,
-        stage_one_epochs=8,
-        learning_rate=1e-3,
-        warm_up=20,
-        val_patches=8,
+    networks = (
+        ("jdrl-tiny", _train(prepared, out / "training", step), "predict: that network"),
+        ("unet-small-jdrl", weights.path("unet-small-jdrl"), "predict: the network that comes with the package"),
     )
-    run = out / "training"
-    trained = train(
-        prepared, run, config, resume=run.exists(), on_progress=step("train-jdrl: a small U-Net, for two minutes")
-    )
-    if trained.model is None:
-        raise SddBenchError(f"{run}: stopped at step {trained.step} of {trained.n_steps}; run the same command again.")
-    network = load_network(trained.model)
-    predict(
-        network, pictures_of(prepared), out / "predictions" / "jdrl-tiny", on_progress=step("predict: that network")
-    )
-
-    predict(
-        load_network(weights.path("unet-small-jdrl")),
-        pictures_of(prepared),
-        out / "predictions" / "unet-small-jdrl",
-        on_progress=step("predict: the network that comes with the package"),
-    )
+    pictures = pictures_of(prepared)
+    for method, checkpoint, name in networks:
+        predict(load_network(checkpoint), pictures, out / "predictions" / method, on_progress=step(name))
 
     runs = []
-    for method in ("unsharp-mask", "jdrl-tiny", "unet-small-jdrl"):
+    for method in ("unsharp-mask", *(method for method, _, _ in networks)):
         predictions = out / "predictions" / method
         on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
         runs.append(evaluate(dataset, predictions, out / "runs" / method, on_progress=on_progress).run)
@@ -117,6 +94,29 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
         on_progress=step("leaderboard: a page to look at"),
     )
     return DemoReport(measured.out / "analysis.html", tuple(runs), leaderboards / "demo.csv", page)
+
+
+def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress]) -> Path:
+    """The network of a short training."""
+    from sdd_bench.training.config import TrainConfig
+    from sdd_bench.training.loop import train
+
+    config = TrainConfig(
+        model="unet-small",
+        reblur_width=16,
+        crop=128,
+        batch=4,
+        epochs=10,
+        stage_one_epochs=8,
+        learning_rate=1e-3,
+        warm_up=20,
+        val_patches=8,
+    )
+    on_progress = step("train-jdrl: a small U-Net, for two minutes")
+    trained = train(prepared, run, config, resume=run.exists(), on_progress=on_progress)
+    if trained.model is None:
+        raise SddBenchError(f"{run}: stopped at step {trained.step} of {trained.n_steps}; run the same command again.")
+    return trained.model
 
 
 def _unsharp(pair: Pair, folder: Path) -> None:
