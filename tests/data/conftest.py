@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
@@ -39,3 +41,16 @@ def captures(tmp_path: Path, write_picture: Write) -> Path:
     (root / "truth/test/t1.json").write_text('{"pair_id": "test/t1", "width": 64, "height": 48}\n')
     (root / "scenes.csv").write_text("split,name,scene,group\ntrain,a1,s1,indoor\ntest,t1,s2,outdoor\n")
     return root
+
+
+@pytest.fixture
+def hold_datasets(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Keeps every HDF5 dataset that is created from then on open, as a sampling profiler does that holds a frame."""
+    held: list[h5py.Dataset] = []
+    create = h5py.Group.create_dataset
+
+    def create_and_hold(*args: Any, **kwargs: Any) -> h5py.Dataset:
+        held.append(create(*args, **kwargs))
+        return held[-1]
+
+    return lambda: monkeypatch.setattr(h5py.Group, "create_dataset", create_and_hold)

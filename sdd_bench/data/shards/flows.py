@@ -72,6 +72,7 @@ def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArra
         dataset[number] = flow
     if dataset is None:
         raise ShardError(f"{path}: there are no flows of split {split}.")
+    dataset.flush()  # or the last flows' place depends on when the dataset is released
 
 
 class FlowReader:

@@ -96,7 +96,8 @@ def write_shard(
         for name, (shape, dtype) in COLUMNS.items():
             data = np.concatenate(columns[name]).astype(dtype)
             size = {"chunks": (max(1, len(data)), *shape), "maxshape": (None, *shape)}
-            file.create_dataset(name, data=data, fletcher32=True, track_times=False, **size)
+            # Flushed, or the data's place depends on when the dataset is released (a profiler may hold it for a while).
+            file.create_dataset(name, data=data, fletcher32=True, track_times=False, **size).flush()
         for name, value in attributes.items():
             file.attrs[name] = value
         return int(pictures[0].shape[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -52,6 +53,16 @@ def test_the_same_patches_give_the_same_bytes_whatever_the_threads(tmp_path: Pat
     a = make_shard(tmp_path / "a.h5", blurry, sharp, compression=compression, threads=1)
     b = make_shard(tmp_path / "b.h5", blurry, sharp, compression=compression, threads=4)
     assert a.read_bytes() == b.read_bytes()
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_the_bytes_do_not_depend_on_when_a_dataset_is_released(
+    tmp_path: Path, hold_datasets: Callable[[], None], compression: str
+) -> None:
+    released = make_shard(tmp_path / "a.h5", pictures(1, 5), pictures(2, 5), compression=compression)
+    hold_datasets()
+    held = make_shard(tmp_path / "b.h5", pictures(1, 5), pictures(2, 5), compression=compression)
+    assert held.read_bytes() == released.read_bytes()
 
 
 def test_windows_are_cut_from_the_pictures_in_order(tmp_path: Path) -> None:
