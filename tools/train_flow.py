@@ -123,6 +123,18 @@ def validate(network: PWCNet, batches: list[dict[str, Tensor]], precision: str) 
     )
 
 
+def widened(tensors: dict[str, Tensor], dense: PWCNet) -> dict[str, Tensor]:
+    """Weights of a chain as weights of ``dense`` that compute the same: zero on the inputs a chain does not have.
+
+    Dense decoders put a layer's newest input first, so the zeros follow.
+    """
+    wide = {}
+    for name, value in dense.state_dict().items():
+        wide[name] = torch.zeros_like(value)
+        wide[name][tuple(map(slice, tensors[name].shape))] = tensors[name]
+    return wide
+
+
 class Trainer:
     """The state of a training, in one folder."""
 
@@ -136,7 +148,8 @@ class Trainer:
             self.network.load_state_dict(state["network"])
             self.step, self.seconds, self.easy = state["step"], state["seconds"], state["easy"]
         elif init is not None:
-            load_into(self.network, read_tensors(init), init)
+            tensors = read_tensors(init)
+            load_into(self.network, widened(tensors, self.network) if options.dense else tensors, init)
             self.easy = 0
         self.network.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
@@ -183,6 +196,7 @@ class Trainer:
 def train(out: Path, options: TrainOptions, *, init: Path | None, resume: bool, threads: int) -> None:
     """Train until ``options.steps`` or a signal."""
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # subnormal numbers make convolutions crawl
     torch.manual_seed(options.seed)
     trainer = Trainer(out, options, init=init, resume=resume)
     log = open(out / "train.log", "a", buffering=1)  # noqa: SIM115  (open for the whole run)

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sdd_bench.metrics.psnr import psnr
 
 from sdd_bench.errors import ConfigError, ImageError
 from sdd_bench.evaluation.score import PictureScorer, score_picture
 from sdd_bench.flow.estimator import load_flow
+from sdd_bench.metrics.psnr import psnr
 from sdd_bench.types import GroundTruth, WarpMode
 
 Triple = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]

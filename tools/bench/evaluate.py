@@ -64,15 +64,15 @@ def child_evaluate(root: Path, metrics: str) -> dict[str, float]:
 
 def child_split(root: Path, metrics: str) -> dict[str, float]:
     import torch
-    from sdd_bench.images.io import read_pair, to_float
-    from sdd_bench.metrics.mae import mae
-    from sdd_bench.metrics.psnr import psnr
-    from sdd_bench.metrics.ssim import ssim
 
     from sdd_bench.evaluation.score import to_tensor
     from sdd_bench.flow.estimator import load_flow
     from sdd_bench.flow.registration import fit_similarity
     from sdd_bench.flow.warp import backwarp
+    from sdd_bench.images.io import read_pair, to_float
+    from sdd_bench.metrics.mae import mae
+    from sdd_bench.metrics.psnr import psnr
+    from sdd_bench.metrics.ssim import ssim
 
     seconds: dict[str, float] = {}
 
@@ -111,9 +111,8 @@ def in_a_process(*arguments: str) -> dict[str, float]:
 
 
 def usable_metrics() -> str:
-    from sdd_bench.weights import path
-
     from sdd_bench.errors import WeightsError
+    from sdd_bench.weights import path
 
     try:
         path("alexnet")
