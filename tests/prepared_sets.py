@@ -35,10 +35,13 @@ def make_shard(path: Path, blurry: NDArray[np.generic], sharp: NDArray[np.generi
     return path
 
 
-def make_prepared(root: Path, *, n_train: int = 3, depth: int = 8, test: Sequence[str] = ("t1", "t2")) -> Path:
-    """A prepared set at ``root/set`` of captures at ``root/captures``: 4 patches of 48 pixels a train pair."""
+def make_prepared(
+    root: Path, *, n_train: int = 3, n_val: int = 0, depth: int = 8, test: Sequence[str] = ("t1", "t2")
+) -> Path:
+    """A prepared set at ``root/set`` of captures at ``root/captures``: 4 patches of 48 pixels a train or val pair."""
     captures = root / "captures"
-    for seed, (split, name) in enumerate([("train", f"a{i}") for i in range(n_train)] + [("test", n) for n in test]):
+    names = [("train", f"a{i}") for i in range(n_train)] + [("val", f"v{i}") for i in range(n_val)]
+    for seed, (split, name) in enumerate(names + [("test", name) for name in test]):
         for side, picture in zip(("blur", "gt"), pictures(seed, 2, size=96, depth=depth), strict=True):
             path = captures / split / side / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

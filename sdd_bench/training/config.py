@@ -60,9 +60,10 @@ class TrainConfig:
     accumulate: int = 1
     """Parts a device's share of the batch is computed in."""
     val_share: float = 0.1
-    """Of the scenes of the training split, held out to choose the best checkpoint; never the test split."""
+    """Of the training split's scenes, held out to choose the best checkpoint where the set has no ``val`` split (then
+    that does; never the test split). 0: no validation at all."""
     val_patches: int = 32
-    """At most so many patches of them are scored."""
+    """At most so many patches are scored."""
 
     epochs: int = 100
     stage_one_epochs: int = 15

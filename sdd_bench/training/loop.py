@@ -174,7 +174,7 @@ class _Training:
         flow = self._flow_file(data)
         self.split = split_patches(data, val_share=config.val_share, val_patches=config.val_patches, seed=config.seed)
         self._data, self._flow = data, flow
-        self.val_dataset = PairDataset(data, crop=config.crop, augment=False, flow=flow)
+        self.val_dataset = PairDataset(data, self.split.val_from, crop=config.crop, augment=False, flow=flow)
         self.batches = EpochBatches(
             self.split.train,
             batch=config.batch,

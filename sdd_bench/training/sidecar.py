@@ -21,7 +21,7 @@ from sdd_bench.data.shards import flow_info, flow_path, write_flows
 from sdd_bench.errors import ConfigError
 from sdd_bench.files import sealed
 from sdd_bench.flow.estimator import FlowEstimator
-from sdd_bench.training.split import data_digest
+from sdd_bench.training.split import data_digest, splits_of
 from sdd_bench.types import OnProgress, Progress
 
 _CELL_PX = 4
@@ -38,7 +38,7 @@ def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
 def ensure_flow(
     data: Path, estimator: FlowEstimator, path: Path | None = None, *, on_progress: OnProgress | None = None
 ) -> Path:
-    """The flow file of the training patches of ``data``, made where it is not there.
+    """The flow file of the patches ``data`` has to train and validate on, made where it is not there.
 
     Args:
         data: A prepared set or a shard.
@@ -51,7 +51,6 @@ def ensure_flow(
         OutputError: It cannot be written.
     """
     path = path or sidecar_path(data, estimator)
-    dataset = PairDataset(data, crop=None, augment=False)
     if path.is_file():
         before = flow_info(path)["flow_signature"]
         if before != estimator.signature:
@@ -59,20 +58,25 @@ def ensure_flow(
                 f"{path}: holds flow of {before!r}, wanted {estimator.signature!r}. Delete it, or give flow_file."
             )
         return path
+    datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
+    total, done = sum(map(len, datasets.values())), 0
     identity = hashlib.sha256(f"{data_digest(data)} {estimator.signature}".encode()).hexdigest()[:16]
     parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
-    files = []
-    for start in range(0, len(dataset), _PATCHES_PER_PART):
-        indices = range(start, min(start + _PATCHES_PER_PART, len(dataset)))
-        file = parts / f"{start:08d}.npy"
-        files.append(file)
-        if not file.is_file():
-            flows = np.concatenate([_estimate(dataset, estimator, some) for some in _chunks(indices)])
-            with sealed(file) as partial, open(partial, "wb") as stream:
-                np.save(stream, flows)
-        if on_progress is not None:
-            on_progress(Progress(indices[-1] + 1, len(dataset), item="flow of blurry and sharp"))
-    write_flows(path, {"train": _stored(files)}, signature=estimator.signature, patch=dataset.crop)
+    files: dict[str, list[Path]] = {split: [] for split in datasets}
+    for split, dataset in datasets.items():
+        for start in range(0, len(dataset), _PATCHES_PER_PART):
+            indices = range(start, min(start + _PATCHES_PER_PART, len(dataset)))
+            file = parts / f"{split}-{start:08d}.npy"
+            files[split].append(file)
+            if not file.is_file():
+                flows = np.concatenate([_estimate(dataset, estimator, some) for some in _chunks(indices)])
+                with sealed(file) as partial, open(partial, "wb") as stream:
+                    np.save(stream, flows)
+            done += len(indices)
+            if on_progress is not None:
+                on_progress(Progress(done, total, item="flow of blurry and sharp"))
+    flows_of = {split: _stored(some) for split, some in files.items()}
+    write_flows(path, flows_of, signature=estimator.signature, patch=datasets["train"].crop)
     shutil.rmtree(parts)
     return path
 

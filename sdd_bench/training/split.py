@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sdd_bench.data.manifest import is_prepared, read_manifest
 from sdd_bench.data.shards import ShardSet, shard_paths
 from sdd_bench.errors import ConfigError
 from sdd_bench.files import sha256_of
+from sdd_bench.types import Split
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,30 @@ class PatchSplit:
 
     train: tuple[int, ...]
     val: tuple[int, ...]
+    val_from: str = "train"
+    """The split that ``val`` counts in."""
+
+
+def splits_of(data: Path) -> tuple[str, ...]:
+    """The splits a training uses: ``train``, and ``val`` where a prepared set has patches of it."""
+    val = read_manifest(data).splits.get(Split.VAL) if is_prepared(data) else None
+    return ("train", "val") if val is not None and val.n_patches else ("train",)
 
 
 def split_patches(data: Path, *, val_share: float, val_patches: int, seed: int) -> PatchSplit:
-    """Hold out all patches of some scenes (of some pairs where scenes are not known).
+    """Validate on the set's own ``val`` split, or hold out all patches of some scenes (pairs, where not known).
 
-    At least one scene is held out where there are two or more and ``val_share`` is not 0.
+    Nothing validates where ``val_share`` is 0; otherwise at least one scene is held out where there are two or more.
 
     Args:
         data: A prepared set or a shard.
         val_share: Share of the scenes.
-        val_patches: Keep at most so many of their patches, evenly chosen.
-        seed: Of the choice.
+        val_patches: Keep at most so many patches to validate on, evenly chosen.
+        seed: Of the choice of scenes.
     """
+    if val_share > 0 and "val" in splits_of(data):
+        n_train, n_val = (len(ShardSet(shard_paths(data, split))) for split in ("train", "val"))
+        return PatchSplit(tuple(range(n_train)), _evenly(range(n_val), val_patches), "val")
     shards = ShardSet(shard_paths(data, "train"))
     pairs = [int(pair) for pair in shards.column("pair")]
     shards.close()
@@ -46,9 +58,14 @@ def split_patches(data: Path, *, val_share: float, val_patches: int, seed: int) 
     chosen = np.random.default_rng((seed, 1)).choice(len(known), count, replace=False)
     held_out = {known[number] for number in chosen}
     val = [index for index, scene in enumerate(scenes) if scene in held_out]
-    if len(val) > val_patches:
-        val = [val[number * len(val) // val_patches] for number in range(val_patches)]
-    return PatchSplit(tuple(i for i, scene in enumerate(scenes) if scene not in held_out), tuple(val))
+    train = tuple(index for index, scene in enumerate(scenes) if scene not in held_out)
+    return PatchSplit(train, _evenly(val, val_patches))
+
+
+def _evenly(indices: Sequence[int], most: int) -> tuple[int, ...]:
+    if len(indices) <= most:
+        return tuple(indices)
+    return tuple(indices[number * len(indices) // most] for number in range(most))
 
 
 def data_digest(data: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from prepared_sets import make_prepared
 from safetensors.torch import load_file
 
 from sdd_bench.errors import ConfigError, OutputError, TrainingError
@@ -54,6 +55,13 @@ def test_a_run_ends_with_a_network_that_says_what_it_is(prepared: Path, tmp_path
     assert json.loads((tmp_path / "run" / "result.json").read_text())["step"] == 12
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == report.best_step
     assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_the_best_of_a_set_with_a_val_split_is_best_on_it(tmp_path: Path, tiny: MakeConfig) -> None:
+    data = make_prepared(tmp_path, n_train=1, n_val=1)
+    report = train(data, tmp_path / "run", tiny())
+    assert report.n_steps == 6  # all four training patches, three times
+    assert report.best_psnr is not None
 
 
 @pytest.mark.parametrize("step", [3, 6, 9])

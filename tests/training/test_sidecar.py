@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from prepared_sets import make_prepared
 from torch import Tensor
 
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.data.shards import FlowReader
 from sdd_bench.errors import ConfigError
 from sdd_bench.training.sidecar import ensure_flow, sidecar_path
+from sdd_bench.types import Progress
 
 
 class Brightness:
@@ -44,6 +46,17 @@ def test_every_patch_gets_the_flow_of_blurry_and_sharp(prepared: Path) -> None:
         assert flow.shape == (2, 12, 12)
         assert np.allclose(flow[0], patches[index]["blurry"].mean(), atol=1e-3)
         assert np.allclose(flow[1], patches[index]["sharp"].mean(), atol=1e-3)
+
+
+def test_the_val_split_gets_its_own(tmp_path: Path) -> None:
+    data = make_prepared(tmp_path, n_train=2, n_val=1)
+    seen: list[Progress] = []
+    path = ensure_flow(data, Brightness(), on_progress=seen.append)
+    assert seen[-1].done == seen[-1].total == 12
+    val = PairDataset(data, "val", crop=None, augment=False)
+    flows = FlowReader(path, "val")
+    assert len(flows) == len(val) == 4
+    assert np.allclose(flows.read(3)[1], val[3]["sharp"].mean(), atol=1e-3)
 
 
 def test_it_is_estimated_once(prepared: Path) -> None:

@@ -4,10 +4,11 @@ import itertools
 from pathlib import Path
 
 import pytest
+from prepared_sets import make_prepared
 
 from sdd_bench.data.shards import ShardSet, shard_paths
 from sdd_bench.errors import ConfigError
-from sdd_bench.training.split import EpochBatches, data_digest, split_patches
+from sdd_bench.training.split import EpochBatches, data_digest, split_patches, splits_of
 
 
 def test_whole_pairs_are_held_out(prepared: Path) -> None:
@@ -26,6 +27,15 @@ def test_nothing_is_held_out_when_asked_and_few_patches_are_scored_when_asked(pr
 def test_a_shard_alone_is_split_by_pair(prepared: Path) -> None:
     split = split_patches(prepared / "train-00000.h5", val_share=0.5, val_patches=32, seed=0)
     assert (len(split.train), len(split.val)) == (4, 4)
+
+
+def test_the_val_split_of_a_set_validates_where_there_is_one(tmp_path: Path) -> None:
+    data = make_prepared(tmp_path, n_train=2, n_val=2)
+    assert splits_of(data) == splits_of(data / "dataset.json") == ("train", "val")
+    split = split_patches(data, val_share=0.1, val_patches=4, seed=0)
+    assert (split.train, split.val, split.val_from) == (tuple(range(8)), (0, 2, 4, 6), "val")
+    assert split_patches(data, val_share=0, val_patches=4, seed=0).val == ()
+    assert splits_of(data / "train-00000.h5") == ("train",)
 
 
 def test_an_epoch_takes_every_patch_once_and_each_epoch_in_another_order() -> None:
