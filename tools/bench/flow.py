@@ -1,10 +1,11 @@
 """End-point error and time of flow estimators on pairs with known flow (``flow_sets.py`` fixes the distributions).
 
-    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE]
+    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE] [--methods pwcnet,TV-L1]
 
-Needs SDD_BENCH_DATA for all but the pairs made here. ``--full``: 60 pairs, 12 photographs, and TV-L1. Columns: EPE in
-px (mean over the picture, median over pairs), share of pixels off by over 1 px, seconds per pair. The last rows:
-mean magnitude of the flow of a picture to itself, to noisy, JPEG-coded and blurred copies, and its mean drift.
+Needs SDD_BENCH_DATA for all but the pairs made here. ``--full``: 60 pairs, 12 photographs, and TV-L1, which takes
+most of the hour. Columns: EPE in px (mean over the picture, median over pairs), share of pixels off by over 1 px,
+seconds per pair. The last rows: mean magnitude of the flow of a picture to itself, to noisy, JPEG-coded and blurred
+copies, and its mean drift.
 """
 
 from __future__ import annotations
@@ -56,17 +57,16 @@ def tv_l1(reference: Picture, moving: Picture) -> Picture:
     return np.stack((right, down)).astype(np.float32)
 
 
-def estimators(full: bool, weights: Path | None) -> dict[str, Estimate]:
-    """What is measured, by name."""
+def estimators(weights: Path | None) -> dict[str, Estimate]:
+    """What can be measured, by name."""
     methods = {
         "pwcnet": ours(load_flow("pwcnet", weights=weights, refine=True)),
         "pwcnet-plain": ours(load_flow("pwcnet-plain", weights=weights)),
         "DIS medium": ours(DisFlow("medium")),
         "DIS ultrafast": ours(DisFlow("ultrafast")),
         "Farneback": farneback,
+        "TV-L1": tv_l1,
     }
-    if full:
-        methods["TV-L1"] = tv_l1
     if importlib.util.find_spec("ptlflow") and (checkpoint := os.environ.get("PTLFLOW_RAFT")):
         methods["ptlflow:raft"] = ours(load_flow("ptlflow:raft", weights=Path(checkpoint)))
     return methods
@@ -121,11 +121,16 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", help="names of the table's head, with commas between")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     pairs, photos = (60, 12) if options.full else (options.pairs, options.photographs)
-    methods = estimators(options.full, options.weights)
+    methods = estimators(options.weights)
+    if options.methods:
+        methods = {name: methods[name] for name in options.methods.split(",")}
+    elif not options.full:
+        del methods["TV-L1"]
     print(f"{'EPE px, > 1 px, s':22}" + " |".join(f"{name:>19}" for name in methods))
     for coc in COC_PX:
         measure(f"made, CoC {coc} px", made(pairs, coc), methods)
