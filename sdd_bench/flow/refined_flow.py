@@ -33,6 +33,8 @@ _LARGE_RMS_PX = 12.0
 class RefinedFlow:
     """PWC-Net, two resolutions, refined; implements :class:`sdd_bench.flow.estimator.FlowEstimator`.
 
+    Every decision is made for a pair alone, so that its flow does not depend on the batch it comes in.
+
     Args:
         network: The estimator to refine.
     """
@@ -70,16 +72,22 @@ class RefinedFlow:
             return self._refined(a, b, fine_forth, forth), self._refined(b, a, fine_back, back)
 
     def _after_similarity(self, reference: Tensor, moving: Tensor, coarse: Tensor) -> Tensor | None:
-        """The network's flow after undoing the similarity of the coarse flow; None when it is small."""
+        """The network's flow after undoing the similarities of the coarse flow; None when they are all small."""
         height, width = reference.shape[2:]
-        fits = [fit_similarity(flow, robust=True) for flow in coarse]
         large = _LARGE_RMS_PX * self.network.working_scale(height, width)
-        if max(displacement_rms(fit.similarity, height, width) for fit in fits) < large:
+        similarities = [fit_similarity(flow, robust=True).similarity for flow in coarse]
+        undone = torch.zeros_like(coarse)
+        for index, similarity in enumerate(similarities):
+            if displacement_rms(similarity, height, width) >= large:
+                undone[index] = similarity_flow(similarity, height, width)
+        if not undone.any():
             return None
-        flow = torch.stack([similarity_flow(fit.similarity, height, width) for fit in fits]).to(coarse)
-        return compose_flow(self.network.estimate(reference, backwarp(moving, flow)), flow)
+        return compose_flow(self.network.estimate(reference, backwarp(moving, undone)), undone)
 
-    def _refined(self, reference: Tensor, moving: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
+    def _refined(self, *batch: Tensor) -> Tensor:
+        return torch.cat([self._refined_pair(*pair) for pair in zip(*(x.split(1) for x in batch), strict=True)])
+
+    def _refined_pair(self, reference: Tensor, moving: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
         scale = self.network.working_scale(*reference.shape[2:])
         flow = choose(reference, moving, [fine, coarse], scale=4 * scale, window=3, margin=1.1)
         flow = self._or_still(reference, moving, flow)

@@ -97,6 +97,20 @@ def test_identical_pictures_stay_where_they_are(pair):
     assert load_flow().estimate(picture, picture).norm(dim=1).mean() < 0.03
 
 
+def test_the_flow_of_a_pair_does_not_depend_on_its_batch(pair):
+    reference, moving, _ = (x[..., 64:192, 64:192] for x in pair)
+    far = moving.roll((25, 12), dims=(2, 3))
+    batch = (torch.cat([moving, reference, far]), torch.cat([moving] * 3))
+    estimator = load_flow()
+    together, forth, back = estimator.estimate(*batch), *estimator.estimate_both(*batch)
+    for index in range(3):
+        one = [x[index : index + 1] for x in batch]
+        for flow, alone in zip(
+            (together, forth, back), (estimator.estimate(*one), *estimator.estimate_both(*one)), strict=True
+        ):
+            torch.testing.assert_close(flow[index : index + 1], alone, atol=0.02, rtol=0)
+
+
 def test_both_directions_and_a_working_resolution_are_refined_too(pair):
     reference, moving, flow = (x[..., 64:192, 64:224] for x in pair)
     forth, back = load_flow(max_size=100).estimate_both(reference, moving)
