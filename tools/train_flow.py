@@ -2,12 +2,13 @@
 
     python tools/train_flow.py train --out runs/flow                        from scratch
     python tools/train_flow.py train --out runs/flow --init sdd_bench/flow/weights/pwcnet.safetensors
-    python tools/train_flow.py train --out runs/flow --resume [--steps N]   go on; a smaller N starts the cool-down now
+    python tools/train_flow.py train --out runs/flow --resume [--steps N]   go on with the same options but those given
     python tools/train_flow.py bundle runs/flow/checkpoint.pt               to sdd_bench/flow/weights, fp16
 
 The run folder holds ``checkpoint.pt`` (network, EMA, optimiser, step: rewritten every few minutes and at the end),
 ``ema.safetensors`` (the same EMA for trying out), ``train.log`` and the textures. SIGTERM or Ctrl-C saves and stops.
-Learning rate: warm-up, flat, linear cool-down over the last part of the steps. Batch k is the same in every run.
+Learning rate: warm-up, flat, linear cool-down over the last part of the steps (on resuming, choose N so that this part
+begins about where the training stands). Batch k is the same in every run.
 """
 
 from __future__ import annotations
@@ -266,10 +267,8 @@ def main() -> None:
     training.add_argument("--resume", action="store_true")
     training.add_argument("--threads", type=int, default=2)
     for name, value in asdict(TrainOptions()).items():
-        if isinstance(value, bool):
-            training.add_argument(f"--{name}", action="store_true")
-        else:
-            training.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+        kind = {"action": "store_true"} if isinstance(value, bool) else {"type": type(value)}
+        training.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **kind)
     bundling = commands.add_parser("bundle")
     bundling.add_argument("checkpoint", type=Path)
     bundling.add_argument("--target", type=Path, default=BUNDLED)
@@ -278,8 +277,11 @@ def main() -> None:
         bundle(options.checkpoint, options.target)
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    chosen = TrainOptions(**{name: getattr(options, name) for name in asdict(TrainOptions())})
-    train(options.out, chosen, init=options.init, resume=options.resume, threads=options.threads)
+    chosen = asdict(TrainOptions())
+    if options.resume:
+        chosen |= torch.load(options.out / "checkpoint.pt", map_location="cpu", weights_only=True)["options"]
+    chosen |= {name: value for name, value in vars(options).items() if name in chosen}
+    train(options.out, TrainOptions(**chosen), init=options.init, resume=options.resume, threads=options.threads)
 
 
 if __name__ == "__main__":

@@ -191,5 +191,6 @@ def isotropic_reblur(image: Tensor, seeds: Tensor, weights: Tensor) -> Tensor:
     """
     image, seeds, weights = image.float(), seeds.float(), weights.float()
     pixels = _STRIP_PIXELS.get(image.device.type, _STRIP_PIXELS_ELSEWHERE)
-    blurred: Tensor = _IsotropicReblur.apply(image, seeds, weights, max(1, pixels // image.shape[-1]))
+    with torch.autocast(image.device.type, enabled=False):
+        blurred: Tensor = _IsotropicReblur.apply(image, seeds, weights, max(1, pixels // image.shape[-1]))
     return blurred

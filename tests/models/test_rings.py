@@ -67,6 +67,14 @@ def test_channels_last_inputs_give_the_same() -> None:
     torch.testing.assert_close(isotropic_reblur(*last), isotropic_reblur(*inputs))
 
 
+def test_autocast_does_not_reach_the_blur() -> None:
+    torch.manual_seed(0)
+    inputs = (torch.rand(1, 3, 16, 20), torch.randn(1, 35, 16, 20), torch.rand(1, 8, 16, 20).softmax(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        blurred = isotropic_reblur(*inputs)
+    assert torch.equal(blurred, isotropic_reblur(*inputs))
+
+
 def test_a_constant_picture_stays_constant_inside() -> None:
     torch.manual_seed(0)
     blurred = isotropic_reblur(
