@@ -64,10 +64,15 @@ def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
     )
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, rate="", item="")
+        begun = 0
 
         def show(progress: Progress) -> None:
+            nonlocal begun
+            if progress.total != bar.tasks[0].total and progress.done > 1:  # another part, or a run that goes on
+                begun = progress.done
+                bar.reset(task, total=progress.total, completed=begun)
             seconds = bar.tasks[0].elapsed or 0.0
-            rate = f"{progress.done / seconds:.2f} {unit}/s" if seconds else ""
+            rate = f"{(progress.done - begun) / seconds:.2f} {unit}/s" if progress.done > begun and seconds else ""
             if seconds and progress.n_bytes:
                 rate += f", {progress.n_bytes / seconds / 1e6:.0f} MB/s"
             bar.update(task, completed=progress.done, total=progress.total, rate=rate, item=progress.item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,8 +66,8 @@ def command(
 ) -> None:
     """Train on the patches of DATA, a prepared set or a shard.
 
-    Under torchrun all its processes train together. SIGTERM saves and leaves with status 1; --resume goes on, also
-    after a crash, to the same weights.
+    Under torchrun all its processes train together. SIGTERM or Ctrl-C saves and leaves with status 1 (a second one at
+    once); --resume goes on, also after a crash, to the same weights.
     """
     from sdd_bench.training.config import load_train_config
     from sdd_bench.training.loop import train
@@ -77,6 +78,8 @@ def command(
     config = load_train_config(config_path, options | {name: value for name, _, value in pairs})
     with progress_bar("train", unit="steps") as on_progress:
         report = train(data, run, config, resume=resume, on_progress=on_progress)
+    if os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks
+        sys.exit(not report.finished)
     if as_json:
         echo_json(
             {

@@ -107,7 +107,8 @@ def _save_state(state: dict[str, Any], file: Path) -> None:
 
 
 def _plain(network: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    """Copies, as safetensors takes no tensors that share memory (tied weights)."""
+    return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:

@@ -144,10 +144,15 @@ class TrainConfig:
         for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance"):
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
+        self._check("width", self.width is None or self.width >= 1, "1 or more")
+        self._check("dropout", self.dropout is None or 0 <= self.dropout < 1, "0 up to, but not, 1")
         if self.free_kernels and self.no_weight_maps:
             raise ConfigError("free_kernels and no_weight_maps exclude each other.")
-        if self.reblur_epochs and not self.has_reblur:
-            raise ConfigError("reblur_epochs: there is no reblurring network to train with vanilla or no_reblur.")
+        for name in ("reblur_epochs", "free_kernels", "no_weight_maps"):
+            if getattr(self, name) and not self.has_reblur:
+                raise ConfigError(f"{name}: there is no reblurring network with vanilla or no_reblur.")
+        if self.reblur_learning_rate is not None and not self.reblur_epochs:
+            raise ConfigError("reblur_learning_rate: there are no reblur_epochs to use it in.")
 
     def _check(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -205,7 +210,7 @@ def to_toml(config: TrainConfig) -> str:
     """The configuration as TOML that :func:`load_train_config` reads; options that are None are left out."""
     values = as_dict(config)
     lines = [
-        f"{field.name} = {json.dumps(values[field.name])}\n"
+        f"{field.name} = {json.dumps(values[field.name], ensure_ascii=False)}\n"
         for field in dataclasses.fields(config)
         if values[field.name] is not None
     ]

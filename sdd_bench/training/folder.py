@@ -28,13 +28,15 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """SIGTERM and SIGINT ask the loop to save and leave."""
+    """SIGTERM and SIGINT ask the loop to save and leave; a second one leaves at once."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def ask(number: int, frame: Any) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
         stop.asked = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -45,9 +47,10 @@ def stop_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def claim_run(run: Path, data: Path, config: TrainConfig, *, resume: bool) -> None:
+def claim_run(run: Path, data: Path, config: TrainConfig, flow_signature: str, *, resume: bool) -> None:
     """Write what the run is, or check that what is there says the same."""
-    ours = json.loads(json.dumps({"schema": 1, "data_sha256": data_digest(data), "config": config.training()}))
+    options = config.training() | {"flow_signature": flow_signature}
+    ours = json.loads(json.dumps({"schema": 1, "data_sha256": data_digest(data), "config": options}))
     path = run / OPTIONS_JSON
     if path.is_file():
         if not resume:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ from sdd_bench.training.validation import validate
 from sdd_bench.types import OnProgress, Progress
 
 RESULT_JSON = "result.json"
+_PATIENCE = timedelta(days=2)
+"""How long processes wait for the first one, which estimates the flow of the whole set and validates."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,13 @@ def train(
     """
     config = config or TrainConfig()
     fabric = make_fabric(config)
-    if fabric.is_global_zero:
-        claim_run(run, data, config, resume=resume)
-    fabric.barrier()
     with _without_subnormals(), stop_signals() as stopping:
         training = _Training(data, run, config, fabric, stopping, on_progress)
+        if fabric.is_global_zero:
+            claim_run(run, data, config, training.flow_signature, resume=resume)
+        fabric.barrier()
         try:
-            finished = training.loop()
+            finished = training.prepare() and training.loop()
         finally:
             training.close()
     return training.report(finished)
@@ -140,7 +143,7 @@ def make_fabric(config: TrainConfig) -> Fabric:
             fabric = Fabric(accelerator=config.accelerator, devices=1, precision=precision)
         else:
             # The reblurring network rests in some stages.
-            strategy = DDPStrategy(find_unused_parameters=config.has_reblur)
+            strategy = DDPStrategy(find_unused_parameters=config.has_reblur, timeout=_PATIENCE)
             nodes = max(1, world // local)
             fabric = Fabric(
                 accelerator=config.accelerator, devices=local, num_nodes=nodes, strategy=strategy, precision=precision
@@ -156,8 +159,12 @@ def _seed(*numbers: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1)
 
 
+class _Stopped(Exception):
+    """A signal came while the flow was estimated."""
+
+
 class _Training:
-    """A run under way."""
+    """A run under way. Making it checks the options against the set and writes nothing."""
 
     def __init__(
         self,
@@ -169,12 +176,8 @@ class _Training:
         on_progress: OnProgress | None,
     ) -> None:
         self.run, self.config, self.fabric = run, config, fabric
-        self._stopping, self._on_progress = stopping, on_progress
-        self.estimator = self._load_estimator()
-        flow = self._flow_file(data)
+        self._data, self._stopping, self._on_progress = data, stopping, on_progress
         self.split = split_patches(data, val_share=config.val_share, val_patches=config.val_patches, seed=config.seed)
-        self._data, self._flow = data, flow
-        self.val_dataset = PairDataset(data, self.split.val_from, crop=config.crop, augment=False, flow=flow)
         self.batches = EpochBatches(
             self.split.train,
             batch=config.batch,
@@ -187,15 +190,39 @@ class _Training:
         self.n_steps = (config.reblur_epochs + config.epochs) * self.batches.steps_per_epoch
         _seed(config.seed, 3)
         self.networks = build_networks(config)
-        if config.init is not None:
+        multiple = int(getattr(self.networks.deblur, "size_multiple", 1))
+        if config.crop % multiple:
+            raise ConfigError(f"crop: {config.model} takes multiples of {multiple} pixels, got {config.crop}.")
+        PairDataset(data, crop=config.crop)
+        self.estimator = self._load_estimator()
+        self.standing = Standing(0)
+        self._saved = -1
+        self.curves: Curves | None = None
+
+    def prepare(self) -> bool:
+        """Estimate the flow, and stand where the last checkpoint stood; False: a signal came."""
+        config, fabric = self.config, self.fabric
+        state: list[dict[str, Any] | None] = []
+        if steps := checkpoint_steps(self.run):
+            self._saved = steps[-1]
+            self.standing, *state = load_checkpoint(checkpoint_folder(self.run, steps[-1]), self.networks)
+        elif config.init is not None:
             tensors = read_tensors(config.init, wrappers=("G_state_dict", *WRAPPERS))
             load_into(self.networks.deblur, tensors, config.init)
-        self.standing = Standing(0)
-        self._state: list[dict[str, Any] | None] = []
-        if steps := checkpoint_steps(run):
-            self.standing, *self._state = load_checkpoint(checkpoint_folder(run, steps[-1]), self.networks)
-        self._set_up()
-        self.curves = Curves(run, self.standing.step) if fabric.is_global_zero else None
+        self._flow = self._flow_file()
+        if self.estimator is not None and self._flow is None:
+            return False
+        self.val_dataset = PairDataset(
+            self._data, self.split.val_from, crop=config.crop, augment=False, flow=self._flow
+        )
+        self._set_up(state)
+        self.curves = Curves(self.run, self.standing.step) if fabric.is_global_zero else None
+        return True
+
+    @property
+    def flow_signature(self) -> str:
+        """What flow is estimated with."""
+        return "" if self.estimator is None else self.estimator.signature
 
     def _load_estimator(self) -> FlowEstimator | None:
         config = self.config
@@ -204,15 +231,20 @@ class _Training:
         device = str(self.fabric.device)
         return load_flow(config.flow, weights=config.flow_weights, device=device, precision=config.flow_precision)
 
-    def _flow_file(self, data: Path) -> Path | None:
-        """The flow of the first stage, and of validation."""
-        if self.estimator is None:
-            return None
+    def _flow_file(self) -> Path | None:
+        """The flow of the first stage, and of validation; None where there is none, or a signal came."""
         path: Path | None = None
-        if self.fabric.is_global_zero:
-            path = ensure_flow(data, self.estimator, self.config.flow_file, on_progress=self._on_progress)
-        self.fabric.barrier()
-        return path or ensure_flow(data, self.estimator, self.config.flow_file)
+        if self.estimator is not None and self.fabric.is_global_zero:
+            with suppress(_Stopped):
+                path = ensure_flow(self._data, self.estimator, self.config.flow_file, on_progress=self._tell_or_stop)
+        path = self.fabric.broadcast(path)
+        return path
+
+    def _tell_or_stop(self, progress: Progress) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress)
+        if self._stopping.asked:
+            raise _Stopped
 
     def _read(self, epoch: int, within: int, *, with_flow: bool) -> Iterator[dict[str, Any]]:
         """The batches of an epoch from a step on; the flow is read only in the stage that wants it."""
@@ -235,8 +267,8 @@ class _Training:
         self.batches.begin(epoch, within)
         return iter(loader)
 
-    def _set_up(self) -> None:
-        """Hand networks and optimizer to Fabric."""
+    def _set_up(self, state: list[dict[str, Any] | None]) -> None:
+        """Hand networks and optimizer to Fabric, and the states of optimizer and gradient scaler to them."""
         if self.config.channels_last:
             self.networks.to(memory_format=torch.channels_last)
         if self.config.compile:
@@ -244,9 +276,9 @@ class _Training:
         optimizer = torch.optim.Adam(self.networks.parameters(), lr=self.config.learning_rate)
         self.wrapped, self.optimizer = self.fabric.setup(self.networks, optimizer)
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)
-        for receiver, state in zip((optimizer, scaler), self._state, strict=False):
-            if receiver is not None and state is not None:
-                receiver.load_state_dict(state)
+        for receiver, values in zip((optimizer, scaler), state, strict=False):
+            if receiver is not None and values is not None:
+                receiver.load_state_dict(values)
         self._adam, self._scaler = optimizer, scaler
         self.networks.train()
 
@@ -331,16 +363,21 @@ class _Training:
         last = self.standing.step >= self.n_steps
         due = (epoch + 1) % self.config.validate_every == 0 or last
         scored = stage_of(self.config, epoch) is not Stage.REBLUR
-        if due and scored and self.split.val and self.fabric.is_global_zero:
-            found = validate(self.networks, self.val_dataset, self.split.val, self.fabric.device)
-            if self.standing.best_psnr is None or found.psnr > self.standing.best_psnr:
-                self.standing = Standing(self.standing.step, self.standing.step, found.psnr)
-            if self.curves is not None:
-                self.curves.validation(self.standing.step, found)
+        if due and scored and self.split.val:
+            if self.fabric.is_global_zero:
+                found = validate(self.networks, self.val_dataset, self.split.val, self.fabric.device)
+                if self.standing.best_psnr is None or found.psnr > self.standing.best_psnr:
+                    self.standing = Standing(self.standing.step, self.standing.step, found.psnr)
+                if self.curves is not None:
+                    self.curves.validation(self.standing.step, found)
+            self.standing = self.fabric.broadcast(self.standing)
         if due or self.standing.step % self.config.checkpoint_every == 0:
             self._save()
 
     def _save(self) -> None:
+        if self.standing.step == self._saved:
+            return
+        self._saved = self.standing.step
         if self.fabric.is_global_zero:
             save_checkpoint(
                 self.run,

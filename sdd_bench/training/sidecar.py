@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sdd_bench.data.dataset import PairDataset
+from sdd_bench.data.manifest import is_prepared
 from sdd_bench.data.shards import flow_info, flow_path, write_flows
 from sdd_bench.errors import ConfigError
 from sdd_bench.files import sealed
@@ -30,9 +31,11 @@ _PATCHES_AT_ONCE = 4
 
 
 def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
-    """Where the flow of ``data`` by ``estimator`` lies unless told otherwise."""
-    root = data if data.is_dir() else data.parent
-    return flow_path(root, estimator.sha256 or hashlib.sha256(estimator.signature.encode()).hexdigest())
+    """Where the flow of ``data`` by ``estimator`` lies unless told otherwise; a shard alone has its own."""
+    name = estimator.sha256 or hashlib.sha256(estimator.signature.encode()).hexdigest()
+    if is_prepared(data):
+        return flow_path(data if data.is_dir() else data.parent, name)
+    return flow_path(data.parent, f"{name}-{data.stem}")
 
 
 def ensure_flow(
@@ -44,23 +47,25 @@ def ensure_flow(
         data: A prepared set or a shard.
         estimator: From :func:`sdd_bench.flow.estimator.load_flow`.
         path: The file; None is :func:`sidecar_path`.
-        on_progress: Called after every part.
+        on_progress: Called after every part; what it raises ends the estimation, which goes on another time.
 
     Raises:
-        ConfigError: The file there was estimated otherwise.
+        ConfigError: The file there was estimated otherwise, or of other patches.
         OutputError: It cannot be written.
     """
     path = path or sidecar_path(data, estimator)
+    wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
     if path.is_file():
-        before = flow_info(path)["flow_signature"]
-        if before != estimator.signature:
+        there = flow_info(path)
+        if wrong := [name for name, value in wanted.items() if there[name] != value]:
             raise ConfigError(
-                f"{path}: holds flow of {before!r}, wanted {estimator.signature!r}. Delete it, or give flow_file."
+                f"{path}: holds other flow ({wrong[0]} is {there[wrong[0]]!r}, expected {wanted[wrong[0]]!r}). "
+                "Delete it, or give flow_file."
             )
         return path
     datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
     total, done = sum(map(len, datasets.values())), 0
-    identity = hashlib.sha256(f"{data_digest(data)} {estimator.signature}".encode()).hexdigest()[:16]
+    identity = hashlib.sha256(" ".join(wanted.values()).encode()).hexdigest()[:16]
     parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
     files: dict[str, list[Path]] = {split: [] for split in datasets}
     for split, dataset in datasets.items():
@@ -76,7 +81,8 @@ def ensure_flow(
             if on_progress is not None:
                 on_progress(Progress(done, total, item="flow of blurry and sharp"))
     flows_of = {split: _stored(some) for split, some in files.items()}
-    write_flows(path, flows_of, signature=estimator.signature, patch=datasets["train"].crop)
+    patch = datasets["train"].crop
+    write_flows(path, flows_of, signature=estimator.signature, data_sha256=wanted["data_sha256"], patch=patch)
     shutil.rmtree(parts)
     return path
 

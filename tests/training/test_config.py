@@ -31,7 +31,7 @@ def test_a_file_wins_over_the_recipe_and_an_option_over_the_file(tmp_path: Path)
 
 
 def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
-    config = TrainConfig(width=8, init=tmp_path / 'a "quoted".pth', no_mask=True, clip=0.5)
+    config = TrainConfig(width=8, init=tmp_path / 'a "quoted" \U0001f4f7.pth', no_mask=True, clip=0.5)
     file = tmp_path / "config.toml"
     file.write_text(to_toml(config), encoding="utf-8")
     assert load_train_config(file) == config
@@ -67,6 +67,11 @@ def test_ablations_of_table_4_leave_out_one_part(
         {"levels": 1},
         {"free_kernels": True, "no_weight_maps": True},
         {"reblur_epochs": 2, "vanilla": True},
+        {"free_kernels": True, "no_reblur": True},
+        {"no_weight_maps": True, "vanilla": True},
+        {"reblur_learning_rate": 1e-4},
+        {"width": -3},
+        {"dropout": 2.0},
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:

@@ -8,15 +8,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from prepared_sets import make_prepared
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from sdd_bench.errors import ConfigError, OutputError, TrainingError
+from sdd_bench.flow.pwcnet import PWCNet
 from sdd_bench.models.factory import load_network
-from sdd_bench.training.checkpoint import checkpoint_folder, checkpoint_steps
+from sdd_bench.training.checkpoint import Standing, checkpoint_folder, checkpoint_steps
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.loop import train
 from sdd_bench.types import Progress
@@ -112,6 +115,44 @@ def test_a_signal_saves_and_leaves(prepared: Path, tmp_path: Path, tiny: MakeCon
     assert train(prepared, tmp_path / "run", tiny(), resume=True).finished
 
 
+def test_a_signal_while_the_flow_is_estimated_leaves_and_keeps_what_is_done(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdd_bench.training.sidecar._PATCHES_PER_PART", 4)
+    seen: list[Progress] = []
+
+    def on_progress(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.done == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    report = train(prepared, tmp_path / "run", tiny(), on_progress=on_progress)
+    assert (report.finished, report.step, seen[-1].done) == (False, 0, 4)
+    assert len(list(prepared.glob(".flow-*.parts/*.npy"))) == 1
+    assert train(prepared, tmp_path / "run", tiny(), resume=True).finished
+
+
+def test_a_checkpoint_is_not_written_twice(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sdd_bench.training import loop
+
+    written: list[int] = []
+    save = loop.save_checkpoint
+
+    def save_and_count(run: Path, standing: Standing, *arguments: Any, **options: Any) -> Path:
+        written.append(standing.step)
+        return save(run, standing, *arguments, **options)
+
+    def on_progress(progress: Progress) -> None:
+        if progress.item.startswith("epoch") and progress.done == 4:  # the last step of the first epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_count)
+    train(prepared, tmp_path / "run", tiny(), on_progress=on_progress)
+    assert written == [4]
+
+
 def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(
     prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +193,57 @@ def test_other_patches_are_another_run(prepared: Path, tmp_path: Path, tiny: Mak
     train(prepared / "train-00000.h5", tmp_path / "run", config)
     with pytest.raises(ConfigError, match="data"):
         train(prepared / "train-00001.h5", tmp_path / "run", config, resume=True)
+
+
+def test_other_flow_weights_are_another_run(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny(epochs=1, stage_one_epochs=0, flow="pwcnet-plain", flow_weights=tmp_path / "flow.safetensors")
+    torch.manual_seed(0)
+    for seed in range(2):
+        network = PWCNet(dense=False, normalise=True)
+        save_file(network.state_dict(), tmp_path / "flow.safetensors")
+        if seed == 0:
+            train(prepared, tmp_path / "run", config)
+    with pytest.raises(ConfigError, match="flow_signature"):
+        train(prepared, tmp_path / "run", config, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"batch": 64}, "batch 64"), ({"crop": 40}, "multiples of 16"), ({"crop": 64}, "crop"), ({"model": "x"}, "x")],
+)
+def test_what_does_not_go_with_the_set_is_said_before_anything_is_written(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, options: dict[str, Any], said: str
+) -> None:
+    before = sorted(prepared.iterdir())
+    with pytest.raises(ConfigError, match=said):
+        train(prepared, tmp_path / "run", tiny(**options))
+    assert not (tmp_path / "run").exists()
+    assert sorted(prepared.iterdir()) == before
+
+
+class Tied(nn.Module):
+    """A network with statistics of its batches and two layers of the same weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 3, padding=1)
+        self.statistics = nn.BatchNorm2d(3)
+        self.second = nn.Conv2d(3, 3, 3, padding=1)
+        self.second.weight = self.first.weight
+
+    def forward(self, blurry: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.second(self.statistics(self.first(blurry))).sigmoid()
+        return output
+
+
+def test_any_network_is_trained_saved_and_continued(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny(model="test_loop:Tied", width=None, dropout=None, epochs=2)
+    with pytest.raises(Killed):
+        train(prepared, tmp_path / "run", config, on_progress=killing_at(6))
+    report = train(prepared, tmp_path / "run", config, resume=True)
+    assert report.finished
+    assert report.model is not None
+    assert load_file(report.model)["statistics.num_batches_tracked"] > 0
 
 
 def test_training_starts_from_the_weights_it_is_given(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
@@ -210,9 +302,10 @@ def test_two_processes_train_as_one_does(prepared: Path, tmp_path: Path, tiny: M
     file.write_text(to_toml(config), encoding="utf-8")
     train(prepared, tmp_path / "one", config)
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
-    command = ["sdd_bench", "train-jdrl", str(prepared), "-o", str(tmp_path / "two"), "--config", str(file)]
+    command = ["sdd_bench", "train-jdrl", str(prepared), "-o", str(tmp_path / "two"), "--config", str(file), "--json"]
     log = tmp_path / "log.txt"
     assert start([*launcher, *command], log).wait(240) == 0, log.read_text()
+    assert log.read_text().count('"best_step"') == 1, "only the first process speaks"
     one, two = final_weights(tmp_path / "one"), final_weights(tmp_path / "two")
     for name, value in one.items():
         assert float((two[name] - value).norm() / value.norm().clamp(min=1e-6)) < 1e-5, name

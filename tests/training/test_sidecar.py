@@ -86,6 +86,13 @@ def test_flow_estimated_otherwise_is_refused(prepared: Path) -> None:
     assert ensure_flow(prepared, other, prepared / "other.h5") == prepared / "other.h5"
 
 
+def test_flow_of_other_patches_is_refused(prepared: Path) -> None:
+    first, second = (prepared / f"train-0000{number}.h5" for number in (0, 1))
+    assert ensure_flow(first, Brightness()) != ensure_flow(second, Brightness()) != ensure_flow(prepared, Brightness())
+    with pytest.raises(ConfigError, match="data_sha256"):
+        ensure_flow(second, Brightness(), ensure_flow(first, Brightness()))
+
+
 def test_an_estimator_without_weights_has_its_own_file(prepared: Path) -> None:
     unnamed = Brightness()
     unnamed.sha256 = ""  # type: ignore[misc]

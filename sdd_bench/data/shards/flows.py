@@ -3,7 +3,7 @@
 ``flow-<sha256 of the flow weights>.h5`` holds one dataset per split, in the order of the split's shards:
 ``/train`` (N, 2, h, w) float16 or float32, flow ``estimate(reference=blurry, moving=sharp)`` on a grid of h x w cells
 that covers the patch (half-pixel centres), vectors in pixels *of the patch*; and the attributes schema,
-flow_signature (the estimator's line) and patch (side of the patches, pixels).
+flow_signature (the estimator's line), data_sha256 (the digest of the patches) and patch (their side, pixels).
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ def flow_path(root: Path, sha256: str) -> Path:
 
 
 def write_flows(
-    path: Path, splits: Mapping[str, Iterable[NDArray[Any]]], *, signature: str, patch: int, dtype: str = "float16"
+    path: Path,
+    splits: Mapping[str, Iterable[NDArray[Any]]],
+    *,
+    signature: str,
+    patch: int,
+    data_sha256: str = "",
+    dtype: str = "float16",
 ) -> None:
     """Write the flow of every patch, one in memory at a time.
 
@@ -38,6 +44,7 @@ def write_flows(
         splits: Per split, the flow of each patch in order: (2, h, w), pixels of the patch.
         signature: The estimator's signature.
         patch: Side of the patches, pixels.
+        data_sha256: Says whose flow it is.
         dtype: ``float16`` (exact to 1/64 px below 32 px) or ``float32``.
 
     Raises:
@@ -48,7 +55,8 @@ def write_flows(
         for split, flows in splits.items():
             _write_split(path, file, split, flows, dtype)
             disk.check()
-        for name, value in {"schema": SCHEMA, "flow_signature": signature, "patch": patch}.items():
+        facts = {"schema": SCHEMA, "flow_signature": signature, "data_sha256": data_sha256, "patch": patch}
+        for name, value in facts.items():
             file.attrs[name] = value
 
 
@@ -146,6 +154,7 @@ def flow_info(path: Path) -> dict[str, Any]:
         with h5py.File(path, "r", locking=False) as file:
             return {
                 "flow_signature": str(file.attrs["flow_signature"]),
+                "data_sha256": str(file.attrs["data_sha256"]),
                 "patch": int(file.attrs["patch"]),
                 "splits": {
                     name: {"n": len(flows), "shape": list(flows.shape[1:]), "dtype": str(flows.dtype)}

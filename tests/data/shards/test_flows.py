@@ -19,7 +19,8 @@ def test_flows_are_read_back_to_half_precision(tmp_path: Path, rng: np.random.Ge
     path = flow_path(tmp_path, "ab12")
     assert path == tmp_path / "flow-ab12.h5"
     train, val = rng.normal(0, 5, (3, 2, 12, 16)), rng.normal(0, 5, (1, 2, 12, 16))
-    write_flows(path, {"train": train, "val": iter(val)}, signature="pwcnet ab12", patch=48)
+    flows = {"train": train, "val": iter(val)}
+    write_flows(path, flows, signature="pwcnet ab12", patch=48, data_sha256="cd34")
     reader = FlowReader(path, "train")
     assert (len(reader), reader.patch) == (3, 48)
     flow = pickle.loads(pickle.dumps(reader)).read(2)
@@ -28,6 +29,7 @@ def test_flows_are_read_back_to_half_precision(tmp_path: Path, rng: np.random.Ge
     np.testing.assert_allclose(FlowReader(path, "val").read(0), val[0], atol=1 / 128)
     assert flow_info(path) == {
         "flow_signature": "pwcnet ab12",
+        "data_sha256": "cd34",
         "patch": 48,
         "splits": {
             "train": {"n": 3, "shape": [2, 12, 16], "dtype": "float16"},
