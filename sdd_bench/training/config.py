@@ -144,8 +144,6 @@ class TrainConfig:
         for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance"):
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
-        self._check("width", self.width is None or self.width >= 1, "1 or more")
-        self._check("dropout", self.dropout is None or 0 <= self.dropout < 1, "0 up to, but not, 1")
         if self.free_kernels and self.no_weight_maps:
             raise ConfigError("free_kernels and no_weight_maps exclude each other.")
         for name in ("reblur_epochs", "free_kernels", "no_weight_maps"):

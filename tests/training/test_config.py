@@ -70,8 +70,6 @@ def test_ablations_of_table_4_leave_out_one_part(
         {"free_kernels": True, "no_reblur": True},
         {"no_weight_maps": True, "vanilla": True},
         {"reblur_learning_rate": 1e-4},
-        {"width": -3},
-        {"dropout": 2.0},
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:

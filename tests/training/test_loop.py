@@ -209,7 +209,14 @@ def test_other_flow_weights_are_another_run(prepared: Path, tmp_path: Path, tiny
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"batch": 64}, "batch 64"), ({"crop": 40}, "multiples of 16"), ({"crop": 64}, "crop"), ({"model": "x"}, "x")],
+    [
+        ({"batch": 64}, "batch 64"),
+        ({"crop": 40}, "multiples of 16"),
+        ({"crop": 64}, "crop"),
+        ({"model": "x"}, "x"),
+        ({"width": -3}, "width"),
+        ({"dropout": 2.0}, "dropout"),
+    ],
 )
 def test_what_does_not_go_with_the_set_is_said_before_anything_is_written(
     prepared: Path, tmp_path: Path, tiny: MakeConfig, options: dict[str, Any], said: str
@@ -237,7 +244,7 @@ class Tied(nn.Module):
 
 
 def test_any_network_is_trained_saved_and_continued(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
-    config = tiny(model="test_loop:Tied", width=None, dropout=None, epochs=2)
+    config = tiny(model=f"{__name__}:Tied", width=None, dropout=None, epochs=2)
     with pytest.raises(Killed):
         train(prepared, tmp_path / "run", config, on_progress=killing_at(6))
     report = train(prepared, tmp_path / "run", config, resume=True)
