@@ -54,7 +54,7 @@ def command(
     """Deblur DATA: a prepared set, a folder in a known layout, a folder of pictures, or one picture.
 
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
-    are listed.
+    are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
     from sdd_bench import weights
     from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict

@@ -7,15 +7,20 @@ looks; tiles need it).
 
 A checkpoint is a safetensors file of this package (which says in its metadata what network it is for), a torch file of
 tensors (``G_state_dict`` of the authors' code, ``state_dict``, or the tensors themselves), or an ExportedProgram
-(``.pt2``), which brings its network along.
+(``.pt2``), which brings its network along. The first two are data and run no code. A program is code by nature: what it
+pickles is held to tensors, but torch runs its operators and guards, so load only one whose maker you trust.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +39,11 @@ METADATA_KEY = "sdd-bench"
 PROGRAM_SUFFIX = ".pt2"
 _UNKNOWN_BYTES_PER_PIXEL = 4096
 _PROBE_MULTIPLES = 64
+_LEAST = {"size_multiple": 1, "least_side": 1, "bytes_per_pixel": 1, "receptive_radius_px": 0}
+"""Facts that are whole numbers, and the smallest each can be."""
+_CODE = ("data/aotinductor/", "data/constants/opaque_obj")
+"""Members of an ExportedProgram's archive that torch runs, or unpickles whatever they hold."""
+_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 @dataclass(frozen=True)
@@ -49,24 +59,27 @@ class ModelSpec:
     bgr: bool | None = None
     """The weights expect blue first, as those of the authors' U-Net do."""
 
+    def __post_init__(self) -> None:
+        if self.width is not None and self.width < 1:
+            raise ConfigError(f"width: expected 1 or more channels, got {self.width}.")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout: expected 0 up to, but not, 1, got {self.dropout}.")
+
     def build(self) -> nn.Module:
         """The network, its weights as the factory draws them.
 
         Raises:
             ConfigError: An unknown name, or an option the factory does not take.
         """
-        given = {
-            field.name: value
-            for field in dataclasses.fields(self)
-            if field.name != "model" and (value := getattr(self, field.name)) is not None
-        }
+        given = {name: value for name, value in as_dict(self).items() if name != "model" and value is not None}
         factory = MODELS.get(self.model)
         try:
             network = factory(**given)
-        except TypeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConfigError(
-                f"model {self.model}: {error}. It was called with {given or 'no options'}; leave out those it does "
-                "not take."
+                f"model {self.model}: {reason}. It was called with {given or 'no options'}; change or leave out those "
+                "it does not take."
             ) from error
         if not isinstance(network, nn.Module):
             raise ConfigError(f"model {self.model}: expected a torch Module, got {type(network).__name__}.")
@@ -105,6 +118,8 @@ class Network:
     device: torch.device
     least_side: int = 1
     """Smaller pictures are padded to it."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else its output depends on: the options it was built with, and the precision."""
 
     def deblur(self, blurry: Tensor) -> Tensor:
         """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
@@ -134,26 +149,33 @@ def load_network(
     """The network of a checkpoint, in evaluation mode.
 
     Args:
-        checkpoint: File of weights.
-        spec: What network it is for; None where the file says so itself.
+        checkpoint: File of weights, or ExportedProgram.
+        spec: What network it is for; None where the file says so itself. See :func:`read_spec`.
         device: Torch device.
         precision: ``32``, or ``bf16`` for convolutions under autocast.
 
     Raises:
         WeightsError: The file is missing, damaged, or of another network.
-        ConfigError: The file does not say what network it is for and ``spec`` is None, or ``spec`` is wrong.
+        ConfigError: The file does not say what network it is for and ``spec`` is None, or ``spec`` is wrong or goes
+            with a program.
     """
     place = _device(device)
     if precision not in ("32", "bf16"):
         raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")
     if checkpoint.suffix == PROGRAM_SUFFIX:
+        if spec is not None:
+            raise ConfigError(
+                f"{checkpoint}: an ExportedProgram brings its network along, so --model, --width and --bgr do not go "
+                "with it. Leave them out, or use the weights."
+            )
         forward, facts = _load_program(checkpoint, place)
+        settings: dict[str, Any] = {}
     else:
-        spec = spec or read_spec(checkpoint)
+        spec = read_spec(checkpoint, spec)
         network = spec.build()
         load_into(network, read_tensors(checkpoint, wrappers=("G_state_dict", *WRAPPERS)), checkpoint)
         network.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
-        forward, facts = network, facts_of(network, spec)
+        forward, facts, settings = network, facts_of(network, spec), as_dict(spec)
 
     def run(x: Tensor) -> Any:
         with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -161,23 +183,48 @@ def load_network(
 
     return Network(
         forward=run,
-        name=str(facts.get("model", checkpoint.stem)),
+        name=facts.get("model") or checkpoint.stem,
         sha256=sha256_of(checkpoint),
-        size_multiple=int(facts.get("size_multiple", 1)),
+        size_multiple=facts.get("size_multiple") or 1,
         receptive_radius_px=facts.get("receptive_radius_px"),
-        bytes_per_pixel=int(facts.get("bytes_per_pixel", _UNKNOWN_BYTES_PER_PIXEL)),
+        bytes_per_pixel=facts.get("bytes_per_pixel") or _UNKNOWN_BYTES_PER_PIXEL,
         device=place,
-        least_side=int(facts.get("least_side", 1)),
+        least_side=facts.get("least_side") or 1,
+        settings=settings | {"precision": precision},
     )
 
 
-def read_spec(checkpoint: Path) -> ModelSpec:
-    """What network a safetensors file of this package is for.
+def read_spec(checkpoint: Path, asked: ModelSpec | None = None) -> ModelSpec:
+    """What network a checkpoint is for; a safetensors file of this package says so.
+
+    A file is data: the code of a ``package.module:factory`` is imported only where ``asked`` names it, too.
+
+    Args:
+        checkpoint: File of weights.
+        asked: What network the user says it is for. Options it leaves open are the file's, where both name one network.
 
     Raises:
-        ConfigError: It does not say.
+        ConfigError: Neither says, or only the file does and the network is not one of this package.
         WeightsError: It is missing or damaged.
     """
+    told = _told_spec(checkpoint)
+    if asked is not None:
+        given = {name: value for name, value in as_dict(asked).items() if value is not None}
+        return dataclasses.replace(told, **given) if told and told.model == asked.model else asked
+    if told is None:
+        raise ConfigError(
+            f"{checkpoint}: does not say what network it is for. Name it: --model {', '.join(MODELS.names())} or "
+            "package.module:factory."
+        )
+    if told.model not in MODELS.names():
+        raise ConfigError(
+            f"{checkpoint}: says it is for {told.model!r}; expected {', '.join(MODELS.names())}, since no code is run "
+            f"because a file says so. If you know and trust it: --model {told.model}"
+        )
+    return told
+
+
+def _told_spec(checkpoint: Path) -> ModelSpec | None:
     metadata: dict[str, str] = {}
     if checkpoint.suffix == ".safetensors":
         from safetensors import SafetensorError, safe_open
@@ -192,11 +239,12 @@ def read_spec(checkpoint: Path) -> ModelSpec:
     try:
         values = json.loads(metadata[METADATA_KEY])
         known = {field.name for field in dataclasses.fields(ModelSpec)}
-        return build(ModelSpec, {key: value for key, value in values.items() if key in known})
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{checkpoint}: does not say what network it is for. Name it: --model {', '.join(MODELS.names())} or "
-            "package.module:factory."
+        return build(ModelSpec, {key: value for key, value in values.items() if key in known}, source="metadata")
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+    except ConfigError as error:
+        raise WeightsError(
+            f"{checkpoint}: its metadata describe no network: {error} Train or convert it again."
         ) from error
 
 
@@ -238,7 +286,9 @@ def estimate_bytes_per_pixel(network: nn.Module) -> int:
 def _load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], dict[str, Any]]:
     extra = {METADATA_KEY: ""}
     try:
-        program = torch.export.load(path, extra_files=extra)
+        _check_members(path)
+        with _weights_only():
+            program = torch.export.load(path, extra_files=extra)
         module = program.module()
         facts = json.loads(extra[METADATA_KEY] or "{}")
     except OSError as error:
@@ -249,7 +299,45 @@ def _load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], 
             f"{path}: not an ExportedProgram this torch can load ({reason[:200]}). Export it again, or use the weights "
             "with --model."
         ) from error
+    _check_facts(facts, path)
     return module.to(device), facts
+
+
+def _check_members(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.lower().partition("/")[2].startswith(_CODE):
+                raise ValueError(f"holds {name}, which is code beside the program")
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Only tensors are unpickled; torch.export.load, which falls back to pickles of all kinds, heeds nothing else."""
+    before = os.environ.get(_WEIGHTS_ONLY)
+    os.environ[_WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_WEIGHTS_ONLY]
+        else:
+            os.environ[_WEIGHTS_ONLY] = before
+
+
+def _check_facts(facts: object, path: Path) -> None:
+    """What a program says of itself, as :func:`facts_of` wrote it; what it leaves open is unknown."""
+    where = f"{path}: {METADATA_KEY}"
+    if not isinstance(facts, dict):
+        raise WeightsError(f"{where}: expected a JSON object, got {type(facts).__name__}. Export it again.")
+    for name, least in _LEAST.items():
+        value = facts.get(name)
+        if value is not None and not (type(value) is int and value >= least):
+            raise WeightsError(
+                f"{where}: {name}: expected a whole number from {least} on, got {value!r}. Export it again."
+            )
+    model = facts.get("model")
+    if model is not None and not (isinstance(model, str) and re.fullmatch(r"\w[\w.:-]*", model)):
+        raise WeightsError(f"{where}: model: expected the name of a network, got {model!r}. Export it again.")
 
 
 def _device(name: str) -> torch.device:

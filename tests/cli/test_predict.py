@@ -62,6 +62,25 @@ def test_a_damaged_picture_gives_status_1_and_wrong_options_2(tmp_path: Path, ch
     assert CliRunner().invoke(main, [*arguments[:-1], str(tmp_path / "absent.pt2")]).exit_code == 2
 
 
+def test_a_network_of_the_users_needs_its_name(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("from sdd_bench.models.factory import unet_small as net\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = ModelSpec("mine:net", width=2)
+    network = spec.build()
+    save_file(network.state_dict(), checkpoint, metadata={METADATA_KEY: json.dumps(facts_of(network, spec))})
+    arguments = ["predict", str(write(tmp_path / "x.png")), "--checkpoint", str(checkpoint.parent)]
+    arguments += ["-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "--model mine:net" in result.stderr
+    assert CliRunner().invoke(main, [*arguments, "--model", "mine:net"]).exit_code == 0
+    result = CliRunner().invoke(main, [*arguments, "--model", "mine:net", "--bgr"])
+    assert result.exit_code == 2
+    assert "bgr" in result.stderr
+
+
 def test_without_a_checkpoint_the_network_of_the_package_deblurs(tmp_path: Path) -> None:
     still = {"zoom_range": (1, 1), "shift_range": (0, 0), "rotation_range": (0, 0), "exposure_range": (1, 1)}
     options = SynthOptions(width=320, height=192, n_train=0, n_test=3, coc_range=(5, 9), color_cast=0, **still)

@@ -1,12 +1,14 @@
+import contextlib
 import os
 import pickle
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from sdd_bench.errors import WeightsError
-from sdd_bench.flow.checkpoint import load_pwcnet, published_name_to_own, read_tensors
+from sdd_bench.flow.checkpoint import load_into, load_pwcnet, published_name_to_own, read_tensors
 from sdd_bench.flow.estimator import bundled_weights
 from sdd_bench.flow.pwcnet import PWCNet
 
@@ -91,3 +93,39 @@ def test_a_wrong_shape_and_a_number_that_is_not_finite_are_refused(tmp_path):
     torch.save(tensors | {"context_flow.bias": torch.tensor([0.0, float("nan")])}, tmp_path / "nan.pt")
     with pytest.raises(WeightsError, match="finite"):
         load_pwcnet(tmp_path / "nan.pt")
+
+
+def test_a_network_with_batch_norm_comes_back_with_its_counter(tmp_path):
+    trained = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    trained(torch.rand(2, 3, 4, 4))
+    save_file(trained.state_dict(), tmp_path / "norm.safetensors")
+    loaded = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    load_into(loaded, read_tensors(tmp_path / "norm.safetensors"), tmp_path)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    assert loaded[1].num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_batches_tracked", torch.tensor(1.0), "expected integer numbers, got floating-point"),
+        ("num_batches_tracked", torch.tensor(True), "expected integer numbers, got boolean"),
+        ("weight", torch.ones(4, dtype=torch.int64), "expected floating-point numbers, got integer"),
+        ("weight", torch.full((4,), 1e300, dtype=torch.float64), "expected finite numbers"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(tmp_path, name, value, message):
+    network = nn.BatchNorm2d(4)
+    with pytest.raises(WeightsError, match=f"{name}: {message}"):
+        load_into(network, network.state_dict() | {name: value}, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_no_damage_of_a_torch_file_escapes_as_a_traceback(tmp_path, damage):
+    torch.save({"weight": torch.zeros(4)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    whole, path = (tmp_path / "whole.pth").read_bytes(), tmp_path / "damaged.pth"
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] if damage == "cut" else whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
+        with contextlib.suppress(WeightsError):
+            read_tensors(path)
