@@ -243,7 +243,15 @@ def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
     reader = csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
     if tuple(reader.fieldnames or ()) != _COLUMNS:
         raise ManifestError(f"{path}: its columns are {reader.fieldnames}, expected {list(_COLUMNS)}.")
-    return tuple(PairRow(**{name: _cell(name, cell) for name, cell in row.items()}) for row in reader)
+    rows = tuple(PairRow(**{name: _cell(name, cell) for name, cell in row.items()}) for row in reader)
+    for row in rows:
+        name = row.pair_id.removeprefix(f"{row.split}/")
+        if name in (row.pair_id, "", "..") or Path(name).name != name:
+            raise ManifestError(
+                f"{path}: pair_id is {row.pair_id!r}; expected {row.split}/NAME, NAME a file's name without folders. "
+                "Prepare the set again in a new folder."
+            )
+    return rows
 
 
 def _cell(name: str, text: str) -> Any:

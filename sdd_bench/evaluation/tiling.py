@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.errors import ConfigError, ImageError
+from sdd_bench.errors import ConfigError, ImageError, SddBenchError
 from sdd_bench.models.factory import Network
 
 GIB = 1 << 30
@@ -30,22 +30,34 @@ class Span(NamedTuple):
     last: int
 
 
-def spans(size: int, tile: int, overlap: int, multiple: int) -> Iterator[Span]:
-    """Tiles that cover ``size``; all numbers but ``overlap`` and ``tile`` are multiples of ``multiple`` already.
+def spans(size: int, tile: int, overlap: int, multiple: int, *, least: int = 1) -> Iterator[Span]:
+    """Tiles that cover ``size``, whose windows start on the grid of ``multiple``.
+
+    Args:
+        size: Of the picture; a multiple of ``multiple``.
+        tile: Largest side of a window.
+        overlap: How far a window reaches beyond its tile.
+        multiple: The network's grid.
+        least: Smallest side of a window, where the picture is not smaller.
+
+    Raises:
+        ConfigError: Nothing would be left of the tile after its overlap.
 
     Example:
         >>> list(spans(96, 64, 16, 16))
         [Span(start=0, stop=48, first=0, last=64), Span(start=48, stop=96, first=32, last=96)]
     """
-    margin = -(-overlap // multiple) * multiple
-    tile = tile // multiple * multiple
-    if tile >= size:
+    margin, least = _up(overlap, multiple), _up(least, multiple)
+    side = tile // multiple * multiple
+    if side >= size:
         yield Span(0, size, 0, size)
         return
+    if side < (needed := _least_tile(overlap, multiple, least)):
+        raise ConfigError(f"tile {tile}: too small for an overlap of {overlap}; expected {needed} or more.")
     start = 0
     while start < size:
-        first = max(0, start - margin)
-        last = min(size, first + tile)
+        first = max(0, min(start - margin, size - least))
+        last = min(size, first + side)
         stop = last if last == size else last - margin
         yield Span(start, stop, first, last)
         start = stop
@@ -58,8 +70,9 @@ def tile_side(network: Network, memory_gib: float, overlap: int) -> int:
         ConfigError: Nothing would be left of it after the overlap.
     """
     side = int((memory_gib * GIB / network.bytes_per_pixel) ** 0.5)
-    if side < _least_side(network, overlap):
-        needed = _least_side(network, overlap) ** 2 * network.bytes_per_pixel / GIB
+    least = _least_tile(overlap, network.size_multiple, network.least_side)
+    if side < least:
+        needed = least**2 * network.bytes_per_pixel / GIB
         raise ConfigError(
             f"memory {memory_gib:g} GiB: a tile of {network.name} needs {needed:.1f} GiB with its overlap of {overlap} "
             "pixels. Allow more memory, or a smaller overlap."
@@ -67,9 +80,12 @@ def tile_side(network: Network, memory_gib: float, overlap: int) -> int:
     return side
 
 
-def _least_side(network: Network, overlap: int) -> int:
-    multiple = network.size_multiple
-    return (2 * -(-overlap // multiple) + 1) * multiple
+def _least_tile(overlap: int, multiple: int, least: int) -> int:
+    return max(2 * _up(overlap, multiple) + multiple, _up(least, multiple))
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple
 
 
 def deblur(
@@ -94,12 +110,9 @@ def deblur(
 
     Raises:
         ConfigError: The tile is too small for the overlap.
-        ImageError: The network returned another size or something not finite.
+        ImageError: The network failed, or returned another size or something not finite.
+        MemoryError: The network asked for more memory than there is.
     """
-    if tile is not None and tile < _least_side(network, overlap) and tile < max(blurry.shape[:2]):
-        raise ConfigError(
-            f"tile {tile}: too small for an overlap of {overlap}; expected {_least_side(network, overlap)} or more."
-        )
     if not self_ensemble:
         return _deblur(network, blurry, tile, overlap)
     total = np.zeros(blurry.shape, np.float64)
@@ -113,17 +126,33 @@ def deblur(
 def _deblur(network: Network, blurry: NDArray[np.float32], tile: int | None, overlap: int) -> NDArray[np.float32]:
     height, width = blurry.shape[:2]
     least, multiple = network.least_side, network.size_multiple
-    bottom, right = (-(-max(side, least) // multiple) * multiple - side for side in (height, width))
+    bottom, right = (_up(max(side, least), multiple) - side for side in (height, width))
     padded = np.pad(blurry, ((0, bottom), (0, right), (0, 0)), mode="reflect")
     picture = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1)))[None]
     rows, columns = picture.shape[2:]
     largest = max(rows, columns) if tile is None else tile
     out = torch.empty_like(picture)
-    for y in spans(rows, largest, overlap, network.size_multiple):
-        for x in spans(columns, largest, overlap, network.size_multiple):
-            done = _checked(network, network.deblur(picture[:, :, y.first : y.last, x.first : x.last]), y, x)
+    for y in spans(rows, largest, overlap, multiple, least=least):
+        for x in spans(columns, largest, overlap, multiple, least=least):
+            done = _checked(network, _run(network, picture[:, :, y.first : y.last, x.first : x.last]), y, x)
             out[:, :, y.start : y.stop, x.start : x.stop] = done
     return np.ascontiguousarray(out[0, :, :height, :width].permute(1, 2, 0).numpy())
+
+
+def _run(network: Network, window: Tensor) -> Tensor:
+    try:
+        return network.deblur(window)
+    except SddBenchError:
+        raise
+    except Exception as error:  # whatever someone's network raises
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        short = any(sign in reason for sign in ("DefaultCPUAllocator", "out of memory"))
+        if short or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            raise MemoryError(reason) from error
+        height, width = window.shape[2:]
+        raise ImageError(
+            f"{network.name}: failed on {width}x{height} pixels ({reason}). Does it need a size_multiple attribute?"
+        ) from error
 
 
 def _checked(network: Network, done: Tensor, y: Span, x: Span) -> Tensor:

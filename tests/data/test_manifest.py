@@ -1,5 +1,6 @@
 """The manifest comes back as it was written, and a damaged one is named."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -101,3 +102,20 @@ def test_missing_or_cut_files_are_named(manifest: Manifest) -> None:
     (manifest.root / "dataset.json").unlink()
     with pytest.raises(ManifestError, match="dataset.json: missing, so .* is no finished prepared set"):
         read_manifest(manifest.root)
+
+
+@pytest.mark.parametrize(
+    "pair_id", ["test/../../escaped/t1", "test//etc/t1", "test/a/b", "test/..", "test/", "val/b", "b"]
+)
+def test_a_pair_whose_name_leads_elsewhere_is_refused(manifest: Manifest, pair_id: str) -> None:
+    row = dataclasses.replace(manifest.pairs[1], pair_id=pair_id)
+    write_manifest(dataclasses.replace(manifest, pairs=(manifest.pairs[0], row)))
+    with pytest.raises(ManifestError, match="pairs.csv: pair_id is .*; expected test/NAME"):
+        read_manifest(manifest.root)
+
+
+@pytest.mark.parametrize("name", ["a..b", "sub__a", ".a", "-a", "ä 1", "a:b"])
+def test_any_name_of_a_file_will_do(manifest: Manifest, name: str) -> None:
+    row = dataclasses.replace(manifest.pairs[1], pair_id=f"test/{name}")
+    write_manifest(dataclasses.replace(manifest, pairs=(manifest.pairs[0], row)))
+    assert read_manifest(manifest.root).pairs[1].pair_id == f"test/{name}"

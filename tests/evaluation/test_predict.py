@@ -1,5 +1,6 @@
 """From pictures to a folder of predictions."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sdd_bench.errors import ConfigError, OutputError, PairingError
 from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
 from sdd_bench.images.io import read_photograph
 from sdd_bench.models.factory import Network
-from sdd_bench.types import Progress
+from sdd_bench.types import Progress, Split
 
 HALF = Network(lambda x: x / 2, "half", "abc", 1, 0, 100, torch.device("cpu"))
 
@@ -49,6 +50,14 @@ def test_a_folder_of_pictures_and_one_picture_will_do(tmp_path: Path) -> None:
         pictures_of(tmp_path / "loose")
 
 
+def test_a_picture_beside_a_known_layout_is_not_what_is_asked_for(tmp_path: Path) -> None:
+    make_split(tmp_path)
+    write(tmp_path / "overview.png", 1)
+    assert list(pictures_of(tmp_path)) == ["a", "b"]
+    with pytest.raises(PairingError, match="split val"):
+        pictures_of(tmp_path, split=Split.VAL)
+
+
 @pytest.mark.parametrize(("depth", "value"), [("same", 100), ("16", 100 * 257)])
 def test_the_bit_depth_is_that_of_the_picture_or_the_one_asked_for(tmp_path: Path, depth: str, value: int) -> None:
     picture = write(tmp_path / "x.png", 200)
@@ -81,6 +90,54 @@ def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "full" / "x.png", 1)
     with pytest.raises(OutputError, match="empty"):
         predict(HALF, pictures, tmp_path / "full")
+
+
+def test_predictions_of_other_pictures_are_refused_and_left_alone(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "first" / "x.png", 200), write(tmp_path / "second" / "x.png", 100)
+    predict(HALF, {"x": first}, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"x\.png: is not made from .*second"):
+        predict(HALF, {"x": second, "y": first}, tmp_path / "out")
+    assert np.all(read_photograph(tmp_path / "out" / "x.png").pixels == 100)
+    (tmp_path / "out" / "x.png").unlink()
+    assert predict(HALF, {"x": second}, tmp_path / "out").n_made == 1
+    assert predict(HALF, {"x": second}, tmp_path / "out").n_made == 0
+    assert np.all(read_photograph(tmp_path / "out" / "x.png").pixels == 50)
+
+
+@pytest.mark.parametrize("settings", [{"bgr": True, "precision": "32"}, {"bgr": False, "precision": "bf16"}])
+def test_predictions_of_another_colour_order_or_precision_are_refused(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    pictures = {"x": write(tmp_path / "x.png", 200)}
+    predict(dataclasses.replace(HALF, settings={"bgr": False, "precision": "32"}), pictures, tmp_path / "out")
+    with pytest.raises(ConfigError, match="(bgr False, now True|precision 32, now bf16)"):
+        predict(dataclasses.replace(HALF, settings=settings), pictures, tmp_path / "out")
+
+
+def test_memory_and_tiles_may_change_while_they_see_as_far(tmp_path: Path) -> None:
+    network = dataclasses.replace(HALF, receptive_radius_px=8)
+    pictures = {"x": write(tmp_path / "x.png", 200)}
+    predict(network, pictures, tmp_path / "out")
+    assert predict(network, pictures, tmp_path / "out", PredictOptions(4.0, tile=32, overlap=9)).n_made == 0
+    with pytest.raises(ConfigError, match="overlap 8, now 4"):
+        predict(network, pictures, tmp_path / "out", PredictOptions(overlap=4))
+
+
+def test_a_picture_the_network_fails_on_is_a_problem_and_the_others_go_on(tmp_path: Path) -> None:
+    class Even(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.interpolate(x[..., ::2, ::2], scale_factor=2) + 0 * x
+
+    pictures = {str(side): write(tmp_path / f"{side}.png", 7, size=(side, side)) for side in (65, 66)}
+    report = predict(dataclasses.replace(HALF, forward=Even()), pictures, tmp_path / "out")
+    assert [problem.item for problem in report.problems] == ["65"]
+    assert (tmp_path / "out" / "66.png").is_file()
+
+
+def test_too_little_memory_says_what_to_allow(tmp_path: Path) -> None:
+    network = dataclasses.replace(HALF, forward=lambda x: x.new_empty(1 << 60))
+    with pytest.raises(ConfigError, match="less than 8 GiB"):
+        predict(network, {"x": write(tmp_path / "x.png", 7)}, tmp_path / "out")
 
 
 def test_a_damaged_picture_is_a_problem_and_the_others_go_on(tmp_path: Path) -> None:

@@ -35,6 +35,18 @@ def test_tiles_cover_everything_once_and_see_the_overlap(size: int, tile: int, o
         assert part.last == size or part.last - part.stop >= overlap
 
 
+def test_no_window_is_smaller_than_the_network_takes() -> None:
+    parts = list(spans(80, 64, 0, 16, least=32))
+    assert [part.last - part.first for part in parts] == [64, 32]
+    assert [(part.start, part.stop) for part in parts] == [(0, 64), (64, 80)]
+
+
+@pytest.mark.parametrize(("size", "tile", "overlap"), [(304, 300, 144), (304, 160, 144), (64, 8, 0)])
+def test_a_tile_that_gets_nowhere_is_refused(size: int, tile: int, overlap: int) -> None:
+    with pytest.raises(ConfigError, match="too small"):
+        next(spans(size, tile, overlap, 16))
+
+
 def test_tiled_equals_untiled_everywhere(rng: np.random.Generator) -> None:
     network, picture = unet(), rng.random((700, 460, 3), dtype=np.float32)
     whole = deblur(network, picture)
@@ -79,6 +91,34 @@ def test_memory_bounds_the_tile() -> None:
 def test_a_tile_within_its_overlap_is_refused(rng: np.random.Generator) -> None:
     with pytest.raises(ConfigError, match="too small"):
         deblur(unet(), rng.random((512, 512, 3), dtype=np.float32), tile=128, overlap=144)
+
+
+@pytest.mark.parametrize("side", [250, 300])
+def test_a_tile_is_compared_with_the_padded_picture(side: int) -> None:
+    network = make_network(nn.Identity(), size_multiple=16)
+    with pytest.raises(ConfigError, match="too small"):
+        deblur(network, np.zeros((side, side, 3), np.float32), tile=side, overlap=144)
+
+
+def test_a_network_that_fails_is_told_from_one_that_lacks_memory() -> None:
+    class Failing(nn.Module):
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
+            self.error = error
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise self.error
+
+    class Greedy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.new_empty(1 << 60)
+
+    picture = np.zeros((20, 20, 3), np.float32)
+    with pytest.raises(ImageError, match=r"20x20 pixels \(sizes differ\)"):
+        deblur(make_network(Failing(RuntimeError("sizes differ"))), picture)
+    for short in (Greedy(), Failing(torch.OutOfMemoryError("CUDA out of memory")), Failing(MemoryError())):
+        with pytest.raises(MemoryError):
+            deblur(make_network(short), picture)
 
 
 def test_a_network_that_changes_the_size_or_diverges_is_refused(rng: np.random.Generator) -> None:
