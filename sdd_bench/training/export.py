@@ -11,8 +11,7 @@ from torch.export import Dim
 
 from sdd_bench.errors import ConfigError
 from sdd_bench.files import sealed
-from sdd_bench.flow.checkpoint import load_into, read_tensors
-from sdd_bench.models.factory import METADATA_KEY, ModelSpec, facts_of, read_spec
+from sdd_bench.models.factory import METADATA_KEY, ModelSpec, facts_of
 
 _LARGEST_SIDE_PX = 1 << 15
 
@@ -39,16 +38,3 @@ def export_program(network: nn.Module, spec: ModelSpec, path: Path) -> None:
     # torch.export.save wants the suffix of the finished file.
     with sealed(path) as partial, open(partial, "wb") as file:
         torch.export.save(program, file, extra_files={METADATA_KEY: json.dumps(facts)})
-
-
-def export_weights_file(weights: Path, path: Path) -> None:
-    """The network of a safetensors file of this package as an ExportedProgram.
-
-    Raises:
-        WeightsError: The file is missing, damaged, or does not fit its network.
-        ConfigError: It does not say what network it is for, or that cannot be traced.
-    """
-    spec = read_spec(weights)
-    network = spec.build()
-    load_into(network, read_tensors(weights), weights)
-    export_program(network, spec, path)

@@ -11,7 +11,7 @@ from sdd_bench.errors import ConfigError
 from sdd_bench.evaluation.tiling import deblur
 from sdd_bench.models.factory import ModelSpec, load_network
 from sdd_bench.training.checkpoint import save_weights
-from sdd_bench.training.export import export_program, export_weights_file
+from sdd_bench.training.export import export_program
 
 
 @pytest.mark.slow
@@ -19,7 +19,7 @@ def test_a_program_runs_at_any_size_as_the_network_does(tmp_path: Path, rng: np.
     spec = ModelSpec("unet", width=2)
     network = spec.build()
     save_weights(tmp_path / "model.safetensors", network, spec)
-    export_weights_file(tmp_path / "model.safetensors", tmp_path / "model.pt2")
+    export_program(network, spec, tmp_path / "model.pt2")
     program, weights = load_network(tmp_path / "model.pt2"), load_network(tmp_path / "model.safetensors")
     assert (program.name, program.size_multiple, program.receptive_radius_px) == ("unet", 16, 144)
     assert deblur(program, rng.random((7, 40, 3), dtype=np.float32)).shape == (7, 40, 3)
