@@ -101,7 +101,7 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
             converted = hint(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             converted = None
         if converted is not None and not (hint is int and isinstance(value, float) and value != converted):
             return converted

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,30 @@ def output_errors(path: Path) -> Iterator[None]:
             raise OutputError(
                 f"{path}: something else is in the way ({error.strerror}). Remove it or choose another output."
             ) from error
+        if number == errno.ENAMETOOLONG:
+            raise OutputError(f"{path}: the name is too long here. Shorten it, or choose another output.") from error
         raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the only run that writes into ``folder``, which is made where missing.
+
+    Raises:
+        OutputError: Another run holds it, or it cannot be made.
+    """
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise OutputError(f"{folder}: another run is writing here. Wait for it, or choose another folder.") from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -69,7 +93,8 @@ def sealed(path: Path) -> Iterator[Path]:
             os.replace(partial, path)
             _sync_folder(path.parent)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from sdd_bench.errors import OutputError
 from sdd_bench.files import (
+    alone_in,
     output_errors,
     sealed,
     sha256_of,
@@ -49,11 +50,28 @@ def test_a_file_in_the_way_of_the_folder_is_an_output_error(tmp_path: Path) -> N
         (errno.ENOSPC, "no space left.*free space and run again"),
         (errno.EROFS, "not writable"),
         (errno.EACCES, "not writable"),
+        (errno.ENAMETOOLONG, "the name is too long"),
     ],
 )
 def test_the_systems_refusals_say_what_to_do(number: int, words: str) -> None:
     with pytest.raises(OutputError, match=f"out.h5: {words}"), output_errors(Path("out.h5")):
         raise OSError(number, os.strerror(number))
+
+
+def test_a_name_too_long_is_said_and_not_hidden_by_cleaning_up(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="too long"):
+        write_text(tmp_path / ("n" * 250), "x")
+
+
+def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path / "out"),
+        pytest.raises(OutputError, match="another run is writing"),
+        alone_in(tmp_path / "out"),
+    ):
+        pass
+    with alone_in(tmp_path / "out"):
+        assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def handle_errors(function: F) -> F:
-    """An :class:`SddBenchError` becomes one line on stderr and exit status 2."""
+    """An :class:`SddBenchError`, or a refusal of the operating system, becomes one line on stderr and exit status 2."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except SddBenchError as error:
+        except (SddBenchError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
 

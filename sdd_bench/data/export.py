@@ -16,7 +16,7 @@ import numpy as np
 from sdd_bench.data.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
 from sdd_bench.data.shards import ShardReader
 from sdd_bench.errors import ManifestError, OutputError, SddBenchError
-from sdd_bench.files import output_errors, sealed, sha256_of, write_json
+from sdd_bench.files import alone_in, output_errors, sealed, sha256_of, write_json
 from sdd_bench.images.io import write_png
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Problem, Progress, Split
@@ -60,11 +60,11 @@ def export(
         OutputError: ``out`` holds something else, or cannot be written.
     """
     manifest = read_manifest(prepared)
-    _claim(out, sha256_of(manifest.root / DATASET_JSON))
-    tasks = _tasks(manifest, out)
     n_written = n_kept = 0
     problems = []
-    with open_executor(jobs, dask) as executor:
+    tasks = _tasks(manifest, out)
+    with alone_in(out), open_executor(jobs, dask) as executor:
+        _claim(out, sha256_of(manifest.root / DATASET_JSON))
         for done, (task, outcome) in enumerate(run(executor, _export, tasks, window=2 * jobs), 1):
             if isinstance(outcome, OutputError) or (
                 isinstance(outcome, Exception) and not isinstance(outcome, SddBenchError)
@@ -86,7 +86,7 @@ def _claim(out: Path, sha256: str) -> None:
         with output_errors(out):
             found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
     except FileNotFoundError:
-        if out.is_dir() and any(out.iterdir()):
+        if any(entry.suffix != ".partial" for entry in out.iterdir()):
             raise OutputError(f"{out}: not empty and no export of a prepared set. Choose another folder.") from None
         write_json(marker, {"schema": 1, "dataset_sha256": sha256})
         return

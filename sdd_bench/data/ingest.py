@@ -15,8 +15,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from sdd_bench import __version__
 from sdd_bench.data.croissant import CROISSANT_JSON, croissant
 from sdd_bench.data.manifest import (
@@ -34,8 +32,7 @@ from sdd_bench.data.plan import PreparePlan, plan
 from sdd_bench.data.resume import begin, check_finished, check_output
 from sdd_bench.data.shards import build_virtual
 from sdd_bench.data.units import Part, Task, Unit, read_part, run_unit
-from sdd_bench.errors import OutputError
-from sdd_bench.files import output_errors, write_json
+from sdd_bench.files import alone_in, output_errors, write_json
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Pair, Problem, Progress, Split
 
@@ -92,13 +89,9 @@ def carry_out(
         shutil.rmtree(out / PARTS, ignore_errors=True)
         return dataclasses.replace(_report(manifest), was_finished=True)
     check_output(out)
-    try:
+    with alone_in(out):
         with output_errors(out):
-            (out / PARTS).mkdir(parents=True, exist_ok=True)
-            lock = FileLock(out / PARTS / "run.lock", timeout=0).acquire()
-    except Timeout as error:
-        raise OutputError(f"{out}: another run is writing here. Wait for it, or choose another folder.") from error
-    with lock:
+            (out / PARTS).mkdir(exist_ok=True)
         parts = _make(out, planned, begin(out, planned), jobs, dask, on_progress)
         manifest = _seal(out, planned, parts)
     shutil.rmtree(out / PARTS, ignore_errors=True)

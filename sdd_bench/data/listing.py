@@ -1,13 +1,15 @@
 """The pictures of a folder, in natural order (``img2`` before ``img10``), and what in it is no picture.
 
 A picture is known by its *stem*: its path below the folder without the suffix, parts joined by ``/``. Hidden files
-and what file managers leave behind are ignored; everything else that is no picture is a :class:`Problem`.
+and what file managers leave behind are ignored; everything else that is no picture, a folder that cannot be read, or a
+name that no table can hold is a :class:`Problem`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,8 @@ from sdd_bench.images.io import IMAGE_SUFFIXES, RAW_SUFFIXES
 from sdd_bench.types import Problem
 
 _LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
+_NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's control characters, surrogates (bytes that are not UTF-8), line and paragraph separators."""
 _NUMBER = re.compile(r"([0-9]+)")
 
 
@@ -51,7 +55,10 @@ def list_pictures(folder: Path, root: Path) -> Listing:
     listing = Listing(folder)
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in _walk(folder, listing.problems, root):
-        if not path.exists():
+        if any(unicodedata.category(letter) in _NO_LETTERS for letter in below(path, root)):
+            name = ascii(below(path, root))
+            listing.problems.append(Problem(name, "its name is not UTF-8, or holds control characters: rename it"))
+        elif not path.exists():
             listing.problems.append(Problem(below(path, root), "a broken link"))
         elif path.suffix.lower() in IMAGE_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES:
             by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
@@ -71,7 +78,13 @@ def list_pictures(folder: Path, root: Path) -> Listing:
 
 def _walk(folder: Path, problems: list[Problem], root: Path) -> list[Path]:
     found = []
-    for parent, folders, files in os.walk(folder):
+
+    def refused(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            return
+        problems.append(Problem(below(Path(error.filename), root), f"the folder cannot be read ({error.strerror})"))
+
+    for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted((name for name in folders if not _is_ignored(name)), key=natural_key)
         for name in folders:
             link = Path(parent, name)

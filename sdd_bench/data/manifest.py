@@ -14,7 +14,7 @@ import io
 import json
 import typing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdd_bench.errors import ManifestError
@@ -204,10 +204,18 @@ def _split_record(value: dict[str, Any]) -> SplitRecord:
     return SplitRecord(
         n_pairs=value["n_pairs"],
         n_patches=value["n_patches"],
-        shards=tuple(FileRecord(**record) for record in value["shards"]),
-        virtual=FileRecord(**value["virtual"]) if value["virtual"] is not None else None,
-        frames=tuple(FileRecord(**record) for record in value["frames"]),
+        shards=tuple(_file_record(record) for record in value["shards"]),
+        virtual=_file_record(value["virtual"]) if value["virtual"] is not None else None,
+        frames=tuple(_file_record(record) for record in value["frames"]),
     )
+
+
+def _file_record(value: dict[str, Any]) -> FileRecord:
+    record = FileRecord(**value)
+    path = PurePosixPath(record.name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file {record.name!r} lies outside the set")
+    return record
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(PairRow))

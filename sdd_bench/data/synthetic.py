@@ -38,7 +38,7 @@ from sdd_bench.data.captures import (
 from sdd_bench.data.render import Rendered, canvas_margin, develop, render, truth_flow
 from sdd_bench.data.scenes import SceneKind, draw_scene, random_scene
 from sdd_bench.errors import ConfigError, ImageError, OutputError
-from sdd_bench.files import output_errors, sealed, sha256_of, write_json, write_text
+from sdd_bench.files import alone_in, sealed, sha256_of, write_json, write_text
 from sdd_bench.images.io import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph, write_png
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Progress, Split
@@ -118,18 +118,19 @@ def synthesize(
         for task in missing:
             draw_capture(options, task.split, task.index)  # raises where the blur is beyond rendering
     _check_readable(sorted({path for task in missing for path in task.photographs}))
-    _claim(out, options, photographs)
-    rows = [f"{task.split},{task.index:04d},{task.scene},{task.kind}\n" for task in tasks]
-    write_text(out / "scenes.csv", "split,name,scene,group\n" + "".join(rows))
-    n_bytes, done = 0, len(tasks) - len(missing)
-    with open_executor(jobs, dask) as executor:
-        for task, outcome in run(executor, _make_pair, missing, window=2 * jobs if dask is None else 64):
-            if isinstance(outcome, Exception):
-                raise outcome
-            n_bytes, done = n_bytes + outcome, done + 1
-            if on_progress is not None:
-                on_progress(Progress(done, len(tasks), n_bytes, str(task)))
-    return SynthReport(out, len(tasks), len(missing), n_bytes)
+    with alone_in(out):
+        _claim(out, options, photographs)
+        rows = [f"{task.split},{task.index:04d},{task.scene},{task.kind}\n" for task in tasks]
+        write_text(out / "scenes.csv", "split,name,scene,group\n" + "".join(rows))
+        n_bytes, done = 0, len(tasks) - len(missing)
+        with open_executor(jobs, dask) as executor:
+            for task, outcome in run(executor, _make_pair, missing, window=2 * jobs if dask is None else 64):
+                if isinstance(outcome, Exception):
+                    raise outcome
+                n_bytes, done = n_bytes + outcome, done + 1
+                if on_progress is not None:
+                    on_progress(Progress(done, len(tasks), n_bytes, str(task)))
+        return SynthReport(out, len(tasks), len(missing), n_bytes)
 
 
 def _plan(out: Path, options: SynthOptions, photographs: list[Path]) -> Iterator[_Task]:
@@ -186,8 +187,6 @@ def _claim(out: Path, options: SynthOptions, photographs: list[Path]) -> None:
         recorded["options"]["photos"] = folder.name
         recorded["photographs"] = {path.relative_to(folder).as_posix(): sha256_of(path) for path in photographs}
     recorded = json.loads(json.dumps(recorded))
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
     if claim.is_file():
         _check_claim(claim, recorded)
         return

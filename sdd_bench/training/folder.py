@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.errors import ConfigError, OutputError
-from sdd_bench.files import output_errors, write_json, write_text
+from sdd_bench.files import write_json, write_text
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.split import data_digest
 
@@ -65,9 +65,7 @@ def claim_run(run: Path, data: Path, config: TrainConfig, flow_signature: str, *
         if changes:
             raise ConfigError(f"{run}: was begun with other options ({'; '.join(changes)}).")
     else:
-        with output_errors(run):
-            run.mkdir(parents=True, exist_ok=True)
-            others = [entry.name for entry in run.iterdir() if entry.suffix != ".partial"]
+        others = [entry.name for entry in run.iterdir() if entry.suffix != ".partial"]
         if others:
             raise OutputError(f"{run}: holds {others[0]} and no run. Choose a new or empty output folder.")
         write_json(path, ours)

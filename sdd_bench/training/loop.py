@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 
 from sdd_bench.data.dataset import PairDataset
 from sdd_bench.errors import ConfigError, TrainingError
-from sdd_bench.files import sealed, write_json
+from sdd_bench.files import alone_in, sealed, write_json
 from sdd_bench.flow.checkpoint import WRAPPERS, load_into, read_tensors
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.training.checkpoint import (
@@ -124,13 +124,14 @@ def train(
     fabric = make_fabric(config)
     with _without_subnormals(), stop_signals() as stopping:
         training = _Training(data, run, config, fabric, stopping, on_progress)
-        if fabric.is_global_zero:
-            claim_run(run, data, config, training.flow_signature, resume=resume)
-        fabric.barrier()
-        try:
-            finished = training.prepare() and training.loop()
-        finally:
-            training.close()
+        with alone_in(run) if fabric.is_global_zero else nullcontext():
+            if fabric.is_global_zero:
+                claim_run(run, data, config, training.flow_signature, resume=resume)
+            fabric.barrier()
+            try:
+                finished = training.prepare() and training.loop()
+            finally:
+                training.close()
     return training.report(finished)
 
 

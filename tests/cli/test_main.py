@@ -32,3 +32,12 @@ def test_an_unknown_command_is_bad_usage() -> None:
     result = CliRunner().invoke(main, ["deblur"])
     assert result.exit_code == 2
     assert "No such command 'deblur'" in result.output
+
+
+def test_a_refusal_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", "captures/a.png")
+
+    monkeypatch.setattr("sdd_bench.data.describe.describe", refuse)
+    result = CliRunner().invoke(main, ["info", "captures"])
+    assert (result.exit_code, result.output) == (2, "error: [Errno 13] Permission denied: 'captures/a.png'\n")

@@ -13,6 +13,7 @@ from prepared_sets import flip_byte, make_prepared, pictures
 from sdd_bench.data.export import export
 from sdd_bench.data.layouts import read_layout
 from sdd_bench.errors import ManifestError, OutputError
+from sdd_bench.types import Progress
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -53,6 +54,18 @@ def test_an_interrupted_export_is_continued_and_workers_do_the_same(tmp_path: Pa
     assert _contents(tmp_path / "out") == whole
     assert export(prepared, tmp_path / "two", jobs=2).n_written == 28
     assert _contents(tmp_path / "two") == whole
+
+
+def test_a_second_export_at_the_same_time_is_refused_and_what_a_kill_leaves_is_no_hindrance(tmp_path: Path) -> None:
+    prepared, out = make_prepared(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / "export.json.partial").touch()
+
+    def export_again(progress: Progress) -> None:
+        with pytest.raises(OutputError, match="another run is writing here"):
+            export(prepared, out)
+
+    assert export(prepared, out, on_progress=export_again).problems == ()
 
 
 def test_what_is_damaged_is_listed_and_the_rest_is_written(tmp_path: Path) -> None:

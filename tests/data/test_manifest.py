@@ -119,3 +119,13 @@ def test_any_name_of_a_file_will_do(manifest: Manifest, name: str) -> None:
     row = dataclasses.replace(manifest.pairs[1], pair_id=f"test/{name}")
     write_manifest(dataclasses.replace(manifest, pairs=(manifest.pairs[0], row)))
     assert read_manifest(manifest.root).pairs[1].pair_id == f"test/{name}"
+
+
+@pytest.mark.parametrize("name", ["../evil.sh", "/etc/passwd", "test/../../evil", ""])
+def test_a_file_outside_the_set_is_refused(manifest: Manifest, name: str) -> None:
+    path = manifest.root / "dataset.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    value["splits"]["test"]["frames"][0]["name"] = name
+    path.write_text(json.dumps(value), encoding="utf-8")
+    with pytest.raises(ManifestError, match="outside the set"):
+        read_manifest(manifest.root)

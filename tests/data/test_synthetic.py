@@ -210,6 +210,14 @@ def test_a_killed_run_is_finished_by_running_it_again(tmp_path, full):
     assert (again.n_made, again.n_bytes) == (0, 0)
 
 
+def test_a_second_run_at_the_same_time_is_refused(tmp_path):
+    def run_again(progress):
+        with pytest.raises(OutputError, match="another run is writing here"):
+            synthesize(tmp_path / "set", TINY)
+
+    assert synthesize(tmp_path / "set", TINY, on_progress=run_again).n_pairs == 3
+
+
 def test_a_set_made_with_other_options_is_not_mixed_with(full):
     with pytest.raises(ConfigError, match=r"seed: 0 before, 5 now.*Give the same options"):
         synthesize(full, dataclasses.replace(TINY, truth="full", seed=5))
