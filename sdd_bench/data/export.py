@@ -1,22 +1,25 @@
 """A prepared set back to folders of PNG in the SDD layout.
 
 ``train`` becomes ``train_patches/{blur,gt}/NAME_0000.png``, patches of another split ``<split>/{blur,gt}/...``, and
-full pictures are copied to where they lay: ``test/{blur,gt}/NAME.png``, with ``aligned`` and ``truth`` where known.
+full pictures are copied to where they lay: ``test/{blur,gt}/NAME.png``. Scenes and truth, where known, go to where the
+layout has them: ``scenes.csv``, ``truth/SPLIT/NAME.json`` and ``truth/SPLIT/NAME_aligned.png``.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from sdd_bench.data.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
 from sdd_bench.data.shards import ShardReader
 from sdd_bench.errors import ManifestError, OutputError, SddBenchError
-from sdd_bench.files import alone_in, output_errors, sealed, sha256_of, write_json
+from sdd_bench.files import alone_in, output_errors, sealed, sha256_of, write_json, write_text
 from sdd_bench.images.io import write_png
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Problem, Progress, Split
@@ -65,6 +68,7 @@ def export(
     tasks = _tasks(manifest, out)
     with alone_in(out), open_executor(jobs, dask) as executor:
         _claim(out, sha256_of(manifest.root / DATASET_JSON))
+        _write_scenes(manifest, out)
         for done, (task, outcome) in enumerate(run(executor, _export, tasks, window=2 * jobs), 1):
             if isinstance(outcome, OutputError) or (
                 isinstance(outcome, Exception) and not isinstance(outcome, SddBenchError)
@@ -111,6 +115,32 @@ def _tasks(manifest: Manifest, out: Path) -> list[_Task]:
     return tasks
 
 
+def _write_scenes(manifest: Manifest, out: Path) -> None:
+    """``scenes.csv``, a row per patch or full picture, where any scene or group is known."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("split", "name", "scene", "group"))
+    for row in manifest.pairs:
+        name = row.pair_id.partition("/")[2]
+        names = [_patch_name(name, number) for number in range(row.n_patches)] or [name]
+        writer.writerows((row.split, each, row.scene, row.group) for each in names if row.scene or row.group)
+    if text.getvalue().count("\n") > 1:
+        write_text(out / "scenes.csv", text.getvalue())
+
+
+def _patch_name(name: str, number: int) -> str:
+    return f"{name}_{number:04d}"
+
+
+def _place(name: str) -> str:
+    """Where the layout has the file that a prepared set calls ``SPLIT/KIND/NAME``."""
+    path = PurePosixPath(name)
+    split, kind = path.parts[0], path.parent.name
+    if kind == "truth":
+        return f"truth/{split}/{path.name}"
+    return f"truth/{split}/{path.stem}_aligned{path.suffix}" if kind == "aligned" else name
+
+
 def _export(task: _Task) -> tuple[int, int]:
     """Unpack a shard or copy a file: numbers of files written and kept."""
     return _unpack(task) if task.folder else _copy(task)
@@ -127,7 +157,7 @@ def _unpack(task: _Task) -> tuple[int, int]:
                 raise ManifestError(
                     f"{reader.path}: patch {index} is of row {row}, pairs.csv has {len(task.names)} rows."
                 )
-            name = f"{task.names[row]}_{number:04d}.png"
+            name = f"{_patch_name(task.names[row], number)}.png"
             blur, gt = (task.out / task.folder / kind / name for kind in ("blur", "gt"))
             if blur.is_file() and gt.is_file():
                 n_kept += 2
@@ -142,7 +172,7 @@ def _unpack(task: _Task) -> tuple[int, int]:
 
 
 def _copy(task: _Task) -> tuple[int, int]:
-    source, target = task.root / task.record.name, task.out / task.record.name
+    source, target = task.root / task.record.name, task.out / _place(task.record.name)
     if target.is_file() and target.stat().st_size == task.record.n_bytes:
         return 0, 1
     with sealed(target) as partial:

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from prepared_sets import flip_byte, make_prepared, pictures
 
+from sdd_bench.data.captures import SynthOptions
 from sdd_bench.data.export import export
+from sdd_bench.data.ingest import prepare
 from sdd_bench.data.layouts import read_layout
+from sdd_bench.data.options import PrepareOptions
+from sdd_bench.data.synthetic import synthesize
 from sdd_bench.errors import ManifestError, OutputError
-from sdd_bench.types import Progress
+from sdd_bench.types import Progress, Split
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -41,6 +45,21 @@ def test_the_export_is_a_readable_layout(tmp_path: Path) -> None:
     found = read_layout(tmp_path / "out")
     assert (found.layout, found.problems) == ("sdd-patches", ())
     assert len(found.pairs) == 12 + 2
+
+
+def test_scenes_and_truth_come_along(tmp_path: Path) -> None:
+    synthesize(tmp_path / "captures", SynthOptions(width=96, height=96, n_train=1, n_test=1, truth="full"))
+    options = PrepareOptions(resize="none", patch=48, overlap=0.0, drop=0.0)
+    prepare(tmp_path / "captures", tmp_path / "set", options)
+    export(tmp_path / "set", tmp_path / "out")
+    captured, exported = (read_layout(tmp_path / name) for name in ("captures", "out"))
+    before, after = (next(pair for pair in found.pairs if pair.split is Split.TEST) for found in (captured, exported))
+    assert (after.scene, after.group) == (before.scene, before.group) != ("", "")
+    for one, other in ((before.truth_path, after.truth_path), (before.aligned_path, after.aligned_path)):
+        assert one is not None
+        assert other is not None
+        assert one.read_bytes() == other.read_bytes()
+    assert {pair.scene for pair in exported.pairs if pair.split is Split.TRAIN} == {"train-0000"}
 
 
 def test_an_interrupted_export_is_continued_and_workers_do_the_same(tmp_path: Path) -> None:
