@@ -64,6 +64,8 @@ def verify_flows(path: Path) -> list[Problem]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             datasets = [item for item in file.values() if isinstance(item, h5py.Dataset)]
+            if not datasets:
+                return [Problem(str(path), "holds no flow. Delete it and estimate the flow again.")]
             return [problem for dataset in datasets for problem in _verify_dataset(path, dataset)]
     except (OSError, RuntimeError, KeyError) as error:
         return [Problem(str(path), f"damaged, cut short or not HDF5 ({error}). Delete it and estimate the flow again.")]

@@ -99,3 +99,6 @@ def test_damaged_flow_is_named(tmp_path: Path) -> None:
     assert (problem.item, problem.reason[:18]) == (f"{path}:/train", "chunk 1 is damaged")
     path.write_bytes(b"")
     assert "cut short" in verify_flows(path)[0].reason
+    with h5py.File(path, "w"):
+        pass
+    assert "holds no flow" in verify_flows(path)[0].reason
