@@ -66,6 +66,10 @@ class Problem:
 
     item: str
     reason: str
+    split: str = ""
+    """Of a dataset, that it belongs to; empty: none, or it cannot be known."""
+    pair: str = ""
+    """Name of the pair that the split lacks because of it; empty: none."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[P
                     "a blurry picture belongs to one pair"
                 )
         except _RowError as error:
-            problems.append(Problem(f"{path.name} row {number}", str(error)))
+            split = row.get("split") or default_split.value
+            problems.append(Problem(f"{path.name} row {number}", str(error), split, f"row {number}"))
             continue
         seen_blurry[pair.blurry_path] = number
         pairs.append(pair)

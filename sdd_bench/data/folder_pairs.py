@@ -65,21 +65,22 @@ def read_folders(root: Path, layout: str, lists: Path | None) -> Found:
     """
     found = Found()
     for folders in FOLDERS[layout]:
-        sides = [list_pictures(root / side, root) for side in (folders.blurry, folders.sharp)]
+        split = folders.split
+        sides = [list_pictures(root / side, root, split) for side in (folders.blurry, folders.sharp)]
         present = [side for side in sides if side.folder.is_dir()]
         found.problems += chain.from_iterable(side.problems for side in sides)
         if len(present) == 1:
             absent = next(side for side in sides if side not in present)
             count, partner = len(present[0].pictures), below(absent.folder, root)
             reason = f"there is no folder {partner}, so its {count} picture(s) have no partner"
-            found.problems.append(Problem(below(present[0].folder, root), reason))
+            found.problems.append(Problem(below(present[0].folder, root), reason, split, partner))
         elif present:
             blurry, sharp = sides
             if layout == "lfdof":
-                found.pairs += _pair_by_scene(folders.split, blurry, sharp, root, found.problems)
+                found.pairs += _pair_by_scene(split, blurry, sharp, root, found.problems)
                 continue
-            stems = _pair_stems(layout, folders.split, blurry, sharp, lists, root, found)
-            found.pairs += [Pair("", folders.split, blurry.pictures[a], sharp.pictures[b]) for a, b in stems]
+            stems = _pair_stems(layout, split, blurry, sharp, lists, root, found)
+            found.pairs += [Pair("", split, blurry.pictures[a], sharp.pictures[b]) for a, b in stems]
     if layout == "sdd" and (root / "train_patches").is_dir():
         found.notes.append("train_patches/ was not read, because train/ is there: --layout sdd-patches reads it")
     return found
@@ -97,7 +98,7 @@ def _pair_stems(
             missing = [stem for stem, side in ((a, blurry), (b, sharp)) if stem not in side.pictures]
             if missing:
                 reason = f"the list pairs {a} with {b}, but there is no picture {', '.join(missing)}"
-                found.problems.append(Problem(f"{split}/{a}", reason))
+                found.problems.append(Problem(f"{split}/{a}", reason, split, a))
         why = f"not in the lists of {lists.name}"
     elif shared or layout.startswith("sdd"):
         stems, why = [(stem, stem) for stem in shared], "no picture of the same name in {}"
@@ -115,7 +116,11 @@ def _pair_stems(
         (sharp, blurry, {b for _, b in stems}),
     ):
         reason = why.format(below(other.folder, root))
-        found.problems += [Problem(below(side.pictures[s], root), reason) for s in side.stems if s not in used]
+        found.problems += [
+            Problem(below(side.pictures[s], root), reason, split, "" if lists else s)
+            for s in side.stems
+            if s not in used
+        ]
     return stems
 
 
@@ -164,10 +169,12 @@ def _pair_by_scene(split: Split, blurry: Listing, sharp: Listing, root: Path, pr
             pairs.append(Pair("", split, blurry.pictures[stem], sharp.pictures[scene], scene=scene))
         else:
             where = f"{below(sharp.folder, root)}/{scene or 'SCENE'}"
-            problems.append(Problem(below(blurry.pictures[stem], root), f"no sharp picture {where}.*"))
+            problems.append(Problem(below(blurry.pictures[stem], root), f"no sharp picture {where}.*", split, stem))
     used = {pair.scene for pair in pairs}
     reason = f"no blurry pictures in {below(blurry.folder, root)}"
     problems += [
-        Problem(below(path, root), f"{reason}/{scene}") for scene, path in sharp.pictures.items() if scene not in used
+        Problem(below(path, root), f"{reason}/{scene}", split, scene)
+        for scene, path in sharp.pictures.items()
+        if scene not in used
     ]
     return pairs

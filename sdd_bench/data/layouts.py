@@ -48,6 +48,8 @@ class PairList:
     """What was left out, and why."""
     notes: tuple[str, ...] = ()
     """What a person should look at, such as a pairing by sorted order."""
+    n_lost: int = 0
+    """Pairs that :func:`open_dataset` misses, each among the problems: the split should have so many more."""
 
 
 LAYOUTS = (*FOLDERS, "csv")
@@ -112,7 +114,8 @@ def open_dataset(
     """Full pictures to look at or to score: a prepared set's test frames, or the pairs of any layout.
 
     Args:
-        split: Keep this split; ``None`` keeps all. CSV rows that state no split count as this one.
+        split: Keep this split, and the problems that are not of another; ``None`` keeps all. CSV rows that state no
+            split count as this one.
 
     Raises:
         PairingError: As :func:`read_layout`, or the split has no pairs.
@@ -129,25 +132,32 @@ def open_dataset(
     if not kept:
         there = ", ".join(sorted({pair.split for pair in found.pairs})) or "none"
         raise PairingError(f"{path}: has no pairs of full pictures in the split {split}; splits with some: {there}.")
-    return dataclasses.replace(found, pairs=kept[:limit])
+    problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
+    lost = {(problem.split, problem.pair) for problem in problems if problem.pair}
+    return dataclasses.replace(found, pairs=kept[:limit], problems=problems, n_lost=len(lost))
 
 
 def _prepared_frames(path: Path) -> PairList:
+    """The splits that were kept as full pictures, and the problems by which they lack pairs."""
     manifest = read_manifest(path)
     root = manifest.root
     frames = {record.name for split in manifest.splits.values() for record in split.frames}
+    splits = {split for split, record in manifest.splits.items() if record.frames}
 
     def frame(name: str) -> Path | None:
         return root / name if name in frames else None
 
     pairs = []
+    problems = [problem for problem in manifest.problems if problem.pair and problem.split in splits]
     for row in manifest.pairs:
         name = row.pair_id.partition("/")[2]
-        blurry, sharp = frame(f"test/blur/{name}.png"), frame(f"test/gt/{name}.png")
+        blurry, sharp = frame(f"{row.split}/blur/{name}.png"), frame(f"{row.split}/gt/{name}.png")
         if blurry is not None and sharp is not None:
-            aligned, truth = frame(f"test/aligned/{name}.png"), frame(f"test/truth/{name}.json")
+            aligned, truth = frame(f"{row.split}/aligned/{name}.png"), frame(f"{row.split}/truth/{name}.json")
             pairs.append(Pair(name, Split(row.split), blurry, sharp, row.scene, row.group, aligned, truth))
-    return PairList(root, "prepared", tuple(pairs))
+        elif row.split in splits:
+            problems.append(Problem(row.pair_id, row.message, row.split, name))
+    return PairList(root, "prepared", tuple(pairs), tuple(problems))
 
 
 def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path | None]:

@@ -11,6 +11,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,51 +48,62 @@ class Listing:
         return list(self.pictures)
 
 
-def list_pictures(folder: Path, root: Path) -> Listing:
-    """List the pictures of ``folder`` and its subfolders; problems name files relative to ``root``.
+def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
+    """List the pictures of ``folder``, a side of ``split``, and its subfolders; problems name files below ``root``.
 
     Two pictures with one stem (``a.png`` and ``a.tif``) are both left out: which is meant cannot be known.
     """
     listing = Listing(folder)
+
+    def leave_out(path: Path, reason: str, *, is_pair: bool = True) -> None:
+        name = below(path, root)
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        listing.problems.append(
+            Problem(name if _is_text(name) else ascii(name), reason, split, stem if is_pair else "")
+        )
+
     by_stem: dict[str, list[Path]] = defaultdict(list)
-    for path in _walk(folder, listing.problems, root):
-        if any(unicodedata.category(letter) in _NO_LETTERS for letter in below(path, root)):
-            name = ascii(below(path, root))
-            listing.problems.append(Problem(name, "its name is not UTF-8, or holds control characters: rename it"))
+    for path in _walk(folder, leave_out):
+        is_picture = path.suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES
+        if not _is_text(below(path, root)):
+            leave_out(path, "its name is not UTF-8, or holds control characters: rename it", is_pair=is_picture)
         elif not path.exists():
-            listing.problems.append(Problem(below(path, root), "a broken link"))
-        elif path.suffix.lower() in IMAGE_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES:
+            leave_out(path, "a broken link", is_pair=is_picture)
+        elif is_picture:
             by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
         else:
             reason = f"not a picture: the suffix {path.suffix or '(none)'} is not one that is read"
-            listing.problems.append(Problem(below(path, root), reason))
+            leave_out(path, reason, is_pair=False)
     for stem in sorted(by_stem, key=natural_key):
         paths = by_stem[stem]
         if len(paths) == 1:
             listing.pictures[stem] = paths[0]
             continue
         names = ", ".join(path.name for path in paths)
-        reason = f"{len(paths)} pictures share the name {stem} ({names}): keep one of them"
-        listing.problems += [Problem(below(path, root), reason) for path in paths]
+        for path in paths:
+            leave_out(path, f"{len(paths)} pictures share the name {stem} ({names}): keep one of them")
     return listing
 
 
-def _walk(folder: Path, problems: list[Problem], root: Path) -> list[Path]:
+def _walk(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
     found = []
 
     def refused(error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):
-            return
-        problems.append(Problem(below(Path(error.filename), root), f"the folder cannot be read ({error.strerror})"))
+        if not isinstance(error, FileNotFoundError):
+            leave_out(Path(error.filename), f"the folder cannot be read ({error.strerror})")
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted((name for name in folders if not _is_ignored(name)), key=natural_key)
         for name in folders:
             link = Path(parent, name)
             if link.is_symlink():
-                problems.append(Problem(below(link, root), "a link to a folder is not followed: put the folder here"))
+                leave_out(link, "a link to a folder is not followed: put the folder here")
         found += [Path(parent, name) for name in sorted(files, key=natural_key) if not _is_ignored(name)]
     return found
+
+
+def _is_text(name: str) -> bool:
+    return all(unicodedata.category(letter) not in _NO_LETTERS for letter in name)
 
 
 def _is_ignored(name: str) -> bool:

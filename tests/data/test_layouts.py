@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prepared_sets import PATCH, make_prepared
 
+from sdd_bench.data.ingest import prepare
 from sdd_bench.data.layouts import LAYOUTS, PairList, open_dataset, read_layout
 from sdd_bench.data.listing import natural_key
+from sdd_bench.data.options import PrepareOptions
 from sdd_bench.errors import ConfigError, ManifestError, PairingError
 from sdd_bench.types import Split
 
@@ -334,6 +337,72 @@ def test_open_dataset_takes_a_split_and_says_what_is_there(tmp_path: Path) -> No
     assert [pair.pair_id for pair in open_dataset(tmp_path, split=None).pairs] == ["train/a", "val/b"]
     with pytest.raises(PairingError, match="no pairs of full pictures in the split test; splits with some: train, val"):
         open_dataset(tmp_path)
+
+
+def test_open_dataset_counts_the_pairs_its_split_lost_and_lists_no_other_splits_problems(tmp_path: Path) -> None:
+    _touch(tmp_path, *(f"test/{side}/{name}.png" for side in ("blur", "gt") for name in "abc"))
+    _touch(tmp_path, "test/blur/lost.png", "test/gt/other.png", "test/blur/twice.png", "test/blur/twice.tif")
+    _touch(tmp_path, "test/gt/twice.png", "test/gt/notes.txt", "train/blur/t.png", "train/gt/t.png", "train/gt/u.png")
+    _touch(tmp_path, "test/blur/no\nname.png", "test/gt/no\nname.png")
+    found = open_dataset(tmp_path)
+    assert (len(found.pairs), found.n_lost) == (3, 4)
+    assert len(found.problems) == 8
+    assert all(problem.item.lstrip("'").startswith("test/") for problem in found.problems)
+    assert open_dataset(tmp_path, split=Split.TRAIN).n_lost == 1
+    assert open_dataset(tmp_path, split=None).n_lost == 5
+
+
+def test_pairs_that_a_list_names_in_vain_are_lost(tmp_path: Path) -> None:
+    _touch(tmp_path, "test_c/source/1.png", "test_c/target/2.png", "test_c/source/3.png")
+    (tmp_path / "test_src.txt").write_text("1\n3\n")
+    (tmp_path / "test_trg.txt").write_text("2\n4\n")
+    for split in ("train", "val"):
+        _touch(tmp_path, f"{split}_c/source/5.png", f"{split}_c/target/6.png")
+        (tmp_path / f"{split}_src.txt").write_text("5\n")
+        (tmp_path / f"{split}_trg.txt").write_text("6\n")
+    found = open_dataset(tmp_path, lists=tmp_path)
+    assert (len(found.pairs), found.n_lost) == (1, 1)
+    assert open_dataset(tmp_path, split=Split.VAL, lists=tmp_path).problems == ()
+
+
+def test_a_prepared_set_lacks_the_test_pairs_that_failed_or_were_not_formed(tmp_path: Path) -> None:
+    make_prepared(tmp_path, n_train=2, test=("t1", "t2", "t3"))
+    captures, out = tmp_path / "captures", tmp_path / "out"
+    for name in ("train/gt/a0.png", "test/gt/t1.png"):
+        (captures / name).write_bytes(b"not a picture")
+    (captures / "test/gt/t3.png").unlink()
+    _touch(captures, "train/blur/alone.png", "test/blur/notes.txt")
+    prepare(captures, out, PrepareOptions(resize="none", patch=PATCH))
+    found = open_dataset(out)
+    assert ([pair.name for pair in found.pairs], found.n_lost) == (["t2"], 2)
+    reasons = _reasons(found)
+    assert set(reasons) == {"test/t1", "test/blur/t3.png"}
+    assert "gt/t1.png" in reasons["test/t1"]
+    assert reasons["test/blur/t3.png"] == "no picture of the same name in test/gt"
+
+
+def test_a_pair_of_patches_is_not_taken_for_the_test_picture_of_its_name(tmp_path: Path) -> None:
+    data = make_prepared(tmp_path, n_train=1, test=("a0",))
+    assert [pair.pair_id for pair in open_dataset(data, split=None).pairs] == ["test/a0"]
+    with pytest.raises(PairingError, match="splits with some: test"):
+        open_dataset(data, split=Split.TRAIN)
+
+
+def test_rows_of_a_csv_are_lost_by_the_split_they_state(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    rows = [
+        "blurry,sharp,split",
+        "a.png,b.png,test",
+        "c.png,gone.png,train",
+        "d.png,gone.png,test",
+        "c.png,d.png,train",
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    found = open_dataset(tmp_path / "mine.csv")
+    assert (len(found.pairs), found.n_lost) == (1, 1)
+    assert [problem.item for problem in found.problems] == ["mine.csv row 4"]
+    train = open_dataset(tmp_path / "mine.csv", split=Split.TRAIN)
+    assert [problem.item for problem in train.problems] == ["mine.csv row 3"]
 
 
 def test_natural_order_is_total_and_stable() -> None:
