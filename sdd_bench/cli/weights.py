@@ -62,6 +62,8 @@ def fetch(names: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     chosen = names or weights.fetched_names()
     if file is not None and len(chosen) != 1:
         raise click.UsageError("--from takes the name of one file of weights.")
+    if file is not None and chosen[0] in weights.TABLE and weights.TABLE[chosen[0]].bundled:
+        raise click.UsageError(f"--from: {chosen[0]} comes with the package and is not taken from a file.")
     with progress_bar("fetching", unit="MB") as on_progress:
         paths = {name: weights.fetch(name, file=file, on_progress=on_progress) for name in chosen}
     if as_json:
@@ -85,10 +87,11 @@ def verify(as_json: bool) -> None:
         echo_json(
             {
                 "weights": [asdict(entry) for entry in weights.listing()],
-                "problems": [asdict(problem) for problem in problems],
+                "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
             }
         )
     else:
+        width = max(map(len, weights.TABLE)) + 2
         for entry in weights.listing():
-            click.echo(f"{entry.state:9s}{entry.weight.name:10s}{entry.path}")
+            click.echo(f"{entry.state:9s}{entry.weight.name:{width}s}{entry.path}")
     finish(problems)

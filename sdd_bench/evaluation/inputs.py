@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from sdd_bench.evaluation.matching import read_prediction
 from sdd_bench.evaluation.options import Crop, EvaluateOptions
 from sdd_bench.evaluation.score import Picture
 from sdd_bench.evaluation.signature import pixels_sha256
-from sdd_bench.flow.registration import displacement_rms, scale
 from sdd_bench.images.io import Pixels, read_pair, read_photograph, to_float
 from sdd_bench.images.resize import Resize, parse_resize, resize_area
 from sdd_bench.types import Pair, Similarity
@@ -95,17 +95,30 @@ def read_truth(path: Path, *, width: int, height: int) -> Truth:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        factor = width / float(values["width"])
+        across, down = width / float(values["width"]), height / float(values["height"])
         names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
-        similarity = scale(Similarity(*(float(values[name]) for name in names)), factor)
+        similarity = Similarity(*(float(values[name]) for name in names))
         coc = values.get("coc_diameter_px")
-        diameter = None if coc is None else float(coc["mean"]) * factor
+        diameter = None if coc is None else float(coc["mean"]) * math.sqrt(across * down)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise ManifestError(
-            f"{path}: expected JSON with width, zoom, rotation_deg, shift_x_px and shift_y_px, got {error!r}. "
-            "Make the set again, or remove the file."
+            f"{path}: expected JSON with width, height, zoom, rotation_deg, shift_x_px and shift_y_px, got "
+            f"{error!r}. Make the set again, or remove the file."
         ) from error
-    return Truth(displacement_rms(similarity, height, width), diameter)
+    return Truth(_displacement_rms(similarity, width, height, across, down), diameter)
+
+
+def _displacement_rms(similarity: Similarity, width: int, height: int, across: float, down: float) -> float:
+    r"""RMS displacement over a picture whose x was scaled by ``across`` and y by ``down``, :math:`D`.
+
+    On its grid :math:`q`, about the centre, the displacement is :math:`(D S D^{-1} - 1) q + D t`.
+    """
+    angle = math.radians(similarity.rotation_deg)
+    stretch, turn = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    x2, y2 = (width**2 - 1) / 12, (height**2 - 1) / 12
+    dx2 = stretch**2 * x2 + (turn * across / down) ** 2 * y2 + (across * similarity.shift_x_px) ** 2
+    dy2 = stretch**2 * y2 + (turn * down / across) ** 2 * x2 + (down * similarity.shift_y_px) ** 2
+    return math.sqrt(dx2 + dy2)
 
 
 def crop_to(picture: Pixels, height: int, width: int, mode: Crop) -> Pixels:

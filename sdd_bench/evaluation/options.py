@@ -15,7 +15,7 @@ Crop = Literal["error", "topleft", "center"]
 METRICS = ("psnr", "ssim", "mae", "lpips")
 _NOT_SCORING = ("flow_weights", "device", "save_flow", "save_warped", "limit")
 """Weights count by the flow's signature, not by their path."""
-_METHOD_NAME = re.compile(r"""[^/\\,;:"'<>|?\x00-\x1f]+""")
+_METHOD_NAME = re.compile(r"""[^/\\,;:"'<>|?\x00-\x1f]{1,64}""")
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def check_method(method: str) -> str:
     """The name of a method as it may stand in a table and in a file name.
 
     Raises:
-        ConfigError: It is empty, holds a separator or a quote, or is the name of a baseline.
+        ConfigError: It is empty or long, holds a separator or a quote, or is the name of a baseline.
     """
     if method in ("identity", "ceiling"):
         raise ConfigError(f"--method {method}: this is the name of a baseline row; choose another.")
     if method != method.strip() or not _METHOD_NAME.fullmatch(method) or method.startswith("."):
         raise ConfigError(
-            f"--method {method!r}: expected a short name without / \\ , ; : ? | < > quotes or line breaks."
+            f"--method {method!r}: expected 1 to 64 characters without / \\ , ; : ? | < > quotes or line breaks."
         )
     return method

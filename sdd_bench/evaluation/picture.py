@@ -19,7 +19,7 @@ from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.records import SCHEMA, Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.score import Motion, Picture, PictureScorer
 from sdd_bench.evaluation.signature import digest
-from sdd_bench.files import sha256_of, write_json
+from sdd_bench.files import output_errors, sha256_of, write_json
 from sdd_bench.flow.flo import write_flo
 from sdd_bench.flow.registration import fit_similarity
 from sdd_bench.images.io import from_float, write_png
@@ -42,6 +42,8 @@ class PictureTask:
 def evaluate_picture(task: PictureTask) -> PictureRecord:
     """Score one picture and seal its record as ``RUN/pictures/NAME.json``; a finished one is only read.
 
+    What the run saved of a picture is of its record: a record that is no longer right goes, and they with it.
+
     Raises:
         ImageError: A file of the pair, or the prediction, cannot be used.
         OutputError: The run folder cannot be written.
@@ -50,8 +52,14 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
     path = task.run / "pictures" / f"{match.pair.name}.json"
     key = _key(match, options, load_engines(options))
     finished = _read_record(path, key)
-    if finished is not None and all(file.is_file() for file in _saved_files(task)):
+    flow, warped = _flow_file(task.run, match.pair.name), _warped_files(task.run, match.pair.name)
+    wanted = [*([flow] if options.save_flow else []), *(warped.values() if options.save_warped else [])]
+    if finished is not None and all(file.is_file() for file in wanted):
         return finished
+    if finished is None:
+        with output_errors(path):
+            for stale in (path, flow, *warped.values()):
+                stale.unlink(missing_ok=True)
     record = score_files(match.pair, match.prediction_path, options, cache=SharedCache(task.cache), save_to=task.run)
     values = record_to_json(replace(record, key=key))
     write_json(path, values)
@@ -142,18 +150,20 @@ def _save(
     run: Path, name: str, scorer: PictureScorer, motion: Motion, options: EvaluateOptions, bit_depth: int
 ) -> None:
     if options.save_flow:
-        write_flo(run / "flow" / f"{name}.flo", motion.warped.flow)
+        write_flo(_flow_file(run, name), motion.warped.flow)
     if options.save_warped:
+        files = _warped_files(run, name)
         for truth, warped in ((GroundTruth.WARPED, motion.warped), (GroundTruth.REGISTERED, scorer.registered)):
-            write_png(run / "warped" / truth.value / f"{name}.png", from_float(warped.picture, bit_depth))
+            write_png(files[truth], from_float(warped.picture, bit_depth))
 
 
-def _saved_files(task: PictureTask) -> list[Path]:
-    name, options = task.match.pair.name, task.options
-    files = [task.run / "flow" / f"{name}.flo"] if options.save_flow else []
-    if options.save_warped:
-        files += [task.run / "warped" / truth / f"{name}.png" for truth in (GroundTruth.WARPED, GroundTruth.REGISTERED)]
-    return files
+def _flow_file(run: Path, name: str) -> Path:
+    return run / "flow" / f"{name}.flo"
+
+
+def _warped_files(run: Path, name: str) -> dict[GroundTruth, Path]:
+    truths = (GroundTruth.WARPED, GroundTruth.REGISTERED)
+    return {truth: run / "warped" / truth.value / f"{name}.png" for truth in truths}
 
 
 def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:

@@ -30,7 +30,7 @@ from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.reading import notes_on
 from sdd_bench.evaluation.records import PictureRecord
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
-from sdd_bench.files import output_errors, write_json
+from sdd_bench.files import alone_in, output_errors, write_json
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Pair, Problem, Progress
@@ -81,7 +81,7 @@ def evaluate(
         ImageError: Not one picture could be scored.
         ConfigError: Options that do not go together, or a run folder that holds another run.
         WeightsError: Weights are missing or damaged.
-        OutputError: The run folder cannot be written.
+        OutputError: The run folder cannot be written, or another run is writing it.
     """
     options = options or EvaluateOptions()
     method = check_method(predictions.resolve().name if method is None else method)
@@ -90,44 +90,48 @@ def evaluate(
     matches, problems = _match(dataset, predictions, options.limit)
     run_folder, root = run_folder.resolve(), dataset.root.resolve()
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
-    _claim(run_folder, method, root.name, split, options, engines)
-    cache = cache_folder(root, run_folder)
-    # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
-    weights = options.flow_weights.absolute() if options.flow_weights else None
-    tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
-    records, failures = _score_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
-    problems = [*dataset.problems, *problems, *failures]
-    if not records:
-        reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
-        raise ImageError(f"{predictions}: not one picture could be scored.{reasons}")
-    protocol = protocol_of(
-        records,
-        resize=str(parse_resize(options.resize)),
-        crop=options.crop,
-        metrics=options.metrics,
-        lpips_sha256=engines.lpips_sha256,
-        flow_signature=engines.flow.signature,
-        warp=options.warp,
-    )
-    n_expected = len(dataset.pairs)
-    summary = summarize(
-        records,
-        method=method,
-        dataset=root.name,
-        split=split,
-        n_expected=n_expected,
-        protocol=protocol,
-        problems=problems,
-    )
-    rows = rows_of(records, method)
-    notes = notes_on(rows, method=method, n_expected=n_expected)
-    flow = engines.flow
-    summary["flow"] = {name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")}
-    summary["notes"] = notes
-    summary["provenance"] = {**provenance(options.device), "options": _public(options)}
-    write_per_image(run_folder / "per_image.csv", rows)
-    write_json(run_folder / "summary.json", summary)
-    seal_run(run_folder)
+    with alone_in(run_folder):
+        _claim(run_folder, method, root.name, split, options, engines)
+        cache = cache_folder(root, run_folder)
+        # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
+        weights = options.flow_weights.absolute() if options.flow_weights else None
+        tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
+        records, failures = _score_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
+        problems = [*dataset.problems, *problems, *failures]
+        if not records:
+            reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
+            raise ImageError(f"{predictions}: not one picture could be scored.{reasons}")
+        protocol = protocol_of(
+            records,
+            resize=str(parse_resize(options.resize)),
+            crop=options.crop,
+            metrics=options.metrics,
+            lpips_sha256=engines.lpips_sha256,
+            flow_signature=engines.flow.signature,
+            warp=options.warp,
+        )
+        n_expected = len(dataset.pairs) + dataset.n_lost
+        summary = summarize(
+            records,
+            method=method,
+            dataset=root.name,
+            split=split,
+            n_expected=n_expected,
+            protocol=protocol,
+            problems=problems,
+        )
+        rows = rows_of(records, method)
+        notes = notes_on(rows, method=method, n_expected=n_expected)
+        flow = engines.flow
+        summary["flow"] = {
+            name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")
+        }
+        summary["notes"] = notes
+        summary["provenance"] = {**provenance(options.device), "options": _public(options)}
+        summary = _first_made(run_folder / "summary.json", summary)
+        write_per_image(run_folder / "per_image.csv", rows)
+        write_json(run_folder / "summary.json", summary)
+        seal_run(run_folder)
     return RunReport(run_folder, summary, tuple(notes), tuple(problems))
 
 
@@ -183,7 +187,7 @@ def _claim(run_folder: Path, method: str, dataset: str, split: str, options: Eva
         with output_errors(path):
             (run_folder / "run.json").unlink(missing_ok=True)
         return
-    if run_folder.is_dir() and any(run_folder.iterdir()):
+    if any(entry.suffix != ".partial" for entry in run_folder.iterdir()):
         raise OutputError(f"{run_folder}: is not empty and holds no run. Choose another output folder.")
     write_json(path, ours)
 
@@ -216,6 +220,24 @@ def _size(task: PictureTask) -> int:
     pair = task.match.pair
     files = (task.match.prediction_path, pair.blurry_path, pair.sharp_path)
     return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _first_made(path: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary at ``path`` where ``summary`` says the same, but for its date and what was saved; else ``summary``.
+
+    So a run that is made again keeps its seal, by which tables know it.
+    """
+    try:
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return before if _timeless(before) == _timeless(summary) else summary
+    except (OSError, ValueError, KeyError, TypeError):
+        return summary
+
+
+def _timeless(summary: dict[str, Any]) -> dict[str, Any]:
+    provenance = summary["provenance"]
+    options = {**provenance["options"], "save_flow": None, "save_warped": None}
+    return {**summary, "provenance": {**provenance, "date": "", "options": options}}
 
 
 def _public(options: EvaluateOptions) -> dict[str, Any]:

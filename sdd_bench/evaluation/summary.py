@@ -134,7 +134,7 @@ def summarize(
         method: Name of the method.
         dataset: Name of the dataset.
         split: Its split.
-        n_expected: Pairs of the split.
+        n_expected: Pairs that the split should have.
         protocol: What the numbers depend on.
         problems: What went wrong.
     """
@@ -178,7 +178,7 @@ def summarize(
         "misalignment_bins": _bins(own, MISALIGNMENT_EDGES_PX, metrics, lambda record: record.misalignment_px),
         "exposure_ratio": _mean([record.exposure_ratio for record in records]),
         "misalignment_source": _one_or_all(record.misalignment_source for record in records),
-        "problems": [asdict(problem) for problem in problems],
+        "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
     }
 
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,12 +136,11 @@ def read_pickle(stream: IO[bytes], file: Path) -> Tensors:
 
 
 def _read_safetensors(file: Path) -> Tensors:
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         return load_file(file)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # of numbers that numpy does not have, such as bfloat16, any
         raise WeightsError(f"{file}: expected a safetensors file, got: {error}.") from error
 
 
@@ -151,12 +149,13 @@ def _read_torch(file: Path) -> Tensors:
 
     try:
         values = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
+        if isinstance(values, Mapping):
+            tensors = {str(key): value for key, value in values.items() if isinstance(value, torch.Tensor)}
+            return {key: value.detach().float().numpy() for key, value in tensors.items()}
+    except Exception as error:  # torch.load raises whatever a damaged file leads it to
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{file}: expected a torch file of tensors alone, got: {reason}.") from error
-    if not isinstance(values, Mapping):
-        raise WeightsError(f"{file}: expected a dictionary of tensors, got {type(values).__name__}.")
-    return {str(key): value.numpy() for key, value in values.items() if isinstance(value, torch.Tensor)}
+    raise WeightsError(f"{file}: expected a dictionary of tensors, got {type(values).__name__}.")
 
 
 def _read_archive(file: Path) -> Tensors:

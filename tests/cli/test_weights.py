@@ -65,6 +65,16 @@ def test_fetch_from_one_file_takes_one_name(cache: Path) -> None:
     assert "--from takes the name of one file" in result.stderr
 
 
+def test_bundled_weights_are_not_taken_from_a_file(cache: Path) -> None:
+    result = _run("fetch", "pwcnet", "--from", "/etc/hostname")
+    assert result.exit_code == 2
+    assert "pwcnet comes with the package" in result.stderr
+
+
+def test_verify_keeps_names_and_paths_apart(cache: Path) -> None:
+    assert [line.split()[1] for line in _run("verify").stdout.splitlines()] == ["pwcnet", "unet-small-jdrl", "alexnet"]
+
+
 def test_fetch_of_bundled_weights_only_checks_them(cache: Path) -> None:
     result = _run("fetch", "pwcnet")
     assert result.exit_code == 0

@@ -91,6 +91,23 @@ def test_arrays_of_another_kind_are_refused(tmp_path: Path, values: NDArray[np.g
     assert "a.npy" in str(caught.value)
 
 
+def test_headers_that_promise_too_much_or_are_damaged_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((8, 8, 3), np.float32))
+    data = (tmp_path / "a.npy").read_bytes()
+    for damaged, reason in (
+        (
+            data.replace(b"(8, 8, 3), }" + 12 * b" ", b"(9000000, 9000000, 3), }"),
+            "promises 972000000000000 bytes, 768 are",
+        ),
+        (data.replace(b"{", b"("), ""),
+        (data.replace(b"'<f4'", b"'<f'("), ""),
+    ):
+        assert damaged != data
+        (tmp_path / "a.npy").write_bytes(damaged)
+        with pytest.raises(ImageError, match=f"a.npy: cannot be read .*{reason}"):
+            read_prediction(tmp_path / "a.npy")
+
+
 def test_truncated_and_empty_arrays_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((8, 8, 3), np.float32))
     data = (tmp_path / "a.npy").read_bytes()

@@ -35,12 +35,14 @@ def test_bad_options_are_refused(options: dict[str, object], message: str) -> No
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["MPRNet*", "U-Net (ours)", "jdrl v1.2", "=net"])
+@pytest.mark.parametrize("name", ["MPRNet*", "U-Net (ours)", "jdrl v1.2", "=net", 64 * "n"])
 def test_usual_names_of_methods_are_taken(name: str) -> None:
     assert check_method(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "identity", "ceiling", "a/b", "a,b", 'a"b', "a\nb", " a", "a ", ".hidden", ".."])
+@pytest.mark.parametrize(
+    "name", ["", "identity", "ceiling", "a/b", "a,b", 'a"b', "a\nb", " a", "a ", ".hidden", "..", 65 * "n"]
+)
 def test_names_that_would_break_a_table_or_a_path_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--method"):
         check_method(name)

@@ -1,6 +1,7 @@
 """One picture from files: sizes, crops, truth, bit depth."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_sixteen_bit_pictures_are_scored_at_sixteen_bit(tmp_path: Path, photo: N
 @pytest.mark.parametrize("values", ["{", "[]", '{"width": 0}', '{"width": 10, "zoom": 1}'])
 def test_damaged_truth_is_named(tmp_path: Path, values: str) -> None:
     (tmp_path / "a.json").write_text(values)
-    with pytest.raises(ManifestError, match=r"a\.json: expected JSON with width, zoom"):
+    with pytest.raises(ManifestError, match=r"a\.json: expected JSON with width, height, zoom"):
         read_truth(tmp_path / "a.json", width=10, height=10)
 
 
@@ -116,3 +117,17 @@ def test_truth_is_scaled_to_the_scored_picture(tmp_path: Path) -> None:
     truth = read_truth(tmp_path / "a.json", width=100, height=50)
     assert truth.misalignment_px == pytest.approx(5.0)
     assert truth.coc_diameter_px == pytest.approx(2.0)
+
+
+def test_truth_is_scaled_along_x_and_y_apart(tmp_path: Path) -> None:
+    """The displacement in the middle of every pixel of the resized picture, by definition."""
+    values = {"width": 100, "height": 100, "zoom": 1.0, "rotation_deg": 0.0, "shift_x_px": 0.0, "shift_y_px": 8.0}
+    (tmp_path / "a.json").write_text(json.dumps(values))
+    assert read_truth(tmp_path / "a.json", width=50, height=100).misalignment_px == pytest.approx(8.0)
+    (tmp_path / "a.json").write_text(json.dumps({**values, "zoom": 1.03, "rotation_deg": 2.0, "shift_x_px": 5.0}))
+    x, y = np.meshgrid((np.arange(50) - 24.5) * 2, np.arange(100) - 49.5)
+    angle = math.radians(2.0)
+    dx = 1.03 * (math.cos(angle) * x - math.sin(angle) * y) + 5.0 - x
+    dy = 1.03 * (math.sin(angle) * x + math.cos(angle) * y) + 8.0 - y
+    expected = math.sqrt(np.mean((dx / 2) ** 2 + dy**2))
+    assert read_truth(tmp_path / "a.json", width=50, height=100).misalignment_px == pytest.approx(expected)

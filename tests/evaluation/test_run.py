@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from sdd_bench.data.layouts import open_dataset
 from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
-from sdd_bench.files import sha256_of
+from sdd_bench.files import alone_in, sha256_of
 from sdd_bench.types import Split
 
 
@@ -230,6 +232,56 @@ def test_bad_predictions_are_listed_and_the_others_scored(score: Any, prediction
     assert "NaN" in reasons["p3"]
     assert (report.summary["complete"], report.summary["n_images"]) == (False, 2)
     assert [problem["item"] for problem in report.summary["problems"]] == list(reasons)
+
+
+def test_a_split_that_lost_a_pair_is_incomplete(score: Any, make_set: Any, run: Path) -> None:
+    make_set(4)
+    captures = run.parent / "captures"
+    (captures / "test/gt/p3.png").unlink()
+    for path in (captures / "train/blur/t.png", run.parent / "ours/p3.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    report = score(dataset=open_dataset(captures))
+    assert (report.summary["complete"], report.summary["n_images"], report.summary["n_expected"]) == (False, 3, 4)
+    assert [problem.item for problem in report.problems] == ["test/blur/p3.png", "p3.png"]
+    assert report.notes[0].startswith("INCOMPLETE: 3 of 4")
+
+
+def test_a_run_made_again_keeps_its_seal(score: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score()
+    before = {name: (run / name).read_bytes() for name in ("per_image.csv", "summary.json", "run.json")}
+    later = {**provenance("cpu"), "date": "2100-01-01T00:00:00Z"}
+    monkeypatch.setattr("sdd_bench.evaluation.run.provenance", lambda device: later)
+    report = score(save_flow=True, save_warped=True)
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert report.summary == json.loads(before["summary.json"])
+    later["tool_version"] = "another"
+    assert score().summary["provenance"]["date"] == later["date"]
+
+
+def test_what_was_saved_of_an_old_prediction_goes_with_its_record(score: Any, run: Path, predictions: Path) -> None:
+    score(save_flow=True, save_warped=True)
+    cv2.imwrite(str(predictions / "p1.png"), 255 - cv2.imread(str(predictions / "p1.png")))
+    score()
+    for folder, suffix in (("flow", "flo"), ("warped/warped", "png"), ("warped/registered", "png")):
+        assert sorted(path.name for path in (run / folder).iterdir()) == [f"p0.{suffix}", f"p2.{suffix}"]
+    score(save_warped=True)
+    assert (run / "warped/warped/p1.png").is_file()
+    score(save_flow=True)
+    assert (run / "flow/p1.flo").is_file()
+    assert (run / "warped/warped/p1.png").is_file(), "it is of the record that is still right"
+
+
+def test_a_run_killed_at_its_first_write_goes_on(score: Any, run: Path) -> None:
+    run.mkdir()
+    (run / "options.json.partial").write_text("{")
+    assert score().summary["complete"]
+
+
+def test_a_second_start_at_once_is_told_to_wait(score: Any, run: Path) -> None:
+    with alone_in(run), pytest.raises(OutputError, match="another run is writing here. Wait for it"):
+        score()
+    assert score().summary["complete"]
 
 
 def test_predictions_may_be_links_to_files_of_another_name(score: Any, make_set: Any, predictions: Path) -> None:

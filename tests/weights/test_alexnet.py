@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from safetensors.numpy import save_file
 
@@ -107,6 +108,23 @@ def test_truncated_checkpoints_are_refused(checkpoint: bytes, tmp_path: Path) ->
     archive.write_bytes(archive.read_bytes()[:100_000])
     with pytest.raises(WeightsError, match=r"a\.tar\.gz: expected .* got: Compressed file ended"):
         alexnet.read(archive)
+
+
+def test_a_truncated_torch_file_is_refused(tensors: dict[str, np.ndarray], tmp_path: Path) -> None:
+    file = tmp_path / "alexnet.pth"
+    torch.save({name: torch.from_numpy(value) for name, value in tensors.items()}, file)
+    file.write_bytes(file.read_bytes()[:50_000])
+    with pytest.raises(WeightsError, match=r"alexnet\.pth: expected a torch file of tensors alone"):
+        alexnet.read(file)
+
+
+def test_numbers_that_numpy_does_not_have_are_no_traceback(tensors: dict[str, np.ndarray], tmp_path: Path) -> None:
+    halves = {name: torch.from_numpy(value).bfloat16() for name, value in tensors.items()}
+    torch.save(halves, tmp_path / "a.pth")
+    assert alexnet.canonical(alexnet.read(tmp_path / "a.pth")) != alexnet.canonical(tensors)
+    safetensors.torch.save_file(halves, tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match=r"a\.safetensors: expected a safetensors file"):
+        alexnet.read(tmp_path / "a.safetensors")
 
 
 def test_an_archive_without_the_checkpoint_is_refused(tmp_path: Path) -> None:
