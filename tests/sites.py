@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from sdd_bench.flow.flo import write_flo
 from sdd_bench.leaderboard.add import add
 from sdd_bench.leaderboard.page import render_site
 from sdd_bench.leaderboard.pictures import PictureSource
+from sdd_bench.leaderboard.table import read_table, table_path, write_table
 
 METHODS = ("network A (made-up scores)", "network B (made-up scores)", "network C (made-up scores)")
 HOSTILE = "<script>alert('x')</script>"
@@ -46,7 +48,9 @@ def make_data(folder: Path, names: list[str]) -> tuple[Path, list[Path]]:
 
 
 def make_site(folder: Path, boards: Path) -> Path:
-    """Render ``boards`` with three runs added; returns the index."""
+    """Render ``boards`` with three runs added, beside the rows of papers on SDD; returns the index."""
+    papers = [replace(entry, dataset="made-up") for entry in read_table(table_path(boards, "sdd"))]
+    write_table(table_path(boards, "made-up"), papers)
     names = [*(f"picture{index}" for index in range(5)), HOSTILE_PICTURE]
     data, predictions = make_data(folder, names)
     sources = []

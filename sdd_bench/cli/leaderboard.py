@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import F, echo_json, echo_table, finish, handle_errors, json_option, progress_bar
+from sdd_bench.types import Problem, Split
 
+if TYPE_CHECKING:
+    from sdd_bench.data.layouts import PairList
+
+_PATH = click.Path(path_type=Path, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _RUN = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -17,6 +22,24 @@ leaderboards_option = click.option(
     help="Folder of tables.",
 )  # fmt: skip
 dataset_option = click.option("--dataset", metavar="NAME", help="Name of the table; the run's dataset by default.")
+
+
+def data_options(function: F) -> F:
+    """Add what ``evaluate`` knows of a dataset: ``--split``, ``--layout``, ``--pairs``, ``--lists``."""
+    for option in (
+        click.option("--lists", type=_PATH, help="Folder of DPDD's name lists."),
+        click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders."),
+        click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is no prepared set."),
+        click.option("--split", type=click.Choice([s.value for s in Split]), default="test", show_default=True),
+    ):
+        function = option(function)
+    return function
+
+
+def _open(data: Path, *, split: str, layout: str, pairs_csv: Path | None, lists: Path | None) -> PairList:
+    from sdd_bench.data.layouts import open_dataset
+
+    return open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
 
 
 @click.group()
@@ -58,7 +81,7 @@ def check(run: Path, dataset: str | None, as_json: bool) -> None:
     "--trained-on", default="", metavar="TEXT", help="What the method was trained on, e.g. dpdd or dpdd+lfdof."
 )
 @click.option("--reference", default="", metavar="TEXT", help="Where the method is described.")
-@click.option("--replace", is_flag=True, help="Take the place of rows of the same method and protocol.")
+@click.option("--replace", is_flag=True, help="Take the place of the run of the same method and protocol.")
 @json_option
 @handle_errors
 def add(
@@ -80,7 +103,8 @@ def add(
 @command.command()
 @leaderboards_option
 @click.option("--rerun", type=_RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
-@click.option("--data", type=_RUN, help="With --rerun: the dataset.")
+@click.option("--data", type=_PATH, help="With --rerun: the dataset, with the options that it was evaluated with.")
+@data_options
 @click.option("--predictions", type=_RUN, help="With --rerun: the predictions that were scored.")
 @click.option("--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: pictures.")
 @click.option("--seed", type=int, help="With --rerun: choose the same pictures again.")
@@ -100,14 +124,14 @@ def verify(
     device: str,
     flow_weights: Path | None,
     as_json: bool,
+    **dataset: Any,
 ) -> None:
-    """Check every table: schema, order, ranges, hashes, means; --rerun: the scores themselves."""
+    """Check every table: schema, order, ranges, hashes, all that runs say; --rerun: the scores and the protocol."""
     if rerun is not None:
         if data is None or predictions is None:
             raise click.UsageError("--rerun needs --data and --predictions.")
-        _rerun(
-            rerun, data, predictions, as_json, n_pictures=sample, seed=seed, device=device, flow_weights=flow_weights
-        )
+        options = {"n_pictures": sample, "seed": seed, "device": device, "flow_weights": flow_weights}
+        _rerun(rerun, _open(data, **dataset), predictions, as_json, **options)
         return
     from dataclasses import asdict
 
@@ -122,20 +146,22 @@ def verify(
     finish(problems)
 
 
-def _rerun(run: Path, data: Path, predictions: Path, as_json: bool, **options: Any) -> None:
+def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **options: Any) -> None:
     from dataclasses import asdict
 
-    from sdd_bench.data.layouts import open_dataset
     from sdd_bench.leaderboard.rerun import rerun, rerun_problems
 
     with progress_bar("scoring again", unit="pictures") as on_progress:
-        results = rerun(run, open_dataset(data), predictions, on_progress=on_progress, **options)
+        results = rerun(run, data, predictions, on_progress=on_progress, **options)
     if as_json:
         echo_json([asdict(item) | {"agrees": item.agrees} for item in results])
     else:
-        pictures = sorted({item.image for item in results})
-        agree = sum(item.agrees for item in results)
-        click.echo(f"{agree} of {len(results)} figures of {len(pictures)} pictures agree ({', '.join(pictures)})")
+        figures = [item for item in results if item.image]
+        pictures = sorted({item.image for item in figures})
+        agree = sum(item.agrees for item in figures)
+        click.echo(f"{agree} of {len(figures)} figures of {len(pictures)} pictures agree ({', '.join(pictures)})")
+        same = all(item.agrees for item in results if not item.image)
+        click.echo("the protocol is as stated" if same else "the protocol is not as stated")
     finish(rerun_problems(results))
 
 
@@ -167,6 +193,7 @@ def compare(
 
     Paired over the same pictures: difference (positive: the first is better) with its 95 % interval, permutation test,
     Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank intervals.
+    Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and says how many.
     """
     from sdd_bench.leaderboard.report import compare_methods
 
@@ -192,24 +219,45 @@ def compare(
 @click.argument("out", type=_FOLDER)
 @leaderboards_option
 @click.option(
-    "--pictures", type=(_RUN, _RUN, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
+    "--pictures", type=(_RUN, _PATH, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
     help="Show the pictures of this run: its folder, its dataset, its predictions. Repeat for more runs.",
 )  # fmt: skip
+@data_options
 @click.option("--title", default="Leaderboards", show_default=True)
 @click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes.")
 @json_option
 @handle_errors
 def render(
-    out: Path, leaderboards: Path, pictures: tuple[tuple[Path, Path, Path], ...], title: str, jobs: int, as_json: bool
+    out: Path,
+    leaderboards: Path,
+    pictures: tuple[tuple[Path, Path, Path], ...],
+    title: str,
+    jobs: int,
+    as_json: bool,
+    **dataset: Any,
 ) -> None:
-    """Write a page of all tables into OUT: self-contained, opens from disk."""
+    """Write a page of all tables into OUT: self-contained, opens from disk.
+
+    Exit status 1: something could not be shown; it is listed, the rest is there.
+    """
     from sdd_bench.leaderboard.page import render_site
     from sdd_bench.leaderboard.pictures import PictureSource
+    from sdd_bench.leaderboard.submission import read_run
 
-    sources = [PictureSource.open(run, data, predictions) for run, data, predictions in pictures]
+    sources = [PictureSource(read_run(run), _open(data, **dataset), predictions) for run, data, predictions in pictures]
+    problems: list[Problem] = []
     with progress_bar("rendering", unit="pages") as on_progress:
-        index = render_site(leaderboards, out, sources=sources, title=title, jobs=jobs, on_progress=on_progress)
+        index = render_site(
+            leaderboards,
+            out,
+            sources=sources,
+            title=title,
+            jobs=jobs,
+            on_progress=on_progress,
+            on_problem=problems.append,
+        )
     if as_json:
         echo_json({"page": str(index)})
     else:
         click.echo(f"page: {index}")
+    finish(problems)

@@ -65,11 +65,14 @@ class Comparison:
         return f"{self.first if self.difference > 0 else self.second} is better"
 
 
+def capped(metric: str, scores: Array) -> Array:
+    """Scores whose mean is finite: PSNR is capped at 100 dB."""
+    return np.minimum(scores, PSNR_CAP_DB) if metric == "psnr" else scores
+
+
 def better_is_larger(metric: str, scores: Array) -> Array:
     """Scores with the sign and the cap that make a larger one the better one."""
-    if metric == "psnr":
-        return np.minimum(scores, PSNR_CAP_DB)
-    return scores if HIGHER_IS_BETTER[metric] else -scores
+    return capped(metric, scores) if HIGHER_IS_BETTER[metric] else -scores
 
 
 def holm(p_values: Sequence[float] | Array) -> Array:

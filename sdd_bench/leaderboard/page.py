@@ -13,7 +13,7 @@ Pages are written one at a time; no picture is held.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,14 @@ from sdd_bench.leaderboard.add import run_paths
 from sdd_bench.leaderboard.compare import compare
 from sdd_bench.leaderboard.pictures import LAYERS, VIEWS, PictureFiles, PictureSource, make_pictures
 from sdd_bench.leaderboard.selection import Contender, pair
-from sdd_bench.leaderboard.standings import DECIMALS, Cell, Line, Standing, cell_of, extremes, standing
+from sdd_bench.leaderboard.standings import DECIMALS, Cell, Line, Standing, cell_of, extremes, mean_cell, standing
 from sdd_bench.leaderboard.submission import Row, entries_of, mean_of, read_rows, rows_of
 from sdd_bench.leaderboard.table import HIGHER_IS_BETTER, METRICS, TRUTHS, read_table, tables
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.report.html import keep_image, slug, write_page
 from sdd_bench.report.plots import flow_wheel
 from sdd_bench.report.svg import Histogram, histogram
-from sdd_bench.types import OnProgress, Progress
+from sdd_bench.types import OnProgress, Problem, Progress
 
 MEDIA = "media"
 N_EXTREMES = 4
@@ -53,7 +53,7 @@ class _Site:
     wheel: str = ""
     total: int = 0
     done: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
 
     def step(self, item: str) -> None:
         self.done += 1
@@ -66,6 +66,10 @@ class _Site:
         write_page(self.out / place, template, **common, higher=HIGHER_IS_BETTER, **context)
         self.step(place)
 
+    @property
+    def index(self) -> Path:
+        return self.out / "index.html"
+
 
 def render_site(
     leaderboards: Path,
@@ -75,6 +79,7 @@ def render_site(
     title: str = "Leaderboards",
     jobs: int = 1,
     on_progress: OnProgress | None = None,
+    on_problem: Callable[[Problem], None] | None = None,
 ) -> Path:
     """Write the pages of all tables in a folder.
 
@@ -85,26 +90,35 @@ def render_site(
         title: Of the index.
         jobs: Processes that make pictures.
         on_progress: Called after every page and picture.
+        on_problem: Called with what could not be shown: a damaged table, a comparison, a picture. The index names it
+            too, and the rest is there.
 
     Returns:
         The index.
 
     Raises:
-        LeaderboardError: A table is damaged, or a source is no run of any table.
+        LeaderboardError: No such folder, or a source is no run of any table.
     """
-    standings = []
+    standings, failed = [], []
     for path in tables(leaderboards):
-        entries = read_table(path)
-        hashes = {entry.run_sha256 for entry in entries if entry.run_sha256}
-        rows = {run_sha256: read_rows(run_paths(leaderboards, run_sha256)[0]) for run_sha256 in sorted(hashes)}
-        if entries:
-            standings.append(standing(path.stem, entries, rows))
+        try:
+            entries = read_table(path)
+            hashes = {entry.run_sha256 for entry in entries if entry.run_sha256}
+            rows = {run_sha256: read_rows(run_paths(leaderboards, run_sha256).figures) for run_sha256 in sorted(hashes)}
+            if entries:
+                standings.append(standing(path.stem, entries, rows))
+        except LeaderboardError as error:
+            failed.append(Problem(path.name, str(error)))
     known = {line.run_sha256 for item in standings for line in item.measured}
     for source in sources:
         if source.run.run_sha256 not in known:
             raise LeaderboardError(f"{source.run.folder}: not in the tables of {leaderboards}; add it first.")
     standings.sort(key=lambda item: (not item.measured, item.dataset))
-    return _render(standings, out, sources, title, jobs, on_progress)
+    site = _render(standings, out, sources, title, jobs, on_progress, failed)
+    if on_problem is not None:
+        for problem in site.failed:
+            on_problem(problem)
+    return site.index
 
 
 def render_run(
@@ -127,7 +141,7 @@ def render_run(
     if not entries:
         raise LeaderboardError(f"{submission.folder}: no scores of {submission.method}.")
     alone = standing(submission.dataset, entries, {submission.run_sha256: submission.rows})
-    return _render([alone], out, [source], f"{submission.method} on {submission.dataset}", jobs, on_progress)
+    return _render([alone], out, [source], f"{submission.method} on {submission.dataset}", jobs, on_progress, []).index
 
 
 def _render(
@@ -137,15 +151,16 @@ def _render(
     title: str,
     jobs: int,
     on_progress: OnProgress | None,
-) -> Path:
+    failed: list[Problem],
+) -> _Site:
     tasks = [task for source in sources for task in source.tasks(out / MEDIA)]
     media: dict[tuple[str, str], PictureFiles] = {}
-    site = _Site(out, title, standings, media, on_progress)
+    site = _Site(out, title, standings, media, on_progress, failed=failed)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
     with open_executor(jobs) as executor:
         for task, made in run(executor, make_pictures, tasks, window=2 * jobs):
             if isinstance(made, SddBenchError):
-                site.failed.append(str(made))
+                site.failed.append(Problem(str(task), str(made)))
             elif isinstance(made, Exception):
                 raise made
             else:
@@ -166,7 +181,7 @@ def _render(
         method_page=method_place,
         picture_page=picture_place,
     )
-    return out / "index.html"
+    return site
 
 
 def method_place(dataset: str, line: Line) -> str:
@@ -235,6 +250,11 @@ def _write_method(site: _Site, item: Standing, line: Line) -> None:
                 [(by_name[row.image], cell_of(row.figures[metric], metric)) for row in end] for end in (worst, best)
             ]
             ends.append((metric, *shown))
+    try:
+        gains = list(_gains(line, truths))
+    except LeaderboardError as error:
+        site.failed.append(Problem(f"{item.dataset}: {line.method} against its input", str(error)))
+        gains = []
     site.write(
         method_place(item.dataset, line),
         "method.html",
@@ -242,7 +262,7 @@ def _write_method(site: _Site, item: Standing, line: Line) -> None:
         line=line,
         main_truth=main,
         line_truths=truths,
-        gains=list(_gains(line, truths)),
+        gains=gains,
         histograms=list(_histograms(line, truths)),
         extremes=ends,
         pictures=pictures,
@@ -284,16 +304,12 @@ def _gains(line: Line, truths: Sequence[str]) -> Iterator[_Gain]:
                 truth=truth,
                 metric=metric,
                 method=line.cells[truth, metric],
-                identity=_mean_cell(line.rows, "identity", truth, metric),
+                identity=mean_cell(rows_of(line.rows, "identity", truth), metric),
                 difference=f"{found.difference:+.{decimals}f}",
                 interval="–" if math.isnan(found.low) else f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}",
                 superiority=f"{found.superiority:.0%}",
                 verdict=("better" if found.difference > 0 else "worse") if certain else "no difference shown",
             )
-
-
-def _mean_cell(rows: Sequence[Row], method: str, truth: str, metric: str) -> Cell:
-    return cell_of(mean_of(rows_of(rows, method, truth), metric), metric)
 
 
 def _histograms(line: Line, truths: Sequence[str]) -> Iterator[tuple[str, Histogram]]:
@@ -302,8 +318,11 @@ def _histograms(line: Line, truths: Sequence[str]) -> Iterator[tuple[str, Histog
             values = [row.figures[metric] for row in rows_of(line.rows, line.method, truth)]
             known = [value for value in values if value is not None]
             if known:
-                means = {"mean": line.cells[truth, metric], "input": _mean_cell(line.rows, "identity", truth, metric)}
-                marks = [(float(cell.value), name) for name, cell in means.items() if cell.value]
+                means = {
+                    name: mean_of(rows_of(line.rows, method, truth), metric)
+                    for name, method in (("mean", line.method), ("input", "identity"))
+                }
+                marks = [(mean, name) for name, mean in means.items() if mean is not None]
                 unit = " (dB)" if metric == "psnr" else ""
                 label = f"{metric.upper()}{unit}, {truth}"
                 yield metric, histogram(known, label=label, decimals=DECIMALS[metric], marks=marks)

@@ -1,10 +1,13 @@
 r"""Ranks that admit what the pictures cannot tell.
 
-A method's place is that of its mean. Its *rank interval* runs from 1 + the number of methods certainly better to
-n - the number certainly worse, where "certainly" is decided for all pairs at once: the studentised mean difference
-must exceed what the largest of all pairs reaches in 95 % of the sign flips (Westfall and Young's single step), so 5 %
-is the chance of any false order in the whole table. Its resolution does not run out with many methods, as that of
-Holm's correction of permutation p-values does. Methods whose intervals overlap are ties as far as these pictures tell.
+A method's place is that of its mean, in which infinite PSNR (equal pictures) counts as 100 dB; the mean that is shown
+is the protocol's, over the finite values, and says how many infinite ones stand beside it. So a method with equal
+pictures may stand above one whose finite mean is larger. Its *rank interval* runs from 1 + the number of methods
+certainly better to n - the number certainly worse, where "certainly" is decided for all pairs at once: the studentised
+mean difference must exceed what the largest of all pairs reaches in 95 % of the sign flips (Westfall and Young's single
+step), so 5 % is the chance of any false order in the whole table. Its resolution does not run out with many methods, as
+that of Holm's correction of permutation p-values does. Methods whose intervals overlap are ties as far as these
+pictures tell.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import numpy as np
 
 from sdd_bench.leaderboard.compare import gains_of
 from sdd_bench.leaderboard.resample import CONFIDENCE, N_RESAMPLES, SEED, Array, by_unit, sign_patterns, units_of
-from sdd_bench.leaderboard.table import HIGHER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,26 @@ class Rank:
     """Where a method stands: by its mean, and the places these pictures leave open."""
 
     method: str
-    mean: float
+    mean: float | None
+    """Over the finite values; None when there is none."""
+    n_infinite: int
     place: int
     low: int
     high: int
 
     def __str__(self) -> str:
         return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
+
+
+def mean_text(mean: float | None, n_infinite: int, decimals: int) -> str:
+    """A mean as it is shown: over the finite values, and how many infinite ones stand beside it.
+
+    Example:
+        >>> mean_text(27.1234, 0, 2), mean_text(27.1234, 1, 2), mean_text(None, 3, 2)
+        ('27.12', '27.12 +1 inf', '+3 inf')
+    """
+    parts = [] if mean is None else [f"{mean:.{decimals}f}"]
+    return " ".join([*parts, f"+{n_infinite} inf"] if n_infinite else parts)
 
 
 def rank(
@@ -43,8 +58,11 @@ def rank(
     seed: int = SEED,
 ) -> list[Rank]:
     """Place and rank interval of every method on one metric, in the order given; arguments as :func:`compare`."""
+    finite = np.isfinite(scores)
+    means = [float(row[known].mean()) if known.any() else None for row, known in zip(scores, finite, strict=True)]
+    n_infinite = (~finite).sum(axis=1).tolist()
     if len(methods) == 1:
-        return [Rank(methods[0], float(np.mean(scores)), 1, 1, 1)]
+        return [Rank(methods[0], means[0], n_infinite[0], 1, 1, 1)]
     gains = gains_of(scores, methods, metric)
     n_methods, n_images = gains.shape
     units = units_of(scenes, n_images)
@@ -73,11 +91,11 @@ def rank(
     better[left[certain & (mean_gain > 0)], right[certain & (mean_gain > 0)]] = True
     better[right[certain & (mean_gain < 0)], left[certain & (mean_gain < 0)]] = True
     place = 1 + (gains.mean(axis=1)[None, :] > gains.mean(axis=1)[:, None] + 1e-12).sum(axis=1)
-    means = np.where(HIGHER_IS_BETTER[metric], 1.0, -1.0) * gains.mean(axis=1)
     return [
         Rank(
             method,
-            float(means[i]),
+            means[i],
+            n_infinite[i],
             int(place[i]),
             low=1 + int(better[:, i].sum()),
             high=n_methods - int(better[i].sum()),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.errors import LeaderboardError
-from sdd_bench.leaderboard.compare import Comparison, compare
-from sdd_bench.leaderboard.ranks import Rank, rank
+from sdd_bench.leaderboard.compare import PSNR_CAP_DB, Comparison, compare
+from sdd_bench.leaderboard.ranks import Rank, mean_text, rank
 from sdd_bench.leaderboard.resample import N_RESAMPLES, SEED
 from sdd_bench.leaderboard.selection import contenders, pair
 from sdd_bench.leaderboard.table import METRICS
@@ -40,10 +40,12 @@ class ComparisonReport:
         for metric, ranks in self.ranks.items():
             decimals = _DECIMALS[metric]
             rows = [
-                (item.method, f"{item.mean:.{decimals}f}", item.place, str(item))
+                (item.method, mean_text(item.mean, item.n_infinite, decimals), item.place, str(item))
                 for item in sorted(ranks, key=lambda item: (item.place, item.method))
             ]
             title = f"{metric.upper()}, {self.ground_truth} ground truth, {self.n_images} pictures"
+            if any(item.n_infinite for item in ranks):
+                title += f"; equal ones (inf) are not in the mean, and count {PSNR_CAP_DB:g} dB in places and pairs"
             result.append((title, ("method", "mean", "place", "rank interval"), rows))
             pairs = [
                 (

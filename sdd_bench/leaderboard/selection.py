@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sdd_bench.errors import LeaderboardError
 from sdd_bench.leaderboard.add import run_paths
 from sdd_bench.leaderboard.resample import Array
 from sdd_bench.leaderboard.submission import BASELINES, Row, read_rows, read_run, rows_of
-from sdd_bench.leaderboard.table import TRUTHS, Entry, read_table, table_path
+from sdd_bench.leaderboard.table import TRUTHS, Entry, read_table, signatures_by_run, table_path
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,24 @@ def contenders(names: Sequence[str], *, leaderboards: Path, dataset: str | None)
     """Find methods by name or by run folder.
 
     Args:
-        names: A run folder, or the name of a method in the table; ``identity`` and ``ceiling`` are baselines.
+        names: A run folder, or the name of a method in the table; ``identity`` and ``ceiling`` are baselines, from a
+            run of the same protocol as the others.
         leaderboards: The folder of tables.
         dataset: Whose table; needed unless all names are run folders.
 
     Raises:
         LeaderboardError: A name that is neither, or stands for several runs.
     """
-    found = [_from_run(Path(name)) for name in names if (Path(name) / "run.json").is_file()]
-    if len(found) < len(names):
+    by_name = {name: _from_run(Path(name)) for name in names if (Path(name) / "run.json").is_file()}
+    listed = [name for name in names if name not in by_name]
+    if listed:
         if dataset is None:
-            absent = next(name for name in names if not (Path(name) / "run.json").is_file())
-            raise LeaderboardError(f"{absent}: not a run folder; to take a method from a table, say --dataset NAME.")
+            raise LeaderboardError(f"{listed[0]}: not a run folder; to take a method from a table, say --dataset NAME.")
         entries = [entry for entry in read_table(table_path(leaderboards, dataset)) if entry.source == "measured"]
-        found = [
-            _from_run(Path(name)) if (Path(name) / "run.json").is_file() else _from_table(name, entries, leaderboards)
-            for name in names
-        ]
+        for name in sorted(listed, key=_is_baseline):
+            wanted = next(iter(by_name.values())).signatures if by_name else {}
+            by_name[name] = _from_table(name, entries, leaderboards, wanted)
+    found = [by_name[name] for name in names]
     labels = [contender.label for contender in found]
     return [
         Contender(f"{c.label} ({number})" if labels.count(c.label) > 1 else c.label, c.method, c.signatures, c.rows)
@@ -78,22 +79,24 @@ def _from_run(folder: Path) -> Contender:
     return Contender(run.method, run.method, {t: str(run.summary["signature"].get(t, "")) for t in TRUTHS}, run.rows)
 
 
-def _from_table(name: str, entries: Sequence[Entry], leaderboards: Path) -> Contender:
+def _is_baseline(name: str) -> bool:
+    return name.partition("@")[0] in BASELINES
+
+
+def _from_table(name: str, entries: Sequence[Entry], leaderboards: Path, wanted: Mapping[str, str]) -> Contender:
+    """A method of the table; a baseline from the run whose signatures agree with ``wanted`` the most."""
     method, _, prefix = name.partition("@")
-    if method in BASELINES:
-        mine = list(entries)
-    else:
-        mine = [e for e in entries if e.method == method and e.run_sha256.startswith(prefix)]
-        mine = mine or [e for e in entries if e.method == name]
-    runs = sorted({entry.run_sha256 for entry in mine})
+    mine = [e for e in entries if e.run_sha256.startswith(prefix) and (_is_baseline(name) or e.method == method)]
+    mine = mine or [e for e in entries if e.method == name]
+    runs = signatures_by_run(mine)
     if not runs:
         known = ", ".join(sorted({entry.method for entry in entries})) or "none; add a run first"
         raise LeaderboardError(f"{name!r}: neither a run folder nor a measured method of the table; measured: {known}.")
-    if len(runs) > 1 and method not in BASELINES:
-        choices = ", ".join(f"{method}@{run[:8]}" for run in runs)
+    if len(runs) > 1 and not _is_baseline(name):
+        choices = ", ".join(f"{method}@{run[:8]}" for run in sorted(runs))
         raise LeaderboardError(f"{name!r}: stands for {len(runs)} runs; say which: {choices}.")
-    signatures = {entry.ground_truth: entry.signature for entry in mine if entry.run_sha256 == runs[0]}
-    return Contender(method, method, signatures, read_rows(run_paths(leaderboards, runs[0])[0]))
+    chosen = max(sorted(runs), key=lambda run: len(runs[run].items() & wanted.items()))
+    return Contender(method, method, runs[chosen], read_rows(run_paths(leaderboards, chosen).figures))
 
 
 def pair(found: Iterable[Contender], truth: str) -> Paired:

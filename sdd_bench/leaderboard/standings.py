@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdd_bench.leaderboard.ranks import Rank, rank
+from sdd_bench.leaderboard.compare import capped
+from sdd_bench.leaderboard.ranks import Rank, mean_text, rank
 from sdd_bench.leaderboard.submission import BASELINES, Row, mean_of, rows_of
-from sdd_bench.leaderboard.table import HIGHER_IS_BETTER, METRICS, TRUTHS, Entry
+from sdd_bench.leaderboard.table import HIGHER_IS_BETTER, METRICS, TRUTHS, Entry, signatures_by_run
 from sdd_bench.report.html import slug
 
 DECIMALS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2, "deform_px": 2, "valid_share": 3}
@@ -29,7 +30,7 @@ class Cell:
 
     text: str = ""
     value: str = ""
-    """For sorting: the number, or nothing."""
+    """For sorting: the number, or nothing; of a mean the one that its place goes by (infinite PSNR is capped)."""
     rank: Rank | None = None
     n_ranked: int = 0
 
@@ -39,11 +40,20 @@ class Cell:
         return self.rank is not None and self.rank.low == 1 and self.n_ranked > 1
 
 
-def cell_of(value: float | None, figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
+def cell_of(value: float | None, figure: str) -> Cell:
     """A figure with the digits it deserves."""
     if value is None or math.isnan(value):
         return Cell()
-    return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}", standing, n_ranked)
+    return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}")
+
+
+def mean_cell(rows: Sequence[Row], figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
+    """The mean of a figure over pictures, and how many infinite ones it leaves out."""
+    values = np.array([value for row in rows if (value := row.figures[figure]) is not None])
+    if not len(values):
+        return Cell()
+    text = mean_text(mean_of(rows, figure), int(np.isinf(values).sum()), DECIMALS[figure])
+    return Cell(text, f"{capped(figure, values).mean():.7g}", standing, n_ranked)
 
 
 @dataclass
@@ -114,11 +124,18 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
         rows_by_run: The figures per picture of every run that a measured row names.
     """
     ranks = _ranks(entries, rows_by_run)
+
+    def cell(entry: Entry, metric: str) -> Cell:
+        if entry.source != "measured":
+            return cell_of(entry.score(metric), metric)
+        rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
+        return mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
+
     protocols = _protocols(entries)
     lines = []
     for group in _grouped(entries):
         first = group[0]
-        cells = {(entry.ground_truth, metric): _cell(entry, metric, ranks) for entry in group for metric in METRICS}
+        cells = {(entry.ground_truth, metric): cell(entry, metric) for entry in group for metric in METRICS}
         signatures = {entry.ground_truth: entry.signature for entry in group}
         lines.append(
             Line(
@@ -168,35 +185,30 @@ def _ranks(
         scenes = [members[0][1][image].scene for image in images]
         for metric in METRICS:
             known = [
-                (entry, [rows[image].figures[metric] for image in images])
+                (entry, tuple(rows[image].figures[metric] for image in images))
                 for entry, rows in members
                 if all(rows[image].figures[metric] is not None for image in images)
             ]
             if not known:
                 continue
+            # Predictions scored by two protocols that agree on this ground truth are one method, not two.
+            ranked = list(dict.fromkeys((entry.method, entry.trained_on, scores) for entry, scores in known))
             places = rank(
-                np.array([scores for _, scores in known], dtype=np.float64),
-                [entry.method for entry, _ in known],
+                np.array([scores for _, _, scores in ranked], dtype=np.float64),
+                [method for method, _, _ in ranked],
                 metric,
                 scenes=scenes,
-                **({"n_resamples": _RESAMPLES_OF_MANY} if len(known) > _MANY else {}),
+                **({"n_resamples": _RESAMPLES_OF_MANY} if len(ranked) > _MANY else {}),
             )
-            for (entry, _), place in zip(known, places, strict=True):
-                result[entry.run_sha256, truth, metric] = (place, len(known))
+            of = dict(zip(ranked, places, strict=True))
+            for entry, scores in known:
+                result[entry.run_sha256, truth, metric] = (of[entry.method, entry.trained_on, scores], len(ranked))
     return result
-
-
-def _cell(entry: Entry, metric: str, ranks: Mapping[tuple[str, str, str], tuple[Rank, int]]) -> Cell:
-    place, n_ranked = ranks.get((entry.run_sha256, entry.ground_truth, metric), (None, 0))
-    return cell_of(entry.score(metric), metric, place, n_ranked)
 
 
 def _protocols(entries: Sequence[Entry]) -> list[Protocol]:
     """Sets of signatures runs were scored by, the most used first; a run with fewer of them joins a larger set."""
-    runs: dict[str, dict[str, str]] = {}
-    for entry in entries:
-        if entry.source == "measured":
-            runs.setdefault(entry.run_sha256, {})[entry.ground_truth] = entry.signature
+    runs = signatures_by_run(entries)
     found: list[tuple[dict[str, str], int]] = []
     for signatures in sorted(runs.values(), key=lambda item: (-len(item), sorted(item.items()))):
         for index, (known, count) in enumerate(found):
@@ -222,9 +234,7 @@ def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
         if not rows:
             continue
         cells = {
-            (truth, metric): cell_of(mean_of(rows_of(rows, name, truth), metric), metric)
-            for truth in TRUTHS
-            for metric in METRICS
+            (truth, metric): mean_cell(rows_of(rows, name, truth), metric) for truth in TRUTHS for metric in METRICS
         }
         drift = cell_of(mean_of(rows, "drift_px"), "drift_px")
         result.append(Line("baseline", name, cells, drift, source.n_images, protocol=protocol.name))

@@ -10,23 +10,50 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sdd_bench.errors import LeaderboardError
+from sdd_bench.errors import ConfigError, LeaderboardError
+from sdd_bench.evaluation.options import check_method
 from sdd_bench.files import sha256_of, spreadsheet_plain, spreadsheet_safe
-from sdd_bench.leaderboard.table import METRICS, TRUTHS, Entry, check_name, problems_of
+from sdd_bench.leaderboard.table import METRICS, RANGES, TRUTHS, Entry, check_name, problems_of
 
 SCHEMA = 1
 BASELINES = ("identity", "ceiling")
-_SEALED = ("per_image.csv", "summary.json")
 _FIGURES = (*METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px")
 _TEXT = ("method", "image", "scene", "group")
 _NEEDED = ("method", "image", "ground_truth", *METRICS, "drift_px")
 _TOLERANCE = 1e-5
 """Relative: figures per picture are written with seven digits."""
+_EACH = "*"
+_SHAPE = {
+    "method": str,
+    "dataset": {"name": str, "split": str, "pixels_sha256": str},
+    "complete": bool,
+    "n_images": int,
+    "n_expected": int,
+    "bit_depth": int | str,
+    "resize": str,
+    "crop": str,
+    "warp": str,
+    "signature": {_EACH: str},
+    "scores": {_EACH: {_EACH: {_EACH: dict}}},
+    "drift_px": dict,
+    "flow": {"name": str},
+    "provenance": {"options": dict},
+    "problems": [{"item": str, "reason": str}],
+}
+"""What is read of ``summary.json``: a type, an object by its keys (or the shape of each value), a list of one shape."""
+_KINDS: Mapping[Any, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    int | str: "a whole number or text",
+    bool: "true or false",
+}
 
 
 @dataclass(frozen=True)
@@ -41,14 +68,32 @@ class Row:
     figures: Mapping[str, float | None]
 
 
+class RunFiles(NamedTuple):
+    """Where the three files of a run are: in its own folder, or kept beside a table."""
+
+    figures: Path
+    summary: Path
+    seal: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> RunFiles:
+        """As ``sdd-bench evaluate`` calls them."""
+        return cls(folder / "per_image.csv", folder / "summary.json", folder / "run.json")
+
+
 @dataclass(frozen=True)
 class Run:
-    """A run folder whose files are what its seal says."""
+    """A run whose files are what its seal says."""
 
-    folder: Path
+    files: RunFiles
     run_sha256: str
     summary: Mapping[str, Any]
     rows: tuple[Row, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.files.seal.parent
 
     @property
     def method(self) -> str:
@@ -94,6 +139,10 @@ def read_rows(path: Path) -> tuple[Row, ...]:
             raise LeaderboardError(f"{path}:{number}: not a number ({error}).") from error
         if any(value is not None and math.isnan(value) for value in figures.values()):
             raise LeaderboardError(f"{path}:{number}: NaN among the figures; such a picture has no score.")
+        if line["ground_truth"] not in TRUTHS:
+            raise LeaderboardError(
+                f"{path}:{number}: ground_truth {line['ground_truth']!r}: expected {', '.join(TRUTHS)}."
+            )
         text = {name: spreadsheet_plain(line.get(name) or "") for name in _TEXT}
         rows.append(Row(**text, ground_truth=line["ground_truth"], figures=figures))
     return tuple(rows)
@@ -105,35 +154,55 @@ def read_run(folder: Path) -> Run:
     Raises:
         LeaderboardError: Not a finished run, of another schema, or changed since it was sealed.
     """
-    seal = folder / "run.json"
-    if not seal.is_file():
+    files = RunFiles.within(folder)
+    if not files.seal.is_file():
         raise LeaderboardError(f"{folder}: expected a finished run (no run.json). Run sdd-bench evaluate to its end.")
-    files = read_json(seal).get("files")
-    if not isinstance(files, dict):
-        raise LeaderboardError(f"{seal}: expected a list of files with their SHA-256. Run sdd-bench evaluate again.")
-    for name in _SEALED:
-        path = folder / name
+    return read_files(files, next_step="Run sdd-bench evaluate again.")
+
+
+def read_files(files: RunFiles, *, next_step: str) -> Run:
+    """Read the files of a run and check its seal.
+
+    Args:
+        files: Where they are.
+        next_step: What to do about a file that is missing or was changed.
+
+    Raises:
+        LeaderboardError: Not a run, of another schema, or changed since it was sealed.
+    """
+    hashes = read_json(files.seal).get("files")
+    if not isinstance(hashes, dict):
+        raise LeaderboardError(f"{files.seal}: expected a list of files with their SHA-256. {next_step}")
+    for name, path in (("per_image.csv", files.figures), ("summary.json", files.summary)):
         if not path.is_file():
-            raise LeaderboardError(f"{path}: missing from the run. Run sdd-bench evaluate again.")
+            raise LeaderboardError(f"{path}: missing from the run. {next_step}")
         found = sha256_of(path)
-        if found != files.get(name):
+        if found != hashes.get(name):
             raise LeaderboardError(
-                f"{path}: changed since the run was sealed: expected sha256 {files.get(name)}, got {found}. "
-                "Run sdd-bench evaluate again."
+                f"{path}: changed since the run was sealed: expected sha256 {hashes.get(name)}, got {found}. "
+                f"{next_step}"
             )
-    summary = read_json(folder / "summary.json")
+    summary = read_json(files.summary)
     if summary.get("schema") != SCHEMA:
-        raise LeaderboardError(f"{folder / 'summary.json'}: expected schema {SCHEMA}, got {summary.get('schema')!r}.")
-    lacking = [
-        key
-        for key in ("method", "dataset", "scores", "drift_px", "signature", "n_images", "n_expected")
-        if key not in summary
-    ]
-    if lacking:
-        raise LeaderboardError(
-            f"{folder / 'summary.json'}: expected {', '.join(lacking)}. Run sdd-bench evaluate again."
-        )
-    return Run(folder, sha256_of(seal), summary, read_rows(folder / "per_image.csv"))
+        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {summary.get('schema')!r}.")
+    misfit = next(_misfits(summary, _SHAPE), None)
+    if misfit is not None:
+        raise LeaderboardError(f"{files.summary}: {misfit}. Run sdd-bench evaluate again.")
+    return Run(files, sha256_of(files.seal), summary, read_rows(files.figures))
+
+
+def _misfits(value: Any, shape: Any, name: str = "") -> Iterator[str]:
+    """Where JSON is not of the shape it should have."""
+    kind: Any = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        yield f"{name}: expected {_KINDS[kind]}, got {value!r:.60}"
+    elif isinstance(shape, list):
+        for index, item in enumerate(value):
+            yield from _misfits(item, shape[0], f"{name}[{index}]")
+    elif isinstance(shape, dict):
+        keys = value if _EACH in shape else shape
+        for key in keys:
+            yield from _misfits(value.get(key), shape.get(_EACH) or shape[key], f"{name}.{key}".lstrip("."))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -144,7 +213,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LeaderboardError(f"{path}: not JSON ({error}). Run sdd-bench evaluate again.") from error
     if not isinstance(value, dict):
         raise LeaderboardError(f"{path}: expected a JSON object. Run sdd-bench evaluate again.")
@@ -163,9 +232,11 @@ def rows_of(rows: Sequence[Row], method: str, truth: str) -> list[Row]:
 
 
 def mismatches(run: Run) -> list[str]:
-    """Where ``summary.json`` is not what ``per_image.csv`` gives: means, and the number of pictures."""
+    """Where a run contradicts itself: means of ``summary.json``, the pictures of each method, ranges of figures."""
     found = []
     methods = {row.method for row in run.rows}
+    pictures = {row.image for row in _of_method(run.rows, run.method)}
+    truths = truths_of(run)
     strangers = methods - {run.method, *BASELINES}
     if strangers:
         found.append(f"per_image.csv has rows of {', '.join(sorted(strangers))}; expected {run.method} and baselines")
@@ -175,6 +246,9 @@ def mismatches(run: Run) -> list[str]:
             images = [row.image for row in rows]
             if len(set(images)) != len(images):
                 found.append(f"{method} {truth}: a picture is there twice")
+            apart = sorted(pictures ^ set(images))
+            if truth in truths and apart:
+                found.append(f"{method} {truth}: not the pictures of {run.method} ({', '.join(apart[:3])})")
             if method == run.method and rows and len(rows) != run.summary["n_images"]:
                 found.append(f"{method} {truth}: {len(rows)} pictures, but n_images is {run.summary['n_images']}")
             stated = run.summary["scores"].get(method, {}).get(truth, {})
@@ -185,7 +259,18 @@ def mismatches(run: Run) -> list[str]:
         drift, value = run.summary["drift_px"].get(method), mean_of(_of_method(run.rows, method), "drift_px")
         if not _same(drift, value):
             found.append(f"{method} drift_px: summary.json says {drift}, per_image.csv gives {value}")
-    return found
+    return found + [
+        f"{row.method} {row.ground_truth} {row.image}: {figure} is {value}"
+        for row in run.rows
+        for figure, value in row.figures.items()
+        if value is not None and not _possible(figure, value)
+    ]
+
+
+def _possible(figure: str, value: float) -> bool:
+    """Whether one picture can have this figure; of all figures only PSNR may be infinite."""
+    low, high = RANGES.get(figure, (0.0, math.inf))
+    return (math.isfinite(value) and low <= value <= high) or (figure == "psnr" and value == math.inf)
 
 
 def _of_method(rows: Sequence[Row], method: str) -> list[Row]:
@@ -206,8 +291,7 @@ def truths_of(run: Run) -> list[str]:
 def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", reference: str = "") -> list[Entry]:
     """The rows of the table that a run gives, one a ground truth; means are those of ``per_image.csv``."""
     summary = run.summary
-    provenance = summary.get("provenance", {})
-    flow = summary.get("flow") or {}
+    provenance = summary["provenance"]
     entries = []
     for truth in truths_of(run):
         rows = rows_of(run.rows, run.method, truth)
@@ -222,11 +306,11 @@ def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", re
                 n_images=len(rows),
                 source="measured",
                 trained_on=trained_on,
-                bit_depth=str(summary.get("bit_depth", "")),
-                resize=str(summary.get("resize", "")),
-                crop=str(summary.get("crop", "")),
-                flow=str(flow.get("name", "")) if moved else "",
-                warp=str(summary.get("warp", "")) if moved else "",
+                bit_depth=str(summary["bit_depth"]),
+                resize=summary["resize"],
+                crop=summary["crop"],
+                flow=summary["flow"]["name"] if moved else "",
+                warp=summary["warp"] if moved else "",
                 signature=str(summary["signature"].get(truth, "")),
                 reference=reference,
                 run_sha256=run.run_sha256,
@@ -243,13 +327,17 @@ def check_run(folder: Path, *, dataset: str | None = None) -> list[Check]:
         run = read_run(folder)
     except LeaderboardError as error:
         return [Check("missing", "sealed", str(error))]
-    checks = [Check("ok", "sealed", f"files match run.json; run {run.run_sha256[:12]}")]
+    return [Check("ok", "sealed", f"files match run.json; run {run.run_sha256[:12]}"), *checks_of(run, dataset=dataset)]
+
+
+def checks_of(run: Run, *, dataset: str | None = None) -> list[Check]:
+    """Whether a run that could be read can be listed, line by line."""
     wrong = mismatches(run)
-    checks.append(
+    checks = [
         Check("missing", "means", "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
         if wrong
         else Check("ok", "means", "summary.json agrees with per_image.csv")
-    )
+    ]
     checks += _coverage(run)
     checks += _names(run, dataset)
     entries = entries_of(run, dataset=dataset)
@@ -263,11 +351,11 @@ def check_run(folder: Path, *, dataset: str | None = None) -> list[Check]:
 
 def _coverage(run: Run) -> list[Check]:
     scored, expected = run.summary["n_images"], run.summary["n_expected"]
-    split = str(run.summary["dataset"].get("split", ""))
+    split = run.summary["dataset"]["split"]
     truths = truths_of(run)
     checks = [
         Check("ok", "pictures", f"all {expected} of the {split} split")
-        if run.summary.get("complete") and scored == expected and split == "test"
+        if run.summary["complete"] and scored == expected and split == "test"
         else Check("missing", "pictures", f"{scored} of {expected} of the {split or '?'} split; all of test are needed")
     ]
     absent = [truth for truth in TRUTHS if truth not in truths]
@@ -290,7 +378,7 @@ def _coverage(run: Run) -> list[Check]:
         if has_identity
         else Check("missing", "baseline", "no identity rows; run sdd-bench evaluate again")
     )
-    problems = run.summary.get("problems", [])
+    problems = run.summary["problems"]
     if problems:
         checks.append(
             Check("note", "problems", "; ".join(f"{item['item']}: {item['reason']}" for item in problems[:3]))
@@ -303,7 +391,11 @@ def _names(run: Run, dataset: str | None) -> list[Check]:
         checks = [Check("ok", "dataset", f"enters {check_name(dataset or run.dataset)}.csv")]
     except LeaderboardError as error:
         checks = [Check("missing", "dataset", str(error))]
-    with open(run.folder / "per_image.csv", encoding="utf-8", newline="") as file:
+    try:
+        check_method(run.method)
+    except ConfigError as error:
+        checks.append(Check("missing", "method", str(error)))
+    with open(run.files.figures, encoding="utf-8", newline="") as file:
         cells = {cell for line in csv.DictReader(file) for name, cell in line.items() if name in _TEXT}
     unsafe = sorted(cell for cell in cells if cell != spreadsheet_safe(spreadsheet_plain(cell)))
     if unsafe:
@@ -313,7 +405,7 @@ def _names(run: Run, dataset: str | None) -> list[Check]:
 
 
 def _provenance(run: Run) -> list[Check]:
-    provenance = run.summary.get("provenance", {})
+    provenance = run.summary["provenance"]
     lacking = [key for key in ("tool_version", "commit", "date", "libraries") if not provenance.get(key)]
     if lacking:
         return [Check("note", "provenance", f"does not say {', '.join(lacking)}")]

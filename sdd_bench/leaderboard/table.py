@@ -3,8 +3,9 @@
 ``leaderboards/README.md`` describes the columns. A table is sorted, so that a change shows as the lines that changed;
 figures keep the digits of their source (a paper's 0.720 stays 0.720). A row is *measured*, when a run folder of
 ``sdd-bench evaluate`` stands behind it, or from a *paper*, when only a publication does. Measured rows keep their
-figures per picture in ``runs/<run_sha256>.csv`` and the seal that ties these to the row in
-``runs/<run_sha256>.json`` (the run's ``run.json``, whose own SHA-256 is ``run_sha256``).
+figures per picture in ``runs/<run_sha256>.csv``, what the run says of its protocol in
+``runs/<run_sha256>.summary.json``, and the seal that ties both to the row in ``runs/<run_sha256>.json`` (the run's
+``run.json``, whose own SHA-256 is ``run_sha256``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -31,7 +32,10 @@ RUNS = "runs"
 
 _PAPER_DIGITS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2}
 _MEASURED_DIGITS = {"psnr": 4, "ssim": 6, "mae": 6, "lpips": 6, "drift_px": 4}
-_RANGES = {"psnr": (-100.0, 200.0), "ssim": (-1.0, 1.0), "mae": (0.0, 1.0), "lpips": (0.0, 10.0)}
+RANGES = {"psnr": (-100.0, 200.0), "ssim": (-1.0, 1.0), "mae": (0.0, 1.0), "lpips": (0.0, 10.0)}
+N_TEST = {"sdd": 35, "dpdd": 76, "realdof": 50}
+"""Pictures in the test split of the sets that papers share."""
+RUN_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCK_SECONDS = 60.0
 _TEXT_LENGTH = 1000
 
@@ -67,12 +71,6 @@ class Entry:
         value: float | None = getattr(self, metric)
         return value
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What no two rows of a table share."""
-        reference = self.reference if self.source == "paper" else ""
-        return (self.method, self.dataset, self.ground_truth, self.source, self.signature, self.trained_on, reference)
-
 
 COLUMNS = tuple(field.name for field in fields(Entry))
 _FIGURES = (*METRICS, "drift_px")
@@ -88,7 +86,29 @@ def sort_key(entry: Entry) -> tuple[object, ...]:
         entry.method,
         entry.trained_on,
         entry.reference,
+        entry.run_sha256,
     )
+
+
+def signatures_by_run(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
+    """``{run: {ground truth: signature}}`` of measured rows: by all of them a run is of one protocol or another."""
+    runs: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        if entry.source == "measured":
+            runs.setdefault(entry.run_sha256, {})[entry.ground_truth] = entry.signature
+    return runs
+
+
+def has_twins(entries: Sequence[Entry]) -> bool:
+    """Whether two rows are of one method, ground truth and protocol."""
+    protocols = {run: frozenset(signatures.items()) for run, signatures in signatures_by_run(entries).items()}
+    keys = {
+        (e.method, e.dataset, e.ground_truth, e.trained_on, protocols[e.run_sha256])
+        if e.source == "measured"
+        else (e.method, e.dataset, e.ground_truth, e.trained_on, e.reference)
+        for e in entries
+    }
+    return len(keys) < len(entries)
 
 
 def problems_of(entry: Entry) -> list[str]:
@@ -104,7 +124,7 @@ def problems_of(entry: Entry) -> list[str]:
         value = getattr(entry, column)
         if isinstance(value, str) and (len(value) > _TEXT_LENGTH or not value.isprintable()):
             found.append(f"{column} is longer than {_TEXT_LENGTH} characters or holds control characters")
-    for metric, (low, high) in _RANGES.items():
+    for metric, (low, high) in RANGES.items():
         value = entry.score(metric)
         if value is not None and not low <= value <= high:
             found.append(f"{metric} {value} is outside {low:g} to {high:g}")
@@ -112,10 +132,13 @@ def problems_of(entry: Entry) -> list[str]:
         found.append(f"drift_px {entry.drift_px} is not a length")
     if entry.n_images is not None and entry.n_images < 1:
         found.append(f"n_images {entry.n_images} is less than 1")
+    n_test = N_TEST.get(entry.dataset)
+    if n_test is not None and entry.n_images not in (n_test, None):
+        found.append(f"n_images {entry.n_images}, but the test split of {entry.dataset} has {n_test} pictures")
     if entry.date and not re.fullmatch(r"\d{4}-\d\d-\d\d", entry.date):
         found.append(f"date {entry.date!r} is not YYYY-MM-DD")
     if entry.source == "measured":
-        if not re.fullmatch(r"[0-9a-f]{64}", entry.run_sha256):
+        if not RUN_SHA256.fullmatch(entry.run_sha256):
             found.append("a measured row needs the run's run_sha256 (64 hex digits)")
         found += [f"a measured row needs {name}" for name in ("signature", "n_images") if not getattr(entry, name)]
         if entry.psnr is None and entry.ssim is None:
@@ -202,11 +225,12 @@ def table_text(entries: Sequence[Entry]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for entry in sorted(entries, key=sort_key):
-        writer.writerow([_cell(entry, column) for column in COLUMNS])
+        writer.writerow([cell_text(entry, column) for column in COLUMNS])
     return buffer.getvalue()
 
 
-def _cell(entry: Entry, column: str) -> str:
+def cell_text(entry: Entry, column: str) -> str:
+    """One cell as it stands in the file."""
     value = getattr(entry, column)
     if value is None:
         return ""
@@ -225,7 +249,7 @@ def write_table(path: Path, entries: Sequence[Entry]) -> None:
     for entry in entries:
         if found := problems_of(entry):
             raise LeaderboardError(f"{path}: {entry.method!r} ({entry.ground_truth}): {'; '.join(found)}.")
-    if len({entry.key for entry in entries}) < len(entries):
+    if has_twins(entries):
         raise LeaderboardError(f"{path}: two rows of one method, ground truth and protocol. Use --replace.")
     write_text(path, table_text(entries))
 

@@ -1,43 +1,55 @@
-"""Are the tables what they claim to be: form, order, ranges, hashes, means."""
+"""Are the tables what they claim to be: form, order, ranges, hashes, and every column what its run gives.
+
+Two columns no run knows, ``trained_on`` and ``reference``: they are the submitter's word.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sdd_bench.errors import LeaderboardError
-from sdd_bench.files import sha256_of
-from sdd_bench.leaderboard.add import run_paths
-from sdd_bench.leaderboard.submission import mean_of, read_json, read_rows, rows_of
-from sdd_bench.leaderboard.table import METRICS, RUNS, Entry, check_name, problems_of, read_table, table_text, tables
+from sdd_bench.leaderboard.add import kept_run, run_paths
+from sdd_bench.leaderboard.submission import checks_of, entries_of
+from sdd_bench.leaderboard.table import (
+    COLUMNS,
+    RUN_SHA256,
+    RUNS,
+    Entry,
+    cell_text,
+    check_name,
+    has_twins,
+    problems_of,
+    read_table,
+    table_text,
+    tables,
+)
 from sdd_bench.types import Problem
-
-_HALF_A_DIGIT = {"psnr": 6e-5, "ssim": 6e-7, "mae": 6e-7, "lpips": 6e-7, "drift_px": 6e-5}
-"""What rounding to the digits of a table may change."""
 
 
 def verify(leaderboards: Path) -> list[Problem]:
-    """Check every table of a folder: schema, order, ranges, hashes, means.
+    """Check every table of a folder: schema, order, ranges, hashes, and that its rows are what their runs give.
 
     Raises:
         LeaderboardError: No such folder.
     """
     problems = []
-    used = set()
+    used: set[Path] = set()
     for path in tables(leaderboards):
         try:
             entries = read_table(path)
         except LeaderboardError as error:
             problems.append(Problem(path.name, str(error)))
             continue
-        used |= {entry.run_sha256 for entry in entries if entry.run_sha256}
         problems += [Problem(path.name, reason) for reason in _table_problems(path, entries)]
-        for run_sha256 in sorted({entry.run_sha256 for entry in entries if entry.run_sha256}):
+        for run_sha256 in sorted({entry.run_sha256 for entry in entries if RUN_SHA256.fullmatch(entry.run_sha256)}):
+            used |= set(run_paths(leaderboards, run_sha256))
             measured = [entry for entry in entries if entry.run_sha256 == run_sha256]
-            problems += [Problem(path.name, reason) for reason in _run_problems(leaderboards, run_sha256, measured)]
+            problems += [Problem(path.name, reason) for reason in _run_problems(leaderboards, path.stem, measured)]
     folder = leaderboards / RUNS
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.stem not in used or path.suffix not in (".csv", ".json"):
+        if path not in used:
             problems.append(Problem(f"{RUNS}/{path.name}", "no row of any table names it; remove it."))
     return problems
 
@@ -54,36 +66,33 @@ def _table_problems(path: Path, entries: Sequence[Entry]) -> list[str]:
             reasons.append(f"dataset is {entry.dataset!r} in the table of {path.stem}")
         if reasons:
             found.append(f"row {number} ({entry.method}): {'; '.join(reasons)}")
-    if len({entry.key for entry in entries}) < len(entries):
+    if has_twins(entries):
         found.append("two rows of one method, ground truth and protocol")
     if not found and table_text(entries) != path.read_text(encoding="utf-8"):
         found.append("not in the order or form that sdd-bench writes; was it edited by hand?")
     return found
 
 
-def _run_problems(leaderboards: Path, run_sha256: str, entries: Sequence[Entry]) -> list[str]:
-    figures, seal = run_paths(leaderboards, run_sha256)
-    for path in (figures, seal):
-        if not path.is_file():
-            return [f"{path.name}: missing from {RUNS}/, but {entries[0].method} names it"]
-    if sha256_of(seal) != run_sha256:
-        return [f"{RUNS}/{seal.name}: changed: its sha256 is not its name"]
+def _run_problems(leaderboards: Path, dataset: str, entries: Sequence[Entry]) -> list[str]:
+    """What the rows of one run say that its kept files do not."""
     try:
-        sealed_hash = read_json(seal).get("files", {}).get("per_image.csv")
-        rows = read_rows(figures)
+        run = kept_run(leaderboards, entries[0].run_sha256)
     except LeaderboardError as error:
-        return [str(error)]
-    if sha256_of(figures) != sealed_hash:
-        return [f"{RUNS}/{figures.name}: changed since the run was sealed"]
-    found = []
+        return [f"{entries[0].method}: {error}"]
+    found = [
+        f"{run.method} {check.what}: {check.detail}"
+        for check in checks_of(run, dataset=dataset)
+        if check.status == "missing"
+    ]
+    given = {entry.ground_truth: entry for entry in entries_of(run, dataset=dataset)}
+    if sorted(entry.ground_truth for entry in entries) != sorted(given):
+        found.append(f"{run.method}: expected one row each of {', '.join(given)}, as its run was scored")
     for entry in entries:
-        own = rows_of(rows, entry.method, entry.ground_truth)
-        if len(own) != entry.n_images:
-            found.append(f"{entry.method} {entry.ground_truth}: n_images {entry.n_images}, but {len(own)} were scored")
-        for figure in (*METRICS, "drift_px"):
-            claim, value = getattr(entry, figure), mean_of(own, figure)
-            if (claim is None) != (value is None) or (
-                claim is not None and value is not None and abs(claim - value) > _HALF_A_DIGIT[figure]
-            ):
-                found.append(f"{entry.method} {entry.ground_truth} {figure}: {claim}, but its pictures give {value}")
+        if (own := given.get(entry.ground_truth)) is None:
+            continue
+        own = replace(own, trained_on=entry.trained_on, reference=entry.reference)
+        for column in COLUMNS:
+            cell, expected = cell_text(entry, column), cell_text(own, column)
+            if cell != expected:
+                found.append(f"{entry.method} {entry.ground_truth} {column}: {cell!r}, but its run gives {expected!r}")
     return found

@@ -77,8 +77,8 @@ def test_add_refuses_a_duplicate_until_replace(tmp_path: Path, boards: Path) -> 
 
 def test_verify_passes_and_then_finds_damage(boards: Path) -> None:
     assert "1 tables in" in call("verify", "--leaderboards", boards).output
-    table = boards / "sdd.csv"
-    table.write_text(table.read_text().replace("good,sdd,raw,", "good,sdd,raw,1", 1))
+    table = boards / "made-up.csv"
+    table.write_text(table.read_text().replace("good,made-up,raw,", "good,made-up,raw,1", 1))
     result = call("verify", "--leaderboards", boards)
     assert result.exit_code == 1
     assert "good raw psnr" in result.output
@@ -101,23 +101,25 @@ def test_rerun_needs_data_and_predictions(tmp_path: Path) -> None:
 
 
 def test_compare_prints_ranks_and_pairs(boards: Path) -> None:
-    result = call("compare", "good", "base", "--dataset", "sdd", "--leaderboards", boards, "--metric", "psnr")
+    result = call("compare", "good", "base", "--dataset", "made-up", "--leaderboards", boards, "--metric", "psnr")
     assert result.exit_code == 0, result.output
     assert "good - base" in result.output
     assert "good is better" in result.output
-    found = json.loads(call("compare", "good", "base", "--dataset", "sdd", "--leaderboards", boards, "--json").output)
+    found = json.loads(
+        call("compare", "good", "base", "--dataset", "made-up", "--leaderboards", boards, "--json").output
+    )
     assert found["comparisons"]["lpips"][0]["difference"] > 0
     assert found["n_images"] == 12
 
 
 def test_compare_of_one_method_is_bad_usage(boards: Path) -> None:
-    result = call("compare", "good", "--dataset", "sdd", "--leaderboards", boards)
+    result = call("compare", "good", "--dataset", "made-up", "--leaderboards", boards)
     assert result.exit_code == 2
     assert "at least two" in result.output
 
 
 def test_compare_of_an_unknown_method_lists_the_known(boards: Path) -> None:
-    result = call("compare", "good", "best", "--dataset", "sdd", "--leaderboards", boards)
+    result = call("compare", "good", "best", "--dataset", "made-up", "--leaderboards", boards)
     assert result.exit_code == 2
     assert "measured: base, good" in result.output
 
@@ -151,3 +153,35 @@ def test_evaluate_report_gives_the_same_page_for_one_run(tmp_path: Path) -> None
     assert "predictions0" in (page / "index.html").read_text(encoding="utf-8")
     picture = sorted(page.glob("*/pictures/*.html"))[0].read_text(encoding="utf-8")
     assert "sharp registered to blurry" in picture
+
+
+def test_render_lists_a_picture_that_cannot_be_shown_and_leaves_with_1(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b"])
+    run, boards = make_run(tmp_path / "run", images=["a", "b"]), tmp_path / "boards"
+    call("add", run, "--leaderboards", boards)
+    damaged = predictions[0] / "a.png"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    result = call("render", tmp_path / "out", "--leaderboards", boards, "--pictures", run, data, predictions[0])
+    assert result.exit_code == 1, result.output
+    assert "1 item(s) failed" in result.output
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_run_from_a_csv_of_pairs_can_be_scored_and_shown_again(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b"])
+    pairs, run, boards = tmp_path / "pairs.csv", tmp_path / "run", tmp_path / "boards"
+    (data / "test").rename(data / "captures")
+    pairs.write_text("blurry,sharp\n" + "".join(f"captures/blur/{n}.png,captures/gt/{n}.png\n" for n in "ab"))
+    options = ["--pairs", pairs]
+    arguments = ["evaluate", data, *options, "--predictions", predictions[0], "-o", run, "--flow", "dis"]
+    result = CliRunner().invoke(main, [*map(str, arguments), "--metrics", "psnr,ssim"])
+    assert result.exit_code == 0, result.output
+    result = call("verify", "--rerun", run, "--data", data, *options, "--predictions", predictions[0])
+    assert result.exit_code == 0, result.output
+    assert "of 2 pictures agree" in result.output
+    assert "the protocol is as stated" in result.output
+    assert call("add", run, "--leaderboards", boards).exit_code == 0
+    shown = ["--pictures", run, data, predictions[0]]
+    result = call("render", tmp_path / "out", "--leaderboards", boards, *shown, *options)
+    assert result.exit_code == 0, result.output
+    assert any((tmp_path / "out" / "media").iterdir())

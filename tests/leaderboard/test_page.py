@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import make_run
+from run_folders import make_run, set_figure
 from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
 from sdd_bench.errors import LeaderboardError
-from sdd_bench.leaderboard.add import add
+from sdd_bench.leaderboard.add import add, run_paths
 from sdd_bench.leaderboard.page import render_run, render_site
 from sdd_bench.leaderboard.pictures import PictureSource
+from sdd_bench.leaderboard.submission import entries_of, read_run
+from sdd_bench.types import Problem
 
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = next(
@@ -80,9 +82,37 @@ def test_a_picture_that_cannot_be_shown_is_named_and_the_rest_is_there(tmp_path:
     (predictions[0] / "a.png").write_bytes(b"not a picture")
     index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
     text = index.read_text(encoding="utf-8")
-    assert "Pictures that could not be shown" in text
+    assert "What could not be shown" in text
     assert "a.png" in text
     assert len(list((tmp_path / "out").glob("*/pictures/*.html"))) == 2
+
+
+def test_a_table_or_comparison_that_fails_is_named_and_the_rest_is_there(tmp_path: Path) -> None:
+    boards = tmp_path / "boards"
+    entries = add(make_run(tmp_path / "run"), boards)
+    figures = run_paths(boards, entries[0].run_sha256).figures
+    figures.write_text(figures.read_text().replace("identity,picture00,", "identity,other,"))
+    (boards / "damaged.csv").write_text("method\n")
+    problems: list[Problem] = []
+    index = render_site(boards, tmp_path / "out", on_problem=problems.append)
+    assert [problem.item for problem in problems] == ["damaged.csv", "made-up: UNet against its input"]
+    assert "not the same pictures" in problems[1].reason
+    text = index.read_text(encoding="utf-8")
+    assert all(problem.item in text for problem in problems)
+    assert len(list((tmp_path / "out").glob("*/methods/*.html"))) == 1
+
+
+def test_the_page_says_what_infinite_psnr_counts(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b", "c"])
+    run = make_run(tmp_path / "run", images=["a", "b", "c"])
+    set_figure(run, "UNet", "a", "psnr", float("inf"))
+    index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
+    mean = entries_of(read_run(run))[0].psnr
+    text = index.read_text(encoding="utf-8")
+    assert f"{mean:.2f} +1 inf" in text
+    assert "each counts as 100 dB" in text
+    page = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert f"mean {mean:.2f}<" in page
 
 
 def test_a_run_of_one_picture_has_a_page_that_claims_nothing(tmp_path: Path) -> None:

@@ -50,3 +50,14 @@ def test_equal_methods_rarely_get_an_order(rng: np.random.Generator) -> None:
 def test_one_method_alone_is_first() -> None:
     (only,) = rank(np.array([[25.0, 26.0]]), ["a"], "psnr")
     assert (only.place, only.low, only.high, only.mean) == (1, 1, 1, 25.5)
+
+
+def test_infinite_psnr_counts_as_100_db_for_the_place_and_stands_beside_the_mean() -> None:
+    one, other, all_equal = rank(
+        np.array([[np.inf, 27.0, 28.0], [30.0, 28.0, 29.0], [np.inf] * 3]), list("abc"), "psnr"
+    )
+    assert (one.place, one.mean, one.n_infinite) == (2, 27.5, 1)
+    assert (other.place, other.mean, other.n_infinite) == (3, 29.0, 0)
+    assert (all_equal.place, all_equal.mean, all_equal.n_infinite) == (1, None, 3)
+    (alone,) = rank(np.array([[np.inf, 27.0, 28.0]]), ["a"], "psnr")
+    assert (alone.mean, alone.n_infinite) == (27.5, 1)

@@ -1,16 +1,17 @@
 """What a page shows: lines, ranks within a protocol, baselines and ends."""
 
+import math
 from pathlib import Path
 
 import pytest
-from run_folders import make_run
+from run_folders import make_run, set_figure
 
 from sdd_bench.leaderboard.standings import Line, Standing, extremes, standing
 from sdd_bench.leaderboard.submission import entries_of, read_run
 from sdd_bench.leaderboard.table import Entry
 
 PAPER = [
-    Entry("UNet", "sdd", truth, 24.6, 0.757, None, 0.28, None, 35, "paper", reference="Li et al.")
+    Entry("UNet", "made-up", truth, 24.6, 0.757, None, 0.28, None, 35, "paper", reference="Li et al.")
     for truth in ("raw", "warped")
 ]
 
@@ -18,7 +19,7 @@ PAPER = [
 def standing_of(*runs: Path) -> Standing:
     read = [read_run(run) for run in runs]
     entries = [entry for run in read for entry in entries_of(run)]
-    return standing("sdd", [*PAPER, *entries], {run.run_sha256: run.rows for run in read})
+    return standing("made-up", [*PAPER, *entries], {run.run_sha256: run.rows for run in read})
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_run_against_fewer_ground_truths_joins_the_larger_protocol(tmp_path: P
 
 
 def test_a_table_of_papers_alone_stands_without_runs() -> None:
-    found = standing("sdd", PAPER, {})
+    found = standing("made-up", PAPER, {})
     assert (len(found.lines), found.images, found.empty_truths) == (1, (), ["registered"])
 
 
@@ -88,3 +89,22 @@ def test_few_pictures_are_not_both_worst_and_best(tmp_path: Path) -> None:
     worst, best = extremes([row for row in run.rows if row.method == "UNet"][:3], "psnr", 4)
     assert len(worst) == len(best) == 1
     assert worst[0].image != best[0].image
+
+
+def test_infinite_psnr_stands_beside_the_mean_and_counts_in_the_order(tmp_path: Path) -> None:
+    equal = make_run(tmp_path / "equal", method="equal", gain=1.0)
+    better = make_run(tmp_path / "better", method="better", gain=2.0, seed=1)
+    set_figure(equal, "equal", "picture00", "psnr", math.inf)
+    first, second = standing_of(equal, better).measured
+    ours, theirs = first.cells["registered", "psnr"], second.cells["registered", "psnr"]
+    assert (first.method, ours.rank.place, theirs.rank.place) == ("equal", 1, 2)  # type: ignore[union-attr]
+    assert ours.text == f"{entries_of(read_run(equal))[2].psnr:.2f} +1 inf"
+    assert float(ours.text.split()[0]) < float(theirs.text)
+    assert float(ours.value) > float(theirs.value)
+
+
+def test_one_method_by_two_protocols_has_one_place_where_they_agree(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / warp, method="same", warp=warp) for warp in ("exact", "released")]
+    found = standing_of(*runs, make_run(tmp_path / "other", method="other", gain=3.0, seed=1))
+    cells = [line.cells["raw", "psnr"] for line in found.measured if line.method == "same"]
+    assert [(cell.rank.low, cell.rank.high, cell.n_ranked) for cell in cells if cell.rank] == [(2, 2, 2)] * 2

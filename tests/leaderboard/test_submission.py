@@ -1,10 +1,12 @@
 """A run is believed only where it can be checked."""
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pytest
-from run_folders import change_summary, make_run, seal
+from run_folders import change_figures, change_summary, make_run, seal, set_figure
 
 from sdd_bench.errors import LeaderboardError
 from sdd_bench.leaderboard.submission import check_run, entries_of, mean_of, mismatches, read_rows, read_run
@@ -70,6 +72,69 @@ def test_rows_of_a_stranger_are_found(tmp_path: Path) -> None:
     assert "rows of other" in mismatches(read_run(folder))[0]
 
 
+@pytest.mark.parametrize("method", ["UNet", "identity", "ceiling"])
+def test_a_picture_that_one_method_lacks_is_found(tmp_path: Path, method: str) -> None:
+    folder = make_run(tmp_path / "run")
+    change_figures(folder, (f"{method},picture00,scene of picture00,indoor,warped", f"{method},x,x,indoor,warped"))
+    assert any(f"{method} warped: not the pictures of UNet (" in reason for reason in mismatches(read_run(folder)))
+    assert statuses(folder)["means"] == "missing"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("ssim", math.inf), ("psnr", -math.inf), ("psnr", 500.0), ("mae", -0.1), ("drift_px", math.inf)],
+)
+def test_a_figure_that_no_picture_can_have_is_found(tmp_path: Path, metric: str, value: float) -> None:
+    folder = make_run(tmp_path / "run")
+    first = read_run(folder).rows[0]
+    line = "UNet,picture00,scene of picture00,indoor,raw"
+    old = next(text for text in (folder / "per_image.csv").read_text().splitlines() if text.startswith(line))
+    cells = old.split(",")
+    cells[5 + [*first.figures].index(metric)] = str(value)
+    change_figures(folder, (old, ",".join(cells)))
+    assert f"UNet raw picture00: {metric} is {value}" in mismatches(read_run(folder))
+
+
+def test_a_picture_that_equals_its_truth_may_be_infinite(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    set_figure(folder, "UNet", "picture00", "psnr", math.inf)
+    assert mismatches(read_run(folder)) == []
+
+
+@pytest.mark.parametrize("name", ["identity", "a/b", " x"])
+def test_a_name_that_evaluate_refuses_is_no_method(tmp_path: Path, name: str) -> None:
+    found = statuses(make_run(tmp_path / "run", method=name))
+    assert found["method"] == "missing"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"scores": []}, "scores: expected an object, got []"),
+        ({"scores": {"UNet": {"raw": {"psnr": 3}}}}, "scores.UNet.raw.psnr: expected an object, got 3"),
+        ({"dataset": "x"}, "dataset: expected an object, got 'x'"),
+        ({"dataset": {"name": "x"}}, "dataset.split: expected text, got None"),
+        ({"provenance": None}, "provenance: expected an object, got None"),
+        ({"problems": ["x"]}, "problems[0]: expected an object, got 'x'"),
+        ({"signature": []}, "signature: expected an object"),
+        ({"signature": {"raw": 3}}, "signature.raw: expected text, got 3"),
+        ({"drift_px": None}, "drift_px: expected an object"),
+        ({"flow": "x"}, "flow: expected an object"),
+        ({"n_images": True}, "n_images: expected a whole number, got True"),
+        ({"bit_depth": []}, "bit_depth: expected a whole number or text"),
+        ({"method": 3}, "method: expected text"),
+    ],
+)
+def test_a_summary_of_another_shape_is_an_error_that_says_where(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    folder = make_run(tmp_path / "run")
+    change_summary(folder, **change)
+    with pytest.raises(LeaderboardError, match=re.escape(f"summary.json: {reason}")):
+        read_run(folder)
+    assert statuses(folder) == {"sealed": "missing"}
+
+
 def test_an_incomplete_run_says_how_many_pictures_are_missing(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", n_expected=35)
     (check,) = (check for check in check_run(folder) if check.what == "pictures")
@@ -127,6 +192,7 @@ def test_another_schema_is_an_error(tmp_path: Path) -> None:
         ("psnr", "decibel", "expected the column psnr"),
         ("picture00,scene of picture00,indoor,raw,", "picture00,scene of picture00,indoor,raw,x", "not a number"),
         ("picture00,scene of picture00,indoor,raw,", "picture00,scene of picture00,indoor,raw,nan,", "cells"),
+        ("indoor,raw,", "indoor,other,", "ground_truth 'other': expected raw, warped, registered"),
     ],
 )
 def test_figures_that_are_none_are_an_error(tmp_path: Path, old: str, new: str, reason: str) -> None:

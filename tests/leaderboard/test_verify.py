@@ -1,12 +1,14 @@
 """The tables of the project are right, and damage to tables is found."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from run_folders import make_run
 
 from sdd_bench.leaderboard.add import add, run_paths
-from sdd_bench.leaderboard.table import read_table, table_path
+from sdd_bench.leaderboard.submission import entries_of, read_run
+from sdd_bench.leaderboard.table import read_table, table_path, write_table
 from sdd_bench.leaderboard.verify import verify
 
 PROJECT = Path(__file__).parents[2] / "leaderboards"
@@ -43,30 +45,80 @@ def test_every_row_of_the_paper_is_there() -> None:
 
 
 def test_a_table_edited_by_hand_is_found(boards: Path) -> None:
-    path = table_path(boards, "sdd")
+    path = table_path(boards, "made-up")
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([lines[0], *reversed(lines[1:])]))
     assert "not in the order or form" in reasons(boards)
 
 
 def test_a_figure_that_its_pictures_do_not_give_is_found(boards: Path) -> None:
-    path = table_path(boards, "sdd")
+    path = table_path(boards, "made-up")
     psnr = f"{read_table(path)[0].psnr:.4f}"
     path.write_text(path.read_text().replace(psnr, "40.0000"))
-    assert "UNet raw psnr: 40.0, but its pictures give" in reasons(boards)
+    assert f"UNet raw psnr: '40.0000', but its run gives '{psnr}'" in reasons(boards)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("pixels=abc", "pixels=abd", "UNet raw signature"),
+        ("warp=exact", "warp=released", "UNet warped signature"),
+        (",exact,", ",released,", "UNet registered warp: 'released', but its run gives 'exact'"),
+        (",8,none,", ",16,none,", "UNet raw bit_depth"),
+        (",pwcnet,", ",dis,", "UNet warped flow"),
+        ("2025-06-01", "2025-07-01", "UNet raw date"),
+        (",0.1.0,", ",0.2.0,", "UNet raw tool_version"),
+        ("UNet,", "VNet,", "VNet raw method: 'VNet', but its run gives 'UNet'"),
+    ],
+)
+def test_no_column_that_the_run_knows_can_be_changed_unseen(boards: Path, old: str, new: str, reason: str) -> None:
+    path = table_path(boards, "made-up")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert reason in reasons(boards)
+
+
+def test_a_row_that_was_taken_out_is_found(boards: Path) -> None:
+    path = table_path(boards, "made-up")
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",warped," not in line))
+    assert "expected one row each of raw, warped, registered" in reasons(boards)
+
+
+def test_a_run_that_add_would_refuse_is_found(tmp_path: Path, boards: Path) -> None:
+    forged = make_run(tmp_path / "forged", n_expected=35)
+    run = read_run(forged)
+    for source, target in zip(run.files, run_paths(boards, run.run_sha256), strict=True):
+        shutil.copyfile(source, target)
+    write_table(table_path(boards, "made-up"), entries_of(run))
+    assert "UNet pictures: 12 of 35 of the test split" in reasons(boards)
+
+
+def test_few_pictures_in_the_table_of_a_known_set_are_found(boards: Path) -> None:
+    path = table_path(boards, "made-up")
+    path.rename(table_path(boards, "sdd"))
+    table_path(boards, "sdd").write_text(table_path(boards, "sdd").read_text().replace(",made-up,", ",sdd,"))
+    assert "n_images 12, but the test split of sdd has 35 pictures" in reasons(boards)
+
+
+def test_a_hash_that_names_a_file_elsewhere_is_found(boards: Path) -> None:
+    path = table_path(boards, "made-up")
+    path.write_text(path.read_text().replace(read_table(path)[0].run_sha256, "../../victim/data"))
+    assert "a measured row needs the run's run_sha256 (64 hex digits)" in reasons(boards)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_changed_figures_per_picture_are_found(boards: Path, which: int) -> None:
-    path = run_paths(boards, read_table(table_path(boards, "sdd"))[0].run_sha256)[which]
+    path = run_paths(boards, read_table(table_path(boards, "made-up"))[0].run_sha256)[which]
     path.write_bytes(path.read_bytes() + b"\n")
     assert "changed" in reasons(boards)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_missing_figures_per_picture_are_found(boards: Path, which: int) -> None:
-    run_paths(boards, read_table(table_path(boards, "sdd"))[0].run_sha256)[which].unlink()
-    assert "missing from runs/" in reasons(boards)
+    run_paths(boards, read_table(table_path(boards, "made-up"))[0].run_sha256)[which].unlink()
+    assert "missing" in reasons(boards)
+    assert "Restore runs/ from version control" in reasons(boards)
 
 
 def test_figures_that_no_row_names_are_found(boards: Path) -> None:
@@ -75,8 +127,8 @@ def test_figures_that_no_row_names_are_found(boards: Path) -> None:
 
 
 def test_a_row_in_the_table_of_another_dataset_is_found(boards: Path) -> None:
-    table_path(boards, "sdd").rename(table_path(boards, "dpdd"))
-    assert "dataset is 'sdd' in the table of dpdd" in reasons(boards)
+    table_path(boards, "made-up").rename(table_path(boards, "dpdd"))
+    assert "dataset is 'made-up' in the table of dpdd" in reasons(boards)
 
 
 def test_a_table_that_is_none_is_found(boards: Path) -> None:
