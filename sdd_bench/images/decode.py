@@ -1,7 +1,8 @@
 """Pixels of PNG, JPEG, TIFF and BMP files whose header and completeness were checked.
 
 Each format goes to the decoder that reads it right, quietly, and notices damage: PNG to OpenCV, JPEG and BMP to Pillow
-(whose libjpeg-turbo is OpenCV's), TIFF to tifffile, except LZW.
+(whose libjpeg-turbo is OpenCV's), TIFF to tifffile, except LZW (of which libtiff says on the terminal that it is
+damaged).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import io
 import logging
 import struct
-import zlib
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, JpegImagePlugin, TiffImagePlugin
 
+from sdd_bench.errors import ImageError
 from sdd_bench.images import headers
 from sdd_bench.images.headers import Header, refuse, truncated
 from sdd_bench.images.tags import ORIENTATION, layout_of
@@ -50,7 +51,12 @@ def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
         ImageError: The pixels are damaged, or partly transparent.
     """
     decoder = {"PNG": _png, "JPEG": _pillow, "BMP": _pillow, "TIFF": _tiff}[header.format]
-    pixels, notes = decoder(path, data, header)
+    try:
+        pixels, notes = decoder(path, data, header)
+    except ImageError:
+        raise
+    except Exception as error:  # damage leads a decoder anywhere
+        raise truncated(path, f"its pixels cannot be decoded ({error!r})") from error
     size = (header.stored_height, header.stored_width)
     if pixels.shape[:2] != size or pixels.dtype not in (np.uint8, np.uint16):
         got = f"{pixels.shape[1]}x{pixels.shape[0]} of {pixels.dtype}"
@@ -124,18 +130,15 @@ def _png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
 def _pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     is_jpeg = header.format == "JPEG"
     opener = JpegImagePlugin.JpegImageFile if is_jpeg else BmpImagePlugin.BmpImageFile
-    try:
-        with opener(io.BytesIO(_plain_jpeg(path, data) if is_jpeg else data)) as image:
-            image.load()
-            notes = ["palette to RGB"] if image.mode == "P" else []
-            bits = {"1": "L", "P": "RGB", "RGBX": "RGB"}
-            if image.mode not in ("L", "RGB", "RGBA", *bits):
-                raise refuse(path, f"{header.format} colors of kind {image.mode}")
-            if image.mode == "1":
-                notes = ["1-bit grey widened to 8"]
-            return np.asarray(image.convert(bits[image.mode]) if image.mode in bits else image), notes
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise truncated(path, f"its pixels cannot be decoded ({error})") from error
+    with opener(io.BytesIO(_plain_jpeg(path, data) if is_jpeg else data)) as image:
+        image.load()
+        notes = ["palette to RGB"] if image.mode == "P" else []
+        bits = {"1": "L", "P": "RGB", "RGBX": "RGB"}
+        if image.mode not in ("L", "RGB", "RGBA", *bits):
+            raise refuse(path, f"{header.format} colors of kind {image.mode}")
+        if image.mode == "1":
+            notes = ["1-bit grey widened to 8"]
+        return np.asarray(image.convert(bits[image.mode]) if image.mode in bits else image), notes
 
 
 def _plain_jpeg(path: Path, data: bytes) -> bytes:
@@ -150,7 +153,7 @@ def _tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     if page.first(headers.COMPRESSION, 1) == headers.LZW:
         pixels = _lzw(path, _plain_tiff(data, number), header)
     else:
-        pixels = _tifffile(path, data, number)
+        pixels = _tifffile(data, number)
     if page.first(headers.PLANAR, 1) == 2 and pixels.ndim == 3 and pixels.shape[0] <= 4:
         pixels = np.moveaxis(pixels, 0, -1)
     notes = []
@@ -174,21 +177,15 @@ def _lzw(path: Path, data: bytearray, header: Header) -> Pixels:
     if header.stored_bits == 16:
         pixels = opencv(path, data, alpha=header.kind == headers.RGB_ALPHA)
         return pixels[..., 0] if header.kind == headers.GREY and pixels.ndim == 3 else pixels
-    try:
-        with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
-            image.load()
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise truncated(path, f"its pixels cannot be decoded ({error})") from error
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+        image.load()
+        return np.asarray(image)
 
 
-def _tifffile(path: Path, data: bytes, number: int) -> Pixels:
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            pixels: Pixels = file.pages[number].asarray(maxworkers=1)
-            return pixels
-    except (ValueError, KeyError, IndexError, RuntimeError, OSError, struct.error, zlib.error) as error:
-        raise truncated(path, f"its pixels cannot be decoded ({error})") from error
+def _tifffile(data: bytes, number: int) -> Pixels:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pixels: Pixels = file.pages[number].asarray(maxworkers=1)
+        return pixels
 
 
 def _plain_tiff(data: bytes, number: int) -> bytearray:

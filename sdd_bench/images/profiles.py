@@ -6,7 +6,7 @@ import struct
 
 
 def profile_name(profile: bytes) -> str:
-    """The description of an ICC profile; ``unnamed`` when it has none.
+    """The description of an ICC profile, without control characters; ``unnamed`` when it has none.
 
     Reads the ``desc`` tag: ASCII text in version 2 profiles, UTF-16 in version 4.
     """
@@ -15,7 +15,7 @@ def profile_name(profile: bytes) -> str:
         for entry in range(132, 132 + 12 * min(count, 256), 12):
             tag, offset, size = struct.unpack_from(">4sII", profile, entry)
             if tag == b"desc":
-                return _text(profile[offset : offset + size]) or "unnamed"
+                return "".join(filter(str.isprintable, _text(profile[offset : offset + size]))) or "unnamed"
     except struct.error:
         pass
     return "unnamed"

@@ -5,6 +5,7 @@ Everything is bounds-checked and nothing is decoded, so a directory can be read 
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class TagError(ValueError):
 
 @dataclass(frozen=True)
 class Directory:
-    """One image file directory: a tag's numbers, or its bytes."""
+    """One image file directory: a tag's numbers, all finite, or its bytes."""
 
     numbers: dict[int, Values]
     texts: dict[int, bytes]
@@ -152,7 +153,8 @@ def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
 def _ratio(directory: Directory, tag: int) -> float | None:
     """A positive number, as a fraction or not."""
     number, divisor = (*(directory.numbers.get(tag) or (0,)), 1)[:2]
-    return number / divisor if number > 0 and divisor > 0 else None
+    ratio = number / divisor if number > 0 and divisor > 0 else math.inf
+    return ratio if 0 < ratio < math.inf else None
 
 
 def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
@@ -175,7 +177,9 @@ def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
         if code == "s":
             texts[tag] = bytes(data[value : value + size])
         else:
-            numbers[tag] = _unpack(f"{layout.endian}{n * len(code)}{code[0]}", data, value)
+            values = _unpack(f"{layout.endian}{n * len(code)}{code[0]}", data, value)
+            if all(map(math.isfinite, values)):
+                numbers[tag] = values
     following = start + count * layout.entry_size
     return Directory(numbers, texts), _unpack(layout.pointer_code, data, following)[0]
 
@@ -183,5 +187,5 @@ def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
 def _unpack(code: str, data: Buffer, at: int) -> tuple[int, ...]:
     try:
         return struct.unpack_from(code, data, at)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise TagError("the file ends inside its tags") from error

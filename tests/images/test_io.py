@@ -254,6 +254,15 @@ def test_damaged_exif_does_not_cost_the_picture(tmp_path: Path, small: np.ndarra
         assert photograph.pixels.shape == small.shape
 
 
+@pytest.mark.parametrize("values", [(float("inf"),), (1e300, 1e-300)])
+def test_exif_numbers_that_are_not_finite_count_as_absent(
+    tmp_path: Path, small: np.ndarray, values: tuple[float, ...]
+) -> None:
+    tag = (33437, "d", len(values), values if len(values) > 1 else values[0], True)
+    tifffile.imwrite(tmp_path / "a.tif", small, photometric="rgb", extratags=[tag])
+    assert read_photograph(tmp_path / "a.tif").exif.f_number is None
+
+
 def test_damaged_exif_of_a_jpeg_is_passed_over_silently(tmp_path: Path, small: np.ndarray) -> None:
     block = exif_block(6)
     for damaged in (block[:20], block[:60], block.replace(b"\x87\x69\0\4", b"\x87\x69\0\5")):
@@ -374,6 +383,15 @@ def _bad_files(a: np.ndarray) -> dict[str, tuple[str, bytes, str]]:
         "tiff cut in its tags": ("a.tif", _tiff(a)[:60], "the file ends before the value of tag 258"),
         "tiff with pixels missing": ("a.tif", _missing_rows(a), "declares 7200 bytes of pixels, but only"),
         "tiff with strips missing": ("a.tif", _fewer_strips(a), "declares 20 strips or tiles of pixels, but only 10"),
+        "tiff whose offsets are floats": ("a.tif", _retyped(_tiff(a), 273, 11), "its pixels cannot be decoded"),
+        "tiff whose width is no number": (
+            "a.tif",
+            _retyped(_tiff(a), 256, 11, b"\0\0\xc0\x7f"),
+            "declares 0x40 pixels",
+        ),
+        "tiff whose rows are a text": ("a.tif", _retyped(_tiff(a), 278, 2), "its pixels cannot be decoded"),
+        "tiff whose rows are a ratio": ("a.tif", _retyped(_tiff(a), 278, 5), "its pixels cannot be decoded"),
+        "big tiff that points nowhere": ("a.tif", _nowhere(a), "the file ends inside its tags"),
         "tiff with bad deflate": ("a.tif", _bad_strip(a, 8), "its pixels cannot be decoded"),
         "tiff with bad lzw": ("a.tif", _bad_strip(a16, 5), "its compressed pixels are damaged"),
         "cmyk tiff": ("a.tif", _pillow(cmyk, "TIFF"), "a CMYK picture; expected RGB or grey"),
@@ -395,6 +413,19 @@ def _missing_rows(a: np.ndarray) -> bytes:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         tag = file.pages[0].tags[279]
     return data[: tag.valueoffset] + struct.pack("<H", 3000) + data[tag.valueoffset + 2 :]
+
+
+def _retyped(data: bytes, number: int, kind: int, value: bytes = b"") -> bytes:
+    """A TIFF one of whose tags is said to be of another type, and to hold ``value``."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        at = file.pages[0].tags[number].offset
+    value = value or data[at + 8 : at + 12]
+    return data[: at + 2] + struct.pack("<H", kind) + data[at + 4 : at + 8] + value + data[at + 12 :]
+
+
+def _nowhere(a: np.ndarray) -> bytes:
+    data = _tiff(a, bigtiff=True)
+    return data[:8] + b"\xff" * 8 + data[16:]
 
 
 def _fewer_strips(a: np.ndarray) -> bytes:
