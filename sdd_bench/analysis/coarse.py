@@ -3,6 +3,8 @@
 Flow reaches only some tens of pixels, so it is estimated at a quarter of the working size first, then at the working
 size on the sharp picture brought as near as is known, again until it adds little. Vectors are weighed by texture and
 by agreement of the flow forth and back.
+
+A network's last digits depend on the number of threads, so what it says is rounded: results do not.
 """
 
 from __future__ import annotations
@@ -74,24 +76,30 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
     similarity = Similarity()
     for _ in range(2):
         step = _estimate(small_blurry, small_sharp, similarity, gain, flow)
-        similarity = compose(similarity, step.similarity)
+        similarity = _rounded(compose(similarity, step.similarity))
     candidates = [Similarity(), similarity]
     likenesses = [likeness(small_blurry, small_sharp, candidate) for candidate in candidates]
     similarity = scale(candidates[int(np.argmax(likenesses))], 1 / small)
     for _ in range(_MOST_STEPS):
         step = _estimate(blurry, sharp, similarity, gain, flow)
-        similarity = compose(similarity, step.similarity)
+        similarity = _rounded(compose(similarity, step.similarity))
         gain = exposure_gain(blurry, warp(sharp, similarity), overlap(blurry.shape, similarity))
         if displacement_rms(step.similarity, *blurry.shape[:2]) < _SETTLED_PX:
             break
     return Coarse(
         scale(similarity, 1 / factor),
-        step.forward_backward_px / factor,
+        round(step.forward_backward_px, 3) / factor,
         step.consistent_share,
         gain,
         factor,
         likeness(blurry, sharp, similarity),
     )
+
+
+def _rounded(similarity: Similarity) -> Similarity:
+    """``similarity`` to about a hundredth of a pixel: a start need be no better."""
+    shift_x, shift_y = round(similarity.shift_x_px, 2), round(similarity.shift_y_px, 2)
+    return Similarity(round(similarity.zoom, 5), round(similarity.rotation_deg, 3), shift_x, shift_y)
 
 
 def shrink(picture: Picture, longest: int) -> tuple[Picture, float]:

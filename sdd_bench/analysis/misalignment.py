@@ -85,7 +85,7 @@ class Misalignment:
     """Correlation of the aligned pictures, coarse detail only."""
     kind: Kind
     distrust: tuple[str, ...]
-    """Reasons not to believe the result; empty: none known."""
+    """Reasons not to believe the result, ``kind`` or ``kind: figure``; empty: none known."""
 
     @property
     def rms_permille(self) -> float:
@@ -198,19 +198,19 @@ def _describe(
     if fit is None or fit.n_tiles < _FEW_TILES:
         reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
     elif math.isnan(error.zoom):
-        reasons.append("direct registration made the alignment worse; this is flow's")
+        reasons.append("direct registration made the alignment worse: this is that of flow")
     elif not fit.settled:
         reasons.append("direct registration did not settle")
     if fit is not None and fit.trusted_share < _LOW_TRUST:
-        reasons.append(f"only {fit.trusted_share:.0%} of the textured tiles agree")
+        reasons.append(f"few tiles agree: {fit.trusted_share:.0%} of the textured ones")
     if coarse.consistent_share < _LOW_CONSISTENCY:
         reasons.append(f"flow inconsistent: only {coarse.consistent_share:.0%} of it comes back to where it began")
     if difference_px > _DISAGREEMENT_PX * factor / coarse.factor:
-        reasons.append(f"flow and direct registration disagree by {difference_px:.1f} px")
+        reasons.append(f"flow and direct registration disagree: by {difference_px:.1f} px")
     if corner_error_px > _LARGEST_CORNER_ERROR_PX:
         reasons.append(f"uncertain: standard error of {corner_error_px:.2f} px at the corners")
     if alike < _LOW_LIKENESS:
-        reasons.append(f"the aligned pictures are not alike (correlation {alike:.2f})")
+        reasons.append(f"the aligned pictures are not alike: correlation {alike:.2f}")
     shift = math.hypot(similarity.shift_x_px, similarity.shift_y_px)
     if abs(math.log(similarity.zoom)) > math.log1p(options.largest_zoom):
         reasons.append(f"too large: zoom {similarity.zoom:.3f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +13,15 @@ from typing import Any
 
 from sdd_bench.analysis.misalignment import corner_displacement, measure
 from sdd_bench.analysis.options import AnalyzeOptions
-from sdd_bench.analysis.table import Row, figures, similarity_of
-from sdd_bench.errors import ManifestError
+from sdd_bench.analysis.table import Row, figures, printable, similarity_of
+from sdd_bench.errors import ImageError, ManifestError
 from sdd_bench.files import sha256_of, write_json
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.flow.registration import compose, invert
 from sdd_bench.images.io import read_pair
 from sdd_bench.types import Pair, Similarity
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -56,37 +57,52 @@ def analyze_pair(task: PairTask) -> Row:
     """The row of a pair, measured or read from its record.
 
     Raises:
-        ImageError: A picture cannot be read, or the sizes differ.
+        ImageError: A picture cannot be read, the sizes differ, or no table can hold the pair's names.
         ManifestError: The truth file of the pair is damaged.
         OutputError: The record cannot be written.
     """
     pair, flow = task.pair, flow_of(task.options)
-    key = _key(task, flow)
+    labels = _labels(task)
+    key = _key(task, labels, flow)
     known = _read_record(task.record, key)
     if known is not None:
         return known
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
-    row: Row = {
+    row: Row = {**labels, **figures(measured)}
+    row["corner_error_px"] = _corner_error(pair, similarity_of(row), measured.width, measured.height)
+    write_json(task.record, {"schema": SCHEMA, "key": key, "row": row})
+    return row
+
+
+def _labels(task: PairTask) -> Row:
+    """What the row of a pair says beside its figures.
+
+    Raises:
+        ImageError: A name or label holds control characters, or is not UTF-8.
+    """
+    pair = task.pair
+    labels: Row = {
         "pair_id": pair.pair_id,
         "split": pair.split.value,
         "scene": pair.scene,
         "group": pair.group,
         "blurry_path": _below(pair.blurry_path, task.root),
         "sharp_path": _below(pair.sharp_path, task.root),
-        **figures(measured),
-        "corner_error_px": None,
     }
-    truth = true_similarity(pair, measured.width)
-    if truth is not None:
-        error = compose(invert(truth), similarity_of(row))
-        row["corner_error_px"] = float(f"{corner_displacement(error, (measured.height, measured.width)):.4g}")
-    write_json(task.record, {"schema": SCHEMA, "key": key, "row": row})
-    return row
+    for name, label in labels.items():
+        if printable(label) != label:
+            raise ImageError(
+                f"{printable(str(pair.blurry_path))}: its {name} is '{printable(label)}'; expected UTF-8 without "
+                "control characters. Rename it."
+            )
+    return labels | {"blurry_sha256": _hash(pair.blurry_path), "sharp_sha256": _hash(pair.sharp_path)}
 
 
-def true_similarity(pair: Pair, width: int) -> Similarity | None:
-    """The truth of a synthetic pair whose picture is now ``width`` wide; None where there is none.
+def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> float | None:
+    """How far ``found`` is from the truth of a synthetic pair, by the corner that differs most, in pixels.
+
+    None where there is no truth, or it is that of another aspect: resized so, it is no similarity any more.
 
     Raises:
         ManifestError: The truth file is damaged.
@@ -96,21 +112,25 @@ def true_similarity(pair: Pair, width: int) -> Similarity | None:
     try:
         truth = json.loads(pair.truth_path.read_text(encoding="utf-8"))
         scale = width / truth["width"]
+        if abs(scale * truth["height"] - height) > 1:
+            return None
         shift_x, shift_y = (scale * float(truth[name]) for name in ("shift_x_px", "shift_y_px"))
-        return Similarity(float(truth["zoom"]), float(truth["rotation_deg"]), shift_x, shift_y)
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        known = Similarity(float(truth["zoom"]), float(truth["rotation_deg"]), shift_x, shift_y)
+        error_px = corner_displacement(compose(invert(known), found), (height, width))
+        if not math.isfinite(error_px):
+            raise ValueError(f"its corners are {error_px} px off")
+        return float(f"{error_px:.4g}")
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ManifestError(f"{pair.truth_path}: not the truth of a pair ({error!r}). Make the set again.") from error
 
 
-def _key(task: PairTask, flow: FlowEstimator) -> str:
+def _key(task: PairTask, labels: Row, flow: FlowEstimator) -> str:
     """Says what is measured from what: another key, another measurement."""
-    pair = task.pair
+    truth = task.pair.truth_path
     parts: Mapping[str, Any] = {
         "schema": SCHEMA,
-        "blurry": _hash(pair.blurry_path),
-        "sharp": _hash(pair.sharp_path),
-        "truth": "" if pair.truth_path is None else _hash(pair.truth_path),
-        "labels": [pair.pair_id, pair.scene, pair.group],
+        "labels": labels,
+        "truth": "" if truth is None else _hash(truth),
         "flow": flow.signature,
         "options": task.options.measuring(),
     }
@@ -118,7 +138,11 @@ def _key(task: PairTask, flow: FlowEstimator) -> str:
 
 
 def _hash(path: Path) -> str:
-    return sha256_of(path) if path.is_file() else ""
+    """Empty for a file that cannot be read: reading its picture says why."""
+    try:
+        return sha256_of(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _read_record(path: Path, key: str) -> Row | None:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from typing import Any
 
 from sdd_bench import __version__
 from sdd_bench.analysis.options import AnalyzeOptions
-from sdd_bench.analysis.pair import PairTask, analyze_pair, flow_of
+from sdd_bench.analysis.pair import SCHEMA, PairTask, analyze_pair, flow_of
 from sdd_bench.analysis.report import write_report
 from sdd_bench.analysis.summary import summarize
-from sdd_bench.analysis.table import Row, write_table
+from sdd_bench.analysis.table import Row, printable, write_table
 from sdd_bench.data.layouts import PairList
 from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError
-from sdd_bench.files import write_json
+from sdd_bench.files import alone_in, write_json
 from sdd_bench.parallel import open_executor, run
 from sdd_bench.types import OnProgress, Pair, Problem, Progress
 
@@ -69,42 +70,51 @@ def analyze(
         ImageError: Not one pair could be measured.
         ConfigError: Unknown flow, or a folder that holds another analysis.
         WeightsError: Weights are missing or damaged.
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or another run is writing it.
     """
     options = options or AnalyzeOptions()
-    out, root = out.resolve(), dataset.root.resolve()
-    pairs = dataset.pairs[: options.limit]
-    split = "+".join(dict.fromkeys(pair.split.value for pair in pairs))
-    _claim(out, root.name, split, options)
-    tasks = [PairTask(pair, dataset.root, out, options) for pair in pairs]
-    rows, failures = _measure_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
-    problems = [*dataset.problems, *failures]
-    if not rows:
-        reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
-        raise ImageError(f"{dataset.root}: not one pair could be measured.{reasons}")
-    summary = summarize(rows, name=root.name, split=split, n_expected=len(dataset.pairs))
-    summary["problems"] = [{"item": problem.item, "reason": problem.reason} for problem in problems]
-    summary["provenance"] = {
-        "tool_version": __version__,
-        "flow": flow_of(options).signature,
-        "options": options.measuring(),
-    }
-    write_table(out / "misalignment.csv", rows)
-    write_json(out / "summary.json", summary)
-    written = None
-    if page:
-        by_id = {pair.pair_id: pair for pair in pairs}
-        written = write_report(out / "analysis.html", rows, summary, by_id, options=options)
-    return AnalyzeReport(out, tuple(rows), summary, tuple(problems), written)
+    out, name = out.resolve(), printable(dataset.root.resolve().name)
+    split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
+    with alone_in(out):
+        _claim(out, name, split, _digest(dataset.pairs), options)
+        pairs = dataset.pairs[: options.limit]
+        tasks = [PairTask(pair, dataset.root, out, options) for pair in pairs]
+        rows, failures = _measure_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
+        problems = [
+            Problem(printable(problem.item), printable(problem.reason)) for problem in (*dataset.problems, *failures)
+        ]
+        if not rows:
+            reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
+            raise ImageError(f"{dataset.root}: not one pair could be measured.{reasons}")
+        summary = summarize(rows, name=name, split=split, n_expected=len(dataset.pairs) + dataset.n_lost)
+        summary["problems"] = [{"item": problem.item, "reason": problem.reason} for problem in problems]
+        summary["provenance"] = {
+            "tool_version": __version__,
+            "flow": flow_of(options).signature,
+            "options": options.measuring(),
+        }
+        write_table(out / "misalignment.csv", rows)
+        write_json(out / "summary.json", summary)
+        written = None
+        if page:
+            by_id = {pair.pair_id: pair for pair in pairs}
+            written = write_report(out / "analysis.html", rows, summary, by_id, options=options)
+        return AnalyzeReport(out, tuple(rows), summary, tuple(problems), written)
 
 
-def _claim(out: Path, name: str, split: str, options: AnalyzeOptions) -> None:
+def _digest(pairs: Sequence[Pair]) -> str:
+    """Of the names and sizes of all pictures: another set, another digest."""
+    return hashlib.sha256(json.dumps([[pair.pair_id, _size(pair)] for pair in pairs]).encode()).hexdigest()
+
+
+def _claim(out: Path, name: str, split: str, pairs_sha256: str, options: AnalyzeOptions) -> None:
     """Make the folder ours, or check that it is."""
     path = out / "options.json"
     ours = {
-        "schema": 1,
+        "schema": SCHEMA,
         "dataset": name,
         "split": split,
+        "pairs_sha256": pairs_sha256,
         **options.measuring(),
         "signature": flow_of(options).signature,
     }
@@ -115,10 +125,15 @@ def _claim(out: Path, name: str, split: str, options: AnalyzeOptions) -> None:
             raise ManifestError(f"{path}: not the JSON of an analysis ({error}). Choose another -o.") from error
         differing = [key for key in ours if theirs.get(key) != ours[key]]
         if differing:
-            changes = "; ".join(f"{key} was {theirs.get(key)!r}, now {ours[key]!r}" for key in differing)
+            changes = "; ".join(
+                "pictures were added, removed, renamed or changed in size"
+                if key == "pairs_sha256"
+                else f"{key} was {theirs.get(key)!r}, now {ours[key]!r}"
+                for key in differing
+            )
             raise ConfigError(f"{out}: holds another analysis ({changes}). Choose another -o, or remove it.")
         return
-    if out.is_dir() and any(out.iterdir()):
+    if any(entry.suffix != ".partial" for entry in out.iterdir()):
         raise OutputError(f"{out}: is not empty and holds no analysis. Choose another output folder.")
     write_json(path, ours)
 

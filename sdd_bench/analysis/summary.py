@@ -18,11 +18,11 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
     """The content of ``summary.json``, but for provenance.
 
     ``severity`` compares sets: median and 95th percentile over the trusted pairs of the RMS displacement, in pixels
-    and per 1000 px of the picture's width.
+    and per 1000 px of the picture's width. ``distrust`` counts the rows that have a reason of a kind.
     """
     trusted = [row for row in rows if row["trusted"]]
     kinds = Counter(row["kind"] for row in rows)
-    reasons = Counter(row["distrust"].partition(":")[0].partition(" (")[0] for row in rows if row["distrust"])
+    reasons = Counter(kind for row in rows for kind in _kinds_of_distrust(row))
     severity = {
         "median_px": _percentile(trusted, "rms_px", 50),
         "p95_px": _percentile(trusted, "rms_px", 95),
@@ -66,6 +66,10 @@ def headline(summary: dict[str, Any]) -> str:
         f"{severity['median_permille']:.2f} and {severity['p95_permille']:.2f} per mille of the width); "
         f"{summary['n_trusted']} of {summary['n_pairs']} pairs trusted."
     )
+
+
+def _kinds_of_distrust(row: Row) -> set[str]:
+    return {reason.partition(":")[0] for reason in row["distrust"].split("; ") if reason}
 
 
 def _percentile(rows: Sequence[Row], column: str, percent: float) -> float | None:

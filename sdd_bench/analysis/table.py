@@ -5,6 +5,7 @@ column                                    meaning
 ========================================= ==========================================================================
 pair_id, split, scene, group              of the pair
 blurry_path, sharp_path                   relative to the data
+blurry_sha256, sharp_sha256               of these files, as measured
 width, height                             of the pictures, px
 kind                                      aligned, shift, zoom, zoom+shift or nonrigid
 trusted, distrust                         1 or 0; why not
@@ -29,6 +30,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,10 @@ from sdd_bench.types import Similarity
 Row = dict[str, Any]
 """Values by column: text, int, float or None."""
 
-_TEXT = ("pair_id", "split", "scene", "group", "blurry_path", "sharp_path", "kind", "distrust")
+_TEXT = (
+    *("pair_id", "split", "scene", "group", "kind", "distrust"),
+    *("blurry_path", "sharp_path", "blurry_sha256", "sharp_sha256"),
+)
 COLUMNS = (
     *("pair_id", "split", "scene", "group", "width", "height", "kind", "trusted", "distrust"),
     *("zoom", "zoom_low", "zoom_high", "shift_x_px", "shift_x_low_px", "shift_x_high_px"),
@@ -49,7 +54,9 @@ COLUMNS = (
     *("zoom_centre_x_px", "zoom_centre_y_px", "rms_px", "rms_permille", "corner_px", "residual_px", "residual_p95_px"),
     *("trusted_share", "textured_share", "n_tiles", "forward_backward_px", "flow_difference_px", "likeness"),
     *("exposure_gain_r", "exposure_gain_g", "exposure_gain_b", "corner_error_px", "blurry_path", "sharp_path"),
+    *("blurry_sha256", "sharp_sha256"),
 )
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def figures(measured: Misalignment) -> Row:
@@ -100,6 +107,16 @@ def similarity_of(row: Mapping[str, Any]) -> Similarity:
     return Similarity(row["zoom"], row["rotation_deg"], row["shift_x_px"], row["shift_y_px"])
 
 
+def printable(text: str) -> str:
+    r"""``text`` with control characters and bytes that are not UTF-8, which no table can hold, as escapes.
+
+    Example:
+        >>> print(printable("caf\udce9\r"))
+        caf\udce9\r
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def write_table(path: Path, rows: Sequence[Row]) -> None:
     """Write ``misalignment.csv``."""
     text = io.StringIO()
@@ -122,7 +139,7 @@ def read_table(path: Path) -> list[Row]:
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise ManifestError(f"{path}: expected the columns {', '.join(COLUMNS)}. Run analyze again.")
             return [{name: _parsed(name, cell) for name, cell in row.items()} for row in reader]
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
         raise ManifestError(f"{path}: cannot be read as a table of misalignment ({error}). Run analyze.") from error
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
 from sdd_bench.types import Split
 
 _PATH = click.Path(path_type=Path)
+_OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "page", "jobs", "dask")
+"""Options without a meaning where two pictures are given."""
 
 
 @click.command()
@@ -65,6 +68,7 @@ def command(
 
     options = AnalyzeOptions(**values)
     if sharp is not None:
+        _refuse_options_of_a_set(click.get_current_context())
         _two_pictures(data, sharp, options, as_json)
         return
     chosen = None if split == "all" else Split(split)
@@ -79,6 +83,18 @@ def command(
     else:
         _show(done.rows, done.summary, done.out)
     finish(done.problems)
+
+
+def _refuse_options_of_a_set(context: click.Context) -> None:
+    names = [
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name in _OF_A_SET and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if names:
+        raise click.UsageError(
+            f"two pictures are analyzed without {', '.join(names)}; leave that out, or name a set of pairs."
+        )
 
 
 def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bool) -> None:

@@ -115,7 +115,7 @@ def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
 
     Raises:
         OutputError: The output cannot be written.
-        ManifestError: The run this unit belongs to has ended.
+        ManifestError: The run this unit belongs to has ended, or pictures are to be registered by a table of others.
     """
     folder, name = task.out / PARTS, task.unit.name
     if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
@@ -205,7 +205,8 @@ def _load_frames(task: Task, index: int) -> _Loaded:
         try:
             blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
             if options.register is not None:
-                sharp = register_sharp(sharp, pair.pair_id, options.register)
+                sha256 = hashes[0].result(), hashes[1].result()
+                sharp = register_sharp(sharp, pair.pair_id, sha256, options.register)
         except ImageError as error:
             row = _failed(task, row, error)
         row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import builtins
+import dataclasses
+import io
 import json
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +16,10 @@ from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.run import analyze
 from sdd_bench.analysis.table import read_table
 from sdd_bench.data.layouts import PairList, open_dataset
+from sdd_bench.data.registered import read_registrations
 from sdd_bench.errors import ConfigError, ImageError, OutputError
-from sdd_bench.types import Progress
+from sdd_bench.files import sha256_of
+from sdd_bench.types import Pair, Progress, Split
 
 _FAST = AnalyzeOptions(flow="dis", worst=1)
 
@@ -58,6 +65,23 @@ def test_the_page_is_complete_in_itself(finished: Path) -> None:
     assert "test/0000" in page
 
 
+def test_a_set_without_truth_has_a_page(captures: Path, tmp_path: Path) -> None:
+    shutil.copytree(captures / "test", tmp_path / "set/test")
+    done = analyze(open_dataset(tmp_path / "set"), tmp_path / "out", options=_FAST)
+    assert "corner_error_px" not in done.summary
+    page = (tmp_path / "out/analysis.html").read_text(encoding="utf-8")
+    assert "test/0000" in page
+    assert "Against the truth" not in page
+
+
+def test_truth_of_another_aspect_is_left_out(captures: Path, dataset: PairList, tmp_path: Path) -> None:
+    truth = json.loads((captures / "truth/test/0000.json").read_text())
+    (tmp_path / "truth.json").write_text(json.dumps(truth | {"height": truth["height"] * 2}))
+    pair = dataclasses.replace(dataset.pairs[0], truth_path=tmp_path / "truth.json")
+    done = analyze(dataclasses.replace(dataset, pairs=(pair,)), tmp_path / "out", options=_FAST, page=False)
+    assert done.rows[0]["corner_error_px"] is None
+
+
 def test_a_second_call_measures_nothing_and_writes_the_same(dataset: PairList, finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished / "pairs").iterdir()}
     table = (finished / "misalignment.csv").read_bytes()
@@ -76,6 +100,27 @@ def test_other_options_and_foreign_folders_are_refused(dataset: PairList, finish
         analyze(dataset, tmp_path, options=_FAST)
 
 
+def test_another_set_of_the_same_name_is_refused(captures: Path, finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(captures, tmp_path / captures.name)
+    with open(tmp_path / captures.name / "test/gt/0001.png", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(ConfigError, match="pictures were added, removed, renamed or changed in size"):
+        analyze(open_dataset(tmp_path / captures.name), finished, options=_FAST)
+
+
+def test_a_limited_analysis_is_completed(dataset: PairList, tmp_path: Path) -> None:
+    first, second = dataset.pairs
+    both = dataclasses.replace(dataset, pairs=(dataclasses.replace(first, split=Split.TRAIN), second))
+    analyze(both, tmp_path, options=dataclasses.replace(_FAST, limit=1), page=False)
+    done = analyze(both, tmp_path, options=_FAST, page=False)
+    assert [row["split"] for row in done.rows] == ["train", "test"]
+
+
+def test_a_run_killed_at_its_first_write_goes_on(dataset: PairList, tmp_path: Path) -> None:
+    (tmp_path / "options.json.partial").write_text("{")
+    assert len(analyze(dataset, tmp_path, options=_FAST, page=False).rows) == 2
+
+
 def test_a_damaged_pair_is_a_problem_and_the_others_are_measured(captures: Path, tmp_path: Path) -> None:
     shutil.copytree(captures, tmp_path / "set")
     (tmp_path / "set/test/blur/0000.png").write_bytes(b"not a picture")
@@ -86,3 +131,63 @@ def test_a_damaged_pair_is_a_problem_and_the_others_are_measured(captures: Path,
     (tmp_path / "set/test/blur/0001.png").write_bytes(b"not a picture")
     with pytest.raises(ImageError, match="not one pair"):
         analyze(open_dataset(tmp_path / "set"), tmp_path / "other", options=_FAST)
+
+
+def _unreadable(pair: Pair, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if path == pair.blurry_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, *args, **kwargs)
+
+    really = open
+    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(io, "open", refuse)
+    return pair
+
+
+def _named(name: str) -> Callable[[Pair, Path, pytest.MonkeyPatch], Pair]:
+    return lambda pair, folder, monkeypatch: dataclasses.replace(pair, name=name)
+
+
+def _truth(**values: float) -> Callable[[Pair, Path, pytest.MonkeyPatch], Pair]:
+    def spoil(pair: Pair, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+        assert pair.truth_path is not None
+        truth = json.loads(pair.truth_path.read_text(encoding="utf-8"))
+        (folder / "truth.json").write_text(json.dumps(truth | values), encoding="utf-8")
+        return dataclasses.replace(pair, truth_path=folder / "truth.json")
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "item", "reason"),
+    [
+        (_unreadable, "test/0000", "cannot be read"),
+        (_named("caf\udce9"), r"test/caf\udce9", "expected UTF-8 without control characters"),
+        (_named("a\rb"), r"test/a\rb", "expected UTF-8 without control characters"),
+        (_truth(zoom=0), "test/0000", "not the truth of a pair"),
+        (_truth(zoom=float("nan")), "test/0000", "not the truth of a pair"),
+        (_truth(shift_x_px=float("inf")), "test/0000", "not the truth of a pair"),
+        (_truth(zoom=1e-320), "test/0000", "not the truth of a pair"),
+    ],
+)
+def test_what_is_wrong_with_one_pair_costs_that_pair_alone(
+    dataset: PairList,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Pair, Path, pytest.MonkeyPatch], Pair],
+    item: str,
+    reason: str,
+) -> None:
+    pairs = (spoil(dataset.pairs[0], tmp_path, monkeypatch), dataset.pairs[1])
+    done = analyze(dataclasses.replace(dataset, pairs=pairs), tmp_path / "out", options=_FAST, page=False)
+    assert [problem.item for problem in done.problems] == [item]
+    assert reason in done.problems[0].reason
+    assert [row["pair_id"] for row in read_table(tmp_path / "out/misalignment.csv")] == ["test/0001"]
+
+
+def test_the_table_registers_the_pictures_that_were_measured(captures: Path, finished: Path) -> None:
+    for entry in read_registrations(finished / "misalignment.csv"):
+        name = entry.pair_id.removeprefix("test/")
+        assert entry.blurry_sha256 == sha256_of(captures / f"test/blur/{name}.png")
+        assert entry.sharp_sha256 == sha256_of(captures / f"test/gt/{name}.png")

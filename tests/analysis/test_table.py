@@ -34,7 +34,8 @@ def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> R
         distrust=distrust,
     )
     labels = {"pair_id": f"test/{name}", "split": "test", "scene": "=1+1", "group": "", "corner_error_px": None}
-    return labels | {"blurry_path": f"test/blur/{name}.png", "sharp_path": f"test/gt/{name}.png"} | figures(measured)
+    paths = {"blurry_path": f"test/blur/{name}.png", "sharp_path": f"test/gt/{name}.png"}
+    return labels | paths | {"blurry_sha256": "ab" * 32, "sharp_sha256": "12" * 32} | figures(measured)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -61,6 +62,13 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "none.csv")
 
 
+def test_a_table_cut_short_is_refused(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", [_row("a")])
+    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text()[:-200])
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_table(tmp_path / "t.csv")
+
+
 def test_the_severity_of_a_set_counts_trusted_pairs_only() -> None:
     rows = [_row("a", rms_px=2.0), _row("b", rms_px=4.0), _row("c", rms_px=400.0, distrust=("too large: zoom 2",))]
     summary = summarize(rows, name="set", split="test", n_expected=3)
@@ -69,6 +77,14 @@ def test_the_severity_of_a_set_counts_trusted_pairs_only() -> None:
     assert (summary["n_pairs"], summary["n_trusted"]) == (3, 2)
     assert summary["distrust"] == {"too large": 1}
     assert "3.00 px median" in headline(summary)
+
+
+def test_reasons_of_distrust_are_counted_by_kind() -> None:
+    reasons = [("few tiles agree: 12% of them",), ("few tiles agree: 15% of them", "uncertain: 1 px"), (), ()]
+    reasons[3] = ("too large: zoom 2", "too large: shift 900 px")
+    rows = [_row(str(index), distrust=distrust) for index, distrust in enumerate(reasons)]
+    summary = summarize(rows, name="set", split="test", n_expected=4)
+    assert summary["distrust"] == {"few tiles agree": 2, "uncertain": 1, "too large": 1}
 
 
 def test_a_set_without_a_trusted_pair_has_no_severity() -> None:

@@ -39,6 +39,13 @@ def test_two_pictures_give_their_figures_as_json(captures: Path) -> None:
     assert row["shift_x_px"] == pytest.approx(truth["shift_x_px"], abs=0.1)
 
 
+def test_options_of_a_set_are_refused_for_two_pictures(captures: Path) -> None:
+    pair = [str(captures / "test" / kind / "0000.png") for kind in ("blur", "gt")]
+    result = CliRunner().invoke(main, ["analyze", *pair, "-o", "two", "--pairs", "nosuch.csv", "--limit", "1"])
+    assert result.exit_code == 2
+    assert "without --out, --pairs, --limit;" in result.output
+
+
 def test_bad_input_ends_with_status_2(tmp_path: Path, rng: np.random.Generator) -> None:
     for arguments in (["analyze", str(tmp_path / "none")], ["analyze", str(tmp_path), "--aligned-px", "0"]):
         result = CliRunner().invoke(main, arguments)
