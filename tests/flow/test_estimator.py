@@ -35,8 +35,8 @@ def test_a_known_similarity_is_found_with_the_right_sign(name, pair):
     found = fit_similarity(load_flow(name).estimate(reference, moving)[0], robust=True).similarity
     assert found.zoom == pytest.approx(known.zoom, abs=0.001)
     assert found.rotation_deg == pytest.approx(known.rotation_deg, abs=0.05)
-    assert found.shift_x_px == pytest.approx(known.shift_x_px, abs=0.1)
-    assert found.shift_y_px == pytest.approx(known.shift_y_px, abs=0.1)
+    assert found.shift_x_px == pytest.approx(known.shift_x_px, abs=0.2)
+    assert found.shift_y_px == pytest.approx(known.shift_y_px, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["pwcnet-plain", "dis"])
