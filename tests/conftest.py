@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
+import h5py
 import numpy as np
 import pytest
+import torch
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The pictures of tests are so small that threads cost more than they save."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -28,7 +44,7 @@ def data_root() -> Path:
 def alexnet() -> None:
     """LPIPS's backbone is in the user's cache folder; the test is skipped where no source can be reached."""
     from sdd_bench import weights
-    from sdd_bench.errors import WeightsError
+    from sdd_bench.core.errors import WeightsError
 
     try:
         weights.fetch("alexnet")
@@ -47,3 +63,45 @@ def photo(rng: np.random.Generator) -> np.ndarray:
     planes = np.stack([planes[0], planes[0] + 0.4 * planes[1], planes[0] + 0.4 * planes[2]], axis=-1)
     planes = (planes - planes.mean()) / planes.std()
     return np.clip(128 + 48 * planes, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def write_picture(rng: np.random.Generator) -> Write:
+    """``write_picture(path, height=48, width=64, bits=8, grey=False)`` writes a picture with texture."""
+
+    def write(path: Path, height: int = 48, width: int = 64, bits: int = 8, grey: bool = False) -> Path:
+        shape = (height, width) if grey else (height, width, 3)
+        pixels = cv2.GaussianBlur(rng.random(shape), (0, 0), 1.5)
+        pixels = (pixels - pixels.min()) / np.ptp(pixels) * (2**bits - 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), pixels.astype(np.uint8 if bits == 8 else np.uint16))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def captures(tmp_path: Path, write_picture: Write) -> Path:
+    """An SDD folder: 3 train pairs, 2 test pairs with truth and scenes, each 64x48, 8 bits."""
+    root = tmp_path / "captures"
+    for split, names in (("train", ("a1", "a2", "a10")), ("test", ("t1", "t2"))):
+        for name in names:
+            write_picture(root / split / "blur" / f"{name}.png")
+            write_picture(root / split / "gt" / f"{name}.png")
+    write_picture(root / "truth/test/t1_aligned.png")
+    (root / "truth/test/t1.json").write_text('{"pair_id": "test/t1", "width": 64, "height": 48}\n')
+    (root / "scenes.csv").write_text("split,name,scene,group\ntrain,a1,s1,indoor\ntest,t1,s2,outdoor\n")
+    return root
+
+
+@pytest.fixture
+def hold_datasets(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Keeps every HDF5 dataset that is created from then on open, as a sampling profiler does that holds a frame."""
+    held: list[h5py.Dataset] = []
+    create = h5py.Group.create_dataset
+
+    def create_and_hold(*args: Any, **kwargs: Any) -> h5py.Dataset:
+        held.append(create(*args, **kwargs))
+        return held[-1]
+
+    return lambda: monkeypatch.setattr(h5py.Group, "create_dataset", create_and_hold)

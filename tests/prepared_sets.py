@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.data.ingest import prepare
-from sdd_bench.data.options import PrepareOptions
-from sdd_bench.data.shards import PairPatches, write_shard
-from sdd_bench.images.patches import Window
+from sdd_bench.core.types import Window
+from sdd_bench.prepare.options import PrepareOptions
+from sdd_bench.prepare.run import prepare
+from sdd_bench.prepared.shards import PairPatches, write_shard
 
 PATCH = 48
 

@@ -11,10 +11,10 @@ import numpy as np
 from run_folders import make_run
 
 from sdd_bench.flow.flo import write_flo
-from sdd_bench.leaderboard.add import add
-from sdd_bench.leaderboard.page import render_site
-from sdd_bench.leaderboard.pictures import PictureSource
-from sdd_bench.leaderboard.table import read_table, table_path, write_table
+from sdd_bench.leaderboard.site.media import PictureSource
+from sdd_bench.leaderboard.site.site import render_site
+from sdd_bench.leaderboard.tables.add import add
+from sdd_bench.leaderboard.tables.store import read_table, table_path, write_table
 
 METHODS = ("network A (made-up scores)", "network B (made-up scores)", "network C (made-up scores)")
 HOSTILE = "<script>alert('x')</script>"

@@ -14,12 +14,13 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
-from sdd_bench.files import sealed, sha256_of
-from sdd_bench.images.io import read_photograph, to_float
+from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.metrics.psnr import psnr
-from sdd_bench.models.factory import load_network
-from sdd_bench.weights import store
+from sdd_bench.models.network import load_network
+from sdd_bench.prediction.options import PredictOptions
+from sdd_bench.prediction.run import pictures_of, predict
+from sdd_bench.weights import table as store
 
 
 def main() -> None:

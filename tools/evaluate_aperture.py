@@ -21,14 +21,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.data.ingest import prepare
-from sdd_bench.data.layouts import open_dataset
-from sdd_bench.data.options import PRESETS
+from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import METRICS, EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
-from sdd_bench.evaluation.table import ordered_methods
-from sdd_bench.images.io import from_float, read_photograph, to_float, write_png
-from sdd_bench.types import GroundTruth
+from sdd_bench.evaluation.text import ordered_methods
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.write import from_float, write_png
+from sdd_bench.prepare.options import PRESETS
+from sdd_bench.prepare.run import prepare
+from sdd_bench.prepared.open import open_dataset
 
 Picture = NDArray[np.float32]
 APERTURES = {"8": "f/8", "2_8": "f/2.8", "1_8": "f/1.8"}

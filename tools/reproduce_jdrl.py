@@ -21,22 +21,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdd_bench.data.ingest import prepare
-from sdd_bench.data.layouts import open_dataset
-from sdd_bench.data.options import PrepareOptions
-from sdd_bench.data.synthetic import SynthOptions, synthesize
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.files import write_json
+from sdd_bench.core.types import Progress
 from sdd_bench.evaluation.options import EvaluateOptions
-from sdd_bench.evaluation.predict import pictures_of, predict
 from sdd_bench.evaluation.run import evaluate
-from sdd_bench.files import write_json
-from sdd_bench.images.io import read_photograph, to_float, write_png
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.write import write_png
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.metrics.ssim import ssim
-from sdd_bench.models.factory import load_network
+from sdd_bench.models.network import load_network
+from sdd_bench.prediction.run import pictures_of, predict
+from sdd_bench.prepare.options import PrepareOptions
+from sdd_bench.prepare.run import prepare
+from sdd_bench.prepared.open import open_dataset
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.run import synthesize
 from sdd_bench.training.config import TrainConfig
-from sdd_bench.training.loop import train
-from sdd_bench.types import Progress
+from sdd_bench.training.run import train
 from sdd_bench.weights import path as weights_path
 
 WIDTH, HEIGHT, PATCH = 640, 384, 192

@@ -19,18 +19,18 @@ import torch
 from evaluate_aperture import copy_pairs, lines, write_predictions
 from reproduce_jdrl import tell
 
-from sdd_bench.data.ingest import prepare
-from sdd_bench.data.layouts import open_dataset
-from sdd_bench.data.options import PrepareOptions
 from sdd_bench.evaluation.options import EvaluateOptions
-from sdd_bench.evaluation.predict import pictures_of, predict
 from sdd_bench.evaluation.run import evaluate
-from sdd_bench.leaderboard.add import add
-from sdd_bench.leaderboard.page import render_site
-from sdd_bench.leaderboard.pictures import PictureSource
-from sdd_bench.models.factory import load_network
+from sdd_bench.leaderboard.site.media import PictureSource
+from sdd_bench.leaderboard.site.site import render_site
+from sdd_bench.leaderboard.tables.add import add
+from sdd_bench.models.network import load_network
+from sdd_bench.prediction.run import pictures_of, predict
+from sdd_bench.prepare.options import PrepareOptions
+from sdd_bench.prepare.run import prepare
+from sdd_bench.prepared.open import open_dataset
 from sdd_bench.training.config import TrainConfig
-from sdd_bench.training.loop import train
+from sdd_bench.training.run import train
 
 METHODS: dict[str, dict[str, Any]] = {"vanilla": {"vanilla": True}, "jdrl": {}}
 

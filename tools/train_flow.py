@@ -31,11 +31,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from sdd_bench.files import sealed, sha256_of
-from sdd_bench.flow.checkpoint import load_into, load_pwcnet, read_tensors
-from sdd_bench.flow.pwcnet import FLOW_UNIT_PX, PWCNet
+from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
+from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
+from sdd_bench.weights.tensors import load_into, read_tensors
 
-BUNDLED = Path(__file__).parents[1] / "sdd_bench" / "flow" / "weights" / "pwcnet.safetensors"
+BUNDLED = Path(__file__).parents[1] / "sdd_bench" / "flow" / "pwcnet" / "weights" / "pwcnet.safetensors"
 LEVEL_WEIGHTS = (0.1, 0.15, 0.2, 0.35, 1.0)
 """Weight of the loss per level, coarsest to finest."""
 VALIDATION_PAIRS = 48

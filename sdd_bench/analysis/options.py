@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sdd_bench.config import as_dict
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.config import as_dict
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.registration.options import MeasureOptions
 
 _NOT_MEASURING = ("flow_weights", "device", "limit", "worst")
 """Weights count by the flow's signature, not by their path."""
 
 
 @dataclass(frozen=True)
-class AnalyzeOptions:
+class AnalyzeOptions(MeasureOptions):
     """How misalignment is measured and named.
 
     Raises:
@@ -29,27 +30,13 @@ class AnalyzeOptions:
     """Torch device of the flow network."""
     precision: Literal["32", "bf16"] = "32"
     """Of the flow network."""
-    working_width: int = 1024
-    """Longer side, in pixels, at which flow is estimated."""
-    aligned_px: float = 0.5
-    """A part of the motion (zoom, or shift and rotation) counts when it moves some pixel by as much."""
-    nonrigid_px: float = 1.0
-    """A pair is ``nonrigid`` when parts of it differ from the similarity by as much (RMS)."""
-    largest_zoom: float = 0.25
-    """A zoom by more is not believed."""
-    largest_shift: float = 0.1
-    """A shift by more than this share of the longer side is not believed."""
     limit: int | None = None
     """Only the first so many pairs."""
     worst: int = 6
     """So many pairs are shown in pictures on the page, the most misaligned first."""
 
     def __post_init__(self) -> None:
-        if self.working_width < 128:
-            raise ConfigError(f"working_width: expected at least 128 pixels, got {self.working_width}.")
-        for name in ("aligned_px", "nonrigid_px", "largest_zoom", "largest_shift"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: expected more than 0, got {getattr(self, name)}.")
+        super().__post_init__()
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit: expected 1 or more, got {self.limit}.")
         if self.worst < 0:

@@ -11,15 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.analysis.misalignment import corner_displacement, measure
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, printable, similarity_of
-from sdd_bench.errors import ImageError, ManifestError
-from sdd_bench.files import sha256_of, write_json
+from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.files import sha256_of, write_json
+from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
-from sdd_bench.flow.registration import compose, invert
-from sdd_bench.images.io import read_pair
-from sdd_bench.types import Pair, Similarity
+from sdd_bench.geometry.similarity import Similarity, compose, corner_displacement, invert
+from sdd_bench.images.pair import read_pair
+from sdd_bench.registration.measure import measure
 
 SCHEMA = 2
 

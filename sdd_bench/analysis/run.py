@@ -20,15 +20,15 @@ from typing import Any
 
 from sdd_bench import __version__
 from sdd_bench.analysis.options import AnalyzeOptions
+from sdd_bench.analysis.page import write_report
 from sdd_bench.analysis.pair import SCHEMA, PairTask, analyze_pair, flow_of
-from sdd_bench.analysis.report import write_report
 from sdd_bench.analysis.summary import summarize
 from sdd_bench.analysis.table import Row, printable, write_table
-from sdd_bench.data.layouts import PairList
-from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError
-from sdd_bench.files import alone_in, write_json
-from sdd_bench.parallel import open_executor, run
-from sdd_bench.types import OnProgress, Pair, Problem, Progress
+from sdd_bench.captures.layouts import PairList
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError
+from sdd_bench.core.files import alone_in, write_json
+from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.types import OnProgress, Pair, Problem, Progress
 
 _DASK_WINDOW = 64
 _SHOWN = 5
@@ -58,7 +58,7 @@ def analyze(
     """Measure every pair of ``dataset`` and write a folder of results; an unfinished one goes on.
 
     Args:
-        dataset: From :func:`sdd_bench.data.layouts.open_dataset`.
+        dataset: From :func:`sdd_bench.prepared.open.open_dataset`.
         out: Folder of results.
         options: How; None is the defaults.
         jobs: Local processes.

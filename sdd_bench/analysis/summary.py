@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sdd_bench.analysis.misalignment import Kind
 from sdd_bench.analysis.table import Row
+from sdd_bench.registration.measure import Kind
 
 SCHEMA = 1
 

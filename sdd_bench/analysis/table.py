@@ -35,10 +35,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.analysis.misalignment import Misalignment, interval
-from sdd_bench.errors import ManifestError
-from sdd_bench.files import spreadsheet_plain, spreadsheet_safe, write_text
-from sdd_bench.types import Similarity
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.files import spreadsheet_plain, spreadsheet_safe, write_text
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration.measure import Misalignment, interval
 
 Row = dict[str, Any]
 """Values by column: text, int, float or None."""

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
-from sdd_bench.types import Split
+from sdd_bench.core.types import Split
 
 _PATH = click.Path(path_type=Path)
 _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "page", "jobs", "dask")
@@ -64,7 +64,7 @@ def command(
     """
     from sdd_bench.analysis.options import AnalyzeOptions
     from sdd_bench.analysis.run import analyze
-    from sdd_bench.data.layouts import open_dataset
+    from sdd_bench.prepared.open import open_dataset
 
     options = AnalyzeOptions(**values)
     if sharp is not None:
@@ -98,10 +98,10 @@ def _refuse_options_of_a_set(context: click.Context) -> None:
 
 
 def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bool) -> None:
-    from sdd_bench.analysis.misalignment import measure
     from sdd_bench.analysis.pair import flow_of
     from sdd_bench.analysis.table import figures
-    from sdd_bench.images.io import read_pair
+    from sdd_bench.images.pair import read_pair
+    from sdd_bench.registration.measure import measure
 
     blurry, sharp = read_pair(blurry_path, sharp_path)
     row = figures(measure(blurry.pixels, sharp.pixels, flow_of(options), options=options))

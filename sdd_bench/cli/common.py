@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sdd_bench.errors import SddBenchError
-from sdd_bench.types import OnProgress, Problem, Progress
+from sdd_bench.core.errors import SddBenchError
+from sdd_bench.core.types import OnProgress, Problem, Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 

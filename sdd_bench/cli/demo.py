@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option, progress_bar
-from sdd_bench.errors import SddBenchError
-from sdd_bench.types import OnProgress, Pair
+from sdd_bench.core.errors import SddBenchError
+from sdd_bench.core.types import OnProgress, Pair
 
 _UNSHARP_SIGMA_PX = 1.5
 _UNSHARP_AMOUNT = 0.5
@@ -37,16 +37,17 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     """
     from sdd_bench import weights
     from sdd_bench.analysis.run import analyze
-    from sdd_bench.data.ingest import prepare
-    from sdd_bench.data.layouts import open_dataset
-    from sdd_bench.data.options import PrepareOptions
-    from sdd_bench.data.synthetic import SynthOptions, synthesize
-    from sdd_bench.evaluation.predict import pictures_of, predict
     from sdd_bench.evaluation.run import evaluate
-    from sdd_bench.leaderboard.add import add
-    from sdd_bench.leaderboard.page import render_site
-    from sdd_bench.leaderboard.pictures import PictureSource
-    from sdd_bench.models.factory import load_network
+    from sdd_bench.leaderboard.site.media import PictureSource
+    from sdd_bench.leaderboard.site.site import render_site
+    from sdd_bench.leaderboard.tables.add import add
+    from sdd_bench.models.network import load_network
+    from sdd_bench.prediction.run import pictures_of, predict
+    from sdd_bench.prepare.options import PrepareOptions
+    from sdd_bench.prepare.run import prepare
+    from sdd_bench.prepared.open import open_dataset
+    from sdd_bench.synth.options import SynthOptions
+    from sdd_bench.synth.run import synthesize
 
     captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
     step("weights: LPIPS's AlexNet, from the cache or the package registry")
@@ -99,7 +100,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
 def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress]) -> Path:
     """The network of a short training."""
     from sdd_bench.training.config import TrainConfig
-    from sdd_bench.training.loop import train
+    from sdd_bench.training.run import train
 
     config = TrainConfig(
         model="unet-small",
@@ -122,7 +123,8 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress]) -> Path
 def _unsharp(pair: Pair, folder: Path) -> None:
     import cv2
 
-    from sdd_bench.images.io import from_float, read_photograph, to_float, write_png
+    from sdd_bench.images.photograph import read_photograph, to_float
+    from sdd_bench.images.write import from_float, write_png
 
     blurry = to_float(read_photograph(pair.blurry_path).pixels)
     sharpened = blurry + _UNSHARP_AMOUNT * (blurry - cv2.GaussianBlur(blurry, (0, 0), _UNSHARP_SIGMA_PX))
@@ -155,7 +157,7 @@ def command(out: Path, as_json: bool) -> None:
             }
         )
         return
-    from sdd_bench.evaluation.table import COLUMNS, motion_lines, score_lines
+    from sdd_bench.evaluation.text import COLUMNS, motion_lines, score_lines
 
     for run in report.runs:
         summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
-from sdd_bench.types import Split, WarpMode
+from sdd_bench.core.types import Split, WarpMode
 
 if TYPE_CHECKING:
-    from sdd_bench.data.layouts import PairList
+    from sdd_bench.captures.layouts import PairList
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -83,9 +83,9 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
     cannot be used; they are listed, the others are scored.
     """
-    from sdd_bench.data.layouts import open_dataset
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
     from sdd_bench.evaluation.run import evaluate
+    from sdd_bench.prepared.open import open_dataset
 
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
@@ -115,9 +115,9 @@ def command(
 
 
 def _write_page(run: Path, dataset: PairList, predictions: Path, jobs: int) -> Path:
-    from sdd_bench.leaderboard.page import render_run
-    from sdd_bench.leaderboard.pictures import PictureSource
-    from sdd_bench.leaderboard.submission import read_run
+    from sdd_bench.leaderboard.runs.read import read_run
+    from sdd_bench.leaderboard.site.media import PictureSource
+    from sdd_bench.leaderboard.site.site import render_run
 
     with progress_bar("report", unit="pages") as on_progress:
         source = PictureSource(read_run(run), dataset, predictions)
@@ -125,7 +125,7 @@ def _write_page(run: Path, dataset: PairList, predictions: Path, jobs: int) -> P
 
 
 def _show(summary: dict[str, Any], run: Path) -> None:
-    from sdd_bench.evaluation.table import COLUMNS, TITLES, group_lines, level_lines, motion_lines, score_lines
+    from sdd_bench.evaluation.text import COLUMNS, TITLES, group_lines, level_lines, motion_lines, score_lines
 
     count = f"{summary['n_images']} of {summary['n_expected']} pictures"
     title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"

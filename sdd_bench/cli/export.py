@@ -21,7 +21,7 @@ def command(prepared: Path, out: Path, jobs: int, dask: str | None, as_json: boo
 
     Run the same command again to continue after an interruption; what is there already is kept.
     """
-    from sdd_bench.data.export import export
+    from sdd_bench.prepared.export import export
 
     with progress_bar("export", unit="files") as on_progress:
         report = export(prepared, out, jobs=jobs, dask=dask, on_progress=on_progress)

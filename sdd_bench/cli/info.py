@@ -17,7 +17,7 @@ from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_opti
 @handle_errors
 def command(path: Path, as_json: bool) -> None:
     """Print what PATH holds: a prepared set, a shard, a run folder, or a weights file."""
-    from sdd_bench.data.describe import describe
+    from sdd_bench.inspect.describe import describe
 
     description = describe(path)
     if as_json:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import F, echo_json, echo_table, finish, handle_errors, json_option, progress_bar
-from sdd_bench.types import Problem, Split
+from sdd_bench.core.types import Problem, Split
 
 if TYPE_CHECKING:
-    from sdd_bench.data.layouts import PairList
+    from sdd_bench.captures.layouts import PairList
 
 _PATH = click.Path(path_type=Path, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -37,7 +37,7 @@ def data_options(function: F) -> F:
 
 
 def _open(data: Path, *, split: str, layout: str, pairs_csv: Path | None, lists: Path | None) -> PairList:
-    from sdd_bench.data.layouts import open_dataset
+    from sdd_bench.prepared.open import open_dataset
 
     return open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
 
@@ -56,7 +56,7 @@ def check(run: Path, dataset: str | None, as_json: bool) -> None:
     """Whether RUN can be listed, and what is missing."""
     from dataclasses import asdict
 
-    from sdd_bench.leaderboard.submission import check_run
+    from sdd_bench.leaderboard.runs.check import check_run
 
     checks = check_run(run, dataset=dataset)
     missing = sum(item.status == "missing" for item in checks)
@@ -90,7 +90,7 @@ def add(
     """Enter RUN into its table, after recomputing its means."""
     from dataclasses import asdict
 
-    from sdd_bench.leaderboard.add import add as add_run
+    from sdd_bench.leaderboard.tables.add import add as add_run
 
     entries = add_run(run, leaderboards, dataset=dataset, trained_on=trained_on, reference=reference, replace=replace)
     if as_json:
@@ -135,8 +135,8 @@ def verify(
         return
     from dataclasses import asdict
 
-    from sdd_bench.leaderboard.table import tables
-    from sdd_bench.leaderboard.verify import verify as verify_tables
+    from sdd_bench.leaderboard.tables.store import tables
+    from sdd_bench.leaderboard.tables.verify import verify as verify_tables
 
     problems = verify_tables(leaderboards)
     if as_json:
@@ -149,7 +149,7 @@ def verify(
 def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **options: Any) -> None:
     from dataclasses import asdict
 
-    from sdd_bench.leaderboard.rerun import rerun, rerun_problems
+    from sdd_bench.leaderboard.runs.rerun import rerun, rerun_problems
 
     with progress_bar("scoring again", unit="pictures") as on_progress:
         results = rerun(run, data, predictions, on_progress=on_progress, **options)
@@ -195,7 +195,7 @@ def compare(
     Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank intervals.
     Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and says how many.
     """
-    from sdd_bench.leaderboard.report import compare_methods
+    from sdd_bench.leaderboard.text import compare_methods
 
     if len(methods) < 2:
         raise click.UsageError("compare needs at least two methods.")
@@ -240,9 +240,9 @@ def render(
 
     Exit status 1: something could not be shown; it is listed, the rest is there.
     """
-    from sdd_bench.leaderboard.page import render_site
-    from sdd_bench.leaderboard.pictures import PictureSource
-    from sdd_bench.leaderboard.submission import read_run
+    from sdd_bench.leaderboard.runs.read import read_run
+    from sdd_bench.leaderboard.site.media import PictureSource
+    from sdd_bench.leaderboard.site.site import render_site
 
     sources = [PictureSource(read_run(run), _open(data, **dataset), predictions) for run, data, predictions in pictures]
     problems: list[Problem] = []

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
-from sdd_bench.types import Split
+from sdd_bench.core.types import Split
 
 _PATH = click.Path(path_type=Path)
 
@@ -57,8 +57,10 @@ def command(
     are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
     from sdd_bench import weights
-    from sdd_bench.evaluation.predict import PredictOptions, pictures_of, predict
-    from sdd_bench.models.factory import ModelSpec, load_network
+    from sdd_bench.models.network import load_network
+    from sdd_bench.models.spec import ModelSpec
+    from sdd_bench.prediction.options import PredictOptions
+    from sdd_bench.prediction.run import pictures_of, predict
 
     if checkpoint is None:
         if model is not None:

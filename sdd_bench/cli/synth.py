@@ -56,7 +56,8 @@ def command(
 
     Run the same command again to finish an interrupted set. Defaults are in [brackets].
     """
-    from sdd_bench.data.synthetic import load_options, synthesize
+    from sdd_bench.synth.options import load_options
+    from sdd_bench.synth.run import synthesize
 
     options = load_options(config, preset=preset, size=size, overrides=overrides)
     with progress_bar("synth") as on_progress:

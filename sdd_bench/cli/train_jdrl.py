@@ -70,7 +70,7 @@ def command(
     once); --resume goes on, also after a crash, to the same weights.
     """
     from sdd_bench.training.config import load_train_config
-    from sdd_bench.training.loop import train
+    from sdd_bench.training.run import train
 
     pairs = [assignment.partition("=") for assignment in assignments]
     if wrong := [name for name, equals, _ in pairs if not equals]:

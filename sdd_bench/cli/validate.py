@@ -20,7 +20,7 @@ def command(path: Path, jobs: int, dask: str | None, as_json: bool) -> None:
 
     Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is nothing known.
     """
-    from sdd_bench.data.validate import validate
+    from sdd_bench.inspect.validate import validate
 
     with progress_bar("Checking", unit="files") as on_progress:
         result = validate(path, jobs=jobs, dask=dask, on_progress=on_progress)

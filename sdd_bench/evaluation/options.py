@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sdd_bench.config import as_dict
-from sdd_bench.errors import ConfigError
-from sdd_bench.types import WarpMode
+from sdd_bench.core.config import as_dict
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import WarpMode
 
 Crop = Literal["error", "topleft", "center"]
 METRICS = ("psnr", "ssim", "mae", "lpips")

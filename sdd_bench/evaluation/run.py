@@ -18,22 +18,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.config import as_dict
-from sdd_bench.data.layouts import PairList
-from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError
-from sdd_bench.evaluation.cache import cache_folder
-from sdd_bench.evaluation.engines import Engines, load_engines
-from sdd_bench.evaluation.matching import Match, match_predictions
+from sdd_bench.captures.layouts import PairList
+from sdd_bench.core.config import as_dict
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError
+from sdd_bench.core.files import alone_in, output_errors, write_json
+from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.types import OnProgress, Pair, Problem, Progress
+from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
-from sdd_bench.evaluation.picture import PictureTask, evaluate_picture
+from sdd_bench.evaluation.picture.cache import cache_folder
+from sdd_bench.evaluation.picture.engines import Engines, load_engines
+from sdd_bench.evaluation.picture.match import Match, match_predictions
+from sdd_bench.evaluation.picture.records import PictureRecord
+from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.provenance import provenance
-from sdd_bench.evaluation.reading import notes_on
-from sdd_bench.evaluation.records import PictureRecord
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
-from sdd_bench.files import alone_in, output_errors, write_json
 from sdd_bench.images.resize import parse_resize
-from sdd_bench.parallel import open_executor, run
-from sdd_bench.types import OnProgress, Pair, Problem, Progress
 
 SCHEMA = 1
 _DASK_WINDOW = 64
@@ -67,7 +67,7 @@ def evaluate(
     """Score ``predictions`` on ``dataset`` and write a run folder.
 
     Args:
-        dataset: From :func:`sdd_bench.data.layouts.open_dataset`.
+        dataset: From :func:`sdd_bench.prepared.open.open_dataset`.
         predictions: Folder of files called after the blurry pictures.
         run_folder: Where the run is written; an unfinished run with the same options goes on.
         method: Name of the method; None is the name of the folder of predictions.

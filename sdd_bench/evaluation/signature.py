@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.types import GroundTruth, WarpMode
+from sdd_bench.core.types import GroundTruth, WarpMode
 
 PROFILE = "defocus"
 """Name of the way metrics are computed (see :mod:`sdd_bench.metrics`)."""

@@ -1,7 +1,7 @@
 """From the records of pictures to a run folder's ``per_image.csv`` and ``summary.json`` (schema 1).
 
 Means are over pictures, each picture counting once; infinite PSNR is counted apart (see
-:mod:`sdd_bench.evaluation.statistics`). In ``summary.json`` infinity is the text ``inf`` and what is not known is null.
+:mod:`sdd_bench.statistics.bootstrap`). In ``summary.json`` infinity is the text ``inf`` and what is not known is null.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sdd_bench.core.files import sha256_of, spreadsheet_safe, write_json, write_text
+from sdd_bench.core.types import GroundTruth, Problem, WarpMode
 from sdd_bench.evaluation.options import METRICS
-from sdd_bench.evaluation.records import PictureRecord, to_number
-from sdd_bench.evaluation.score import PictureScores, TruthScores
+from sdd_bench.evaluation.picture.records import PictureRecord, to_number
+from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
-from sdd_bench.evaluation.statistics import estimate_mean
-from sdd_bench.files import sha256_of, spreadsheet_safe, write_json, write_text
-from sdd_bench.types import GroundTruth, Problem, WarpMode
+from sdd_bench.statistics.bootstrap import estimate_mean
 
 SCHEMA = 1
 BASELINES = ("identity", "ceiling")

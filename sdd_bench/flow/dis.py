@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.flow.pwcnet_flow import check_pictures
+from sdd_bench.flow.estimator import check_pictures
 
 Preset = Literal["ultrafast", "fast", "medium"]
 

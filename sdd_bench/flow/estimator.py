@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from sdd_bench import weights as weights_table
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, ImageError
 
 Precision = Literal["32", "bf16"]
 
@@ -53,7 +53,7 @@ def load_flow(
     """The flow estimator called ``name``.
 
     Args:
-        name: ``pwcnet`` (refined, see :mod:`sdd_bench.flow.refined_flow`), ``pwcnet-plain`` (the network alone, as in
+        name: ``pwcnet`` (refined, see :mod:`sdd_bench.flow.pwcnet.refined`), ``pwcnet-plain`` (the network alone, as in
             the paper), ``dis``, or ``ptlflow:NAME`` (extra ``[ptlflow]``).
         weights: A checkpoint instead of the bundled weights (PWC-Net, ptlflow).
         device: Torch device of the network.
@@ -71,8 +71,8 @@ def load_flow(
     if max_size is not None and max_size < 64:
         raise ConfigError(f"flow max_size: expected at least 64 pixels, got {max_size}.")
     if name in ("pwcnet", "pwcnet-plain"):
-        from sdd_bench.flow.pwcnet_flow import PwcNetFlow
-        from sdd_bench.flow.refined_flow import RefinedFlow
+        from sdd_bench.flow.pwcnet.plain import PwcNetFlow
+        from sdd_bench.flow.pwcnet.refined import RefinedFlow
 
         path = weights if weights is not None else bundled_weights()
         network = PwcNetFlow(path, device=device, precision=precision, max_size=max_size, name=name)
@@ -99,3 +99,19 @@ def load_flow(
 def bundled_weights() -> Path:
     """The PWC-Net weights that come with the package."""
     return weights_table.path("pwcnet")
+
+
+def check_pictures(reference: Tensor, moving: Tensor) -> tuple[int, int]:
+    """Height and width of two pictures ``(N, 3, H, W)`` that flow can be estimated between.
+
+    Raises:
+        ImageError: Another shape, two different shapes, or not floating point.
+    """
+    if reference.ndim != 4 or reference.shape[1] != 3 or reference.shape != moving.shape or 0 in reference.shape:
+        raise ImageError(
+            f"flow: expected two pictures (N, 3, H, W) of one size, got {tuple(reference.shape)} and "
+            f"{tuple(moving.shape)}."
+        )
+    if not (reference.is_floating_point() and moving.is_floating_point()):
+        raise ImageError(f"flow: expected float pictures in [0, 1], got {reference.dtype} and {moving.dtype}.")
+    return reference.shape[2], reference.shape[3]

@@ -14,7 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sdd_bench.flow.registration import displacement_rms, fit_similarity, similarity_flow
+from sdd_bench.flow.compose import similarity_flow
+from sdd_bench.geometry.fit import fit_similarity
+from sdd_bench.geometry.similarity import displacement_rms
 
 TOLERANCE = 0.35
 r""":math:`\lambda` of the paper."""

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.errors import ConfigError, WeightsError
-from sdd_bench.files import sha256_of
-from sdd_bench.flow.pwcnet_flow import check_pictures
+from sdd_bench.core.errors import ConfigError, WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.flow.estimator import check_pictures
 
 
 class PtlflowFlow:

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.errors import ImageError
-from sdd_bench.types import WarpMode
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.types import WarpMode
 
 _ROWS_PER_STEP = 512
 """Rows of the result computed at once where no gradient is wanted: bounds the memory at any picture size."""

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import rawpy
 from numpy.typing import NDArray
 
-from sdd_bench.errors import ConfigError, ImageError
-from sdd_bench.images.headers import BYTE_COUNTS, COMPRESSION, HEIGHT, PHOTOMETRIC, WIDTH, format_of, missing_payload
-from sdd_bench.images.tags import Buffer, Exif, TagError, all_directories
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.images.formats.header import format_of
+from sdd_bench.images.formats.tags import Buffer, Exif, TagError, all_directories
+from sdd_bench.images.formats.tiff import BYTE_COUNTS, COMPRESSION, HEIGHT, PHOTOMETRIC, WIDTH, missing_payload
+from sdd_bench.images.raw_check import garbage, is_sane
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +42,6 @@ _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
 
 # No RAW format packs a sample into less than this.
 _MIN_BITS_PER_SAMPLE = 0.1
-_MAX_CONSTANT = 0.99
-_MIN_CORRELATION = 0.2
-# Noise of a sensor that is saturated by 50 electrons, darker and noisier than any camera's highest ISO.
-_MIN_FULL_WELL = 50.0
-_MAX_READ_NOISE = 0.02
-_BLOCK = 16
-_BULK = 0.995
 
 
 @dataclass(frozen=True)
@@ -206,67 +200,16 @@ def _mosaic(raw: Any) -> tuple[NDArray[np.uint16], tuple[int, int]]:
     return visible[y:, x:], (int(pattern.shape[0]), int(pattern.shape[1]))
 
 
-def garbage(mosaic: NDArray[np.uint16], *, step: tuple[int, int], black: float, white: float) -> str:
-    """Why the samples of a RAW file are no picture; empty when they may be one.
-
-    Neighbouring samples of one colour have to correlate in both directions. High noise on a plain subject (a wall, the
-    night sky) hides that, so such a picture passes when its noise is as small as a sensor's can be *and* means over
-    blocks, where noise averages out, do correlate. Garbage fails one or the other: its "noise" spans the whole range,
-    or nothing is left of it in the means.
-
-    Args:
-        mosaic: Samples from the first one of the colour examined, (H, W).
-        step: Distance of samples of that colour, down and to the right.
-        black: Sample value of no light.
-        white: Sample value of saturation.
-    """
-    values = np.bincount(mosaic.ravel(), minlength=1)
-    constant = values.max() / mosaic.size
-    if constant > _MAX_CONSTANT:
-        return f"{constant:.1%} of its samples are {values.argmax()}"
-    samples = mosaic[:: step[0], :: step[1]]
-    # Few hot or saturated samples must not outweigh all others.
-    ceiling = np.searchsorted(np.bincount(samples.ravel()).cumsum(), _BULK * samples.size)
-    plane, bulk = samples.astype(np.float32), np.minimum(samples, ceiling).astype(np.float32)
-    correlation = max(_neighbour_correlation(plane), _neighbour_correlation(bulk))
-    if correlation >= _MIN_CORRELATION:
-        return ""
-    noise = float(np.mean((bulk[:, 1:] - bulk[:, :-1]) ** 2)) / 2 / (white - black) ** 2
-    level = min(max(float(bulk.mean()) - black, 0.0) / (white - black), 1.0)
-    is_sensor_noise = noise <= level / _MIN_FULL_WELL + _MAX_READ_NOISE**2
-    size = (max(bulk.shape[1] // _BLOCK, 2), max(bulk.shape[0] // _BLOCK, 2))
-    means = cv2.resize(bulk, size, interpolation=cv2.INTER_AREA)
-    if is_sensor_noise and _neighbour_correlation(means) >= _MIN_CORRELATION:
-        return ""
-    return f"neighbouring green samples correlate by {correlation:.2f}, a picture's by {_MIN_CORRELATION} or more"
-
-
-def _neighbour_correlation(plane: NDArray[np.float32]) -> float:
-    """The lower of the correlations with the next sample to the right and below."""
-    pairs = ((plane[:, :-1], plane[:, 1:]), (plane[:-1], plane[1:]))
-    return min(_correlation(a, b) for a, b in pairs)
-
-
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    a, b = a - a.mean(dtype=np.float64), b - b.mean(dtype=np.float64)
-    scale = math.sqrt(float(np.vdot(a, a)) * float(np.vdot(b, b)))
-    return float(np.vdot(a, b)) / scale if scale > 0 else 0.0
-
-
-def _is_sane(balance: Sequence[float]) -> bool:
-    return len(balance) >= 3 and all(math.isfinite(gain) and gain > 0 for gain in balance[:3])
-
-
 def _white_balance(path: Path, raw: Any, options: RawOptions) -> tuple[WhiteBalance, str]:
     wanted = options.white_balance
     if not isinstance(wanted, str):
         return wanted, "RAW developed with the given white balance"
     camera, daylight = list(raw.camera_whitebalance), list(raw.daylight_whitebalance)
-    if wanted != "daylight" and _is_sane(camera):
+    if wanted != "daylight" and is_sane(camera):
         return _four(camera), "RAW developed with the camera's white balance"
     if wanted == "camera":
         raise ImageError(f"{path}: the camera's white balance {camera} is not usable. Choose auto or daylight.")
-    if not _is_sane(daylight):
+    if not is_sane(daylight):
         daylight = [1.0, 1.0, 1.0, 1.0]
     message = "RAW developed with daylight white balance"
     if wanted == "auto":

@@ -24,20 +24,11 @@ from itertools import combinations
 
 import numpy as np
 
-from sdd_bench.errors import LeaderboardError
-from sdd_bench.leaderboard.resample import (
-    CONFIDENCE,
-    N_RESAMPLES,
-    SEED,
-    Array,
-    bca_interval,
-    bootstrap_means,
-    sign_flip_p,
-    units_of,
-)
-from sdd_bench.leaderboard.table import HIGHER_IS_BETTER
+from sdd_bench.statistics.bootstrap import bca_interval, bootstrap_means
+from sdd_bench.statistics.gains import gains_of
+from sdd_bench.statistics.permutation import holm, sign_flip_p
+from sdd_bench.statistics.units import CONFIDENCE, N_RESAMPLES, SEED, Array, units_of
 
-PSNR_CAP_DB = 100.0
 _PAIRS_AT_ONCE = 400
 
 
@@ -63,31 +54,6 @@ class Comparison:
         if self.p_holm >= 1.0 - CONFIDENCE:
             return "tie"
         return f"{self.first if self.difference > 0 else self.second} is better"
-
-
-def capped(metric: str, scores: Array) -> Array:
-    """Scores whose mean is finite: PSNR is capped at 100 dB."""
-    return np.minimum(scores, PSNR_CAP_DB) if metric == "psnr" else scores
-
-
-def better_is_larger(metric: str, scores: Array) -> Array:
-    """Scores with the sign and the cap that make a larger one the better one."""
-    return capped(metric, scores) if HIGHER_IS_BETTER[metric] else -scores
-
-
-def holm(p_values: Sequence[float] | Array) -> Array:
-    """Holm's step-down adjusted p-values, in the order given.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
-        [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 def compare(
@@ -147,21 +113,3 @@ def compare(
         )
         for i, (a, b) in enumerate(pairs)
     ]
-
-
-def gains_of(scores: Array, methods: Sequence[str], metric: str) -> Array:
-    """Scores of at least two methods over the same pictures, larger is better.
-
-    Raises:
-        LeaderboardError: Fewer than two methods, no pictures, or a score that is missing.
-    """
-    array = np.asarray(scores, dtype=np.float64)
-    if array.ndim != 2 or len(array) != len(methods) or len(methods) < 2 or array.shape[1] == 0:
-        raise LeaderboardError(
-            f"compare: expected scores of at least two methods over the same pictures, got {array.shape} for "
-            f"{len(methods)} methods."
-        )
-    gains = better_is_larger(metric, array)
-    if not np.isfinite(gains).all():
-        raise LeaderboardError(f"compare: {metric} is missing for some pictures; evaluate them all first.")
-    return gains

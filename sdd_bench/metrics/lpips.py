@@ -26,9 +26,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sdd_bench import weights
-from sdd_bench.errors import ImageError, WeightsError
-from sdd_bench.files import sha256_of
-from sdd_bench.metrics.pictures import Picture, check_picture
+from sdd_bench.core.errors import ImageError, WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.metrics.checks import Picture, check_picture
 
 SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdd_bench.metrics.pictures import Picture, check_pair
+from sdd_bench.metrics.checks import Picture, check_pair
 
 _ROWS = 64
 

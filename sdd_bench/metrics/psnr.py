@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from sdd_bench.metrics.pictures import Picture, check_pair
+from sdd_bench.metrics.checks import Picture, check_pair
 
 _ROWS = 64
 

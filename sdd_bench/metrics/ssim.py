@@ -18,7 +18,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from sdd_bench.metrics.pictures import Picture, check_pair
+from sdd_bench.metrics.checks import Picture, check_pair
 
 WINDOW = 7
 _BORDER = WINDOW // 2

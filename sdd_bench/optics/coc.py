@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,6 @@ def f_number_for(coc_px: float, depth_m: float, focus_m: float, lens: Lens) -> f
 def breathing_zoom(blurry_focus_m: float, sharp_focus_m: float, lens: Lens) -> float:
     """How much larger the picture focused at ``sharp_focus_m`` is than that at ``blurry_focus_m``.
 
-    The zoom of :class:`sdd_bench.types.Similarity`, v(sharp) / v(blurry).
+    The zoom of :class:`sdd_bench.geometry.similarity.Similarity`, v(sharp) / v(blurry).
     """
     return image_distance_mm(sharp_focus_m, lens) / image_distance_mm(blurry_focus_m, lens)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 
 _CHORDS = 64
 

@@ -23,7 +23,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.files import output_errors, write_text
+from sdd_bench.core.files import output_errors, write_text
 
 ImageKind = Literal["png", "webp", "jpeg"]
 

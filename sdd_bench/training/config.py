@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sdd_bench.config import as_dict, load
-from sdd_bench.errors import ConfigError
-from sdd_bench.models.factory import ModelSpec
+from sdd_bench.core.config import as_dict, load
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblur import ReblurKernels
+from sdd_bench.models.spec import ModelSpec
 from sdd_bench.training.losses import MaskKind
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -192,7 +192,7 @@ def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | N
     """The recipe's values, then the TOML file's, then ``overrides`` that are not None.
 
     Raises:
-        ConfigError: As :func:`sdd_bench.config.load`, or a value out of range.
+        ConfigError: As :func:`sdd_bench.core.config.load`, or a value out of range.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     recipe = load(TrainConfig, path, given).recipe

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdd_bench.flow.compose import invert_flow
 from sdd_bench.flow.estimator import FlowEstimator
-from sdd_bench.flow.registration import invert_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblur import ReblurNetwork
 from sdd_bench.training.config import TrainConfig

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sdd_bench.data.dataset import PairDataset
 from sdd_bench.flow.warp import backwarp
-from sdd_bench.models.factory import final_output
+from sdd_bench.models.network import final_output
+from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.step import JointNetworks
 
 _LEAST_MSE = 1e-10

@@ -5,20 +5,8 @@ cache folder (``SDD_BENCH_CACHE``, else the user's cache folder). Every file has
 is handed out that does not have it.
 """
 
-from sdd_bench.weights.store import (
-    TABLE,
-    Listed,
-    State,
-    Weight,
-    cache_dir,
-    fetch,
-    fetched_names,
-    listing,
-    path,
-    sha256,
-    state,
-    verify,
-)
+from sdd_bench.weights.cache import Listed, State, cache_dir, fetch, fetched_names, listing, path, sha256, state, verify
+from sdd_bench.weights.table import TABLE, Weight
 
 __all__ = [
     "TABLE",

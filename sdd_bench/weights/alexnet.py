@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.files import sha256_of
-from sdd_bench.types import OnProgress, Progress
+from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.types import OnProgress, Progress
 
 if TYPE_CHECKING:
     import numpy as np

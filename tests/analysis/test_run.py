@@ -15,11 +15,12 @@ import pytest
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.run import analyze
 from sdd_bench.analysis.table import read_table
-from sdd_bench.data.layouts import PairList, open_dataset
-from sdd_bench.data.registered import read_registrations
-from sdd_bench.errors import ConfigError, ImageError, OutputError
-from sdd_bench.files import sha256_of
-from sdd_bench.types import Pair, Progress, Split
+from sdd_bench.captures.layouts import PairList
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.types import Pair, Progress, Split
+from sdd_bench.prepare.align import read_registrations
+from sdd_bench.prepared.open import open_dataset
 
 _FAST = AnalyzeOptions(flow="dis", worst=1)
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from sdd_bench.analysis.table import read_table
 from sdd_bench.cli.main import main
-from sdd_bench.data.captures import SynthOptions
-from sdd_bench.data.synthetic import synthesize
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.run import synthesize
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,6 @@ def test_a_refusal_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*arguments: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", "captures/a.png")
 
-    monkeypatch.setattr("sdd_bench.data.describe.describe", refuse)
+    monkeypatch.setattr("sdd_bench.inspect.describe.describe", refuse)
     result = CliRunner().invoke(main, ["info", "captures"])
     assert (result.exit_code, result.output) == (2, "error: [Errno 13] Permission denied: 'captures/a.png'\n")

@@ -11,11 +11,12 @@ from safetensors.torch import save_file
 
 from sdd_bench import weights
 from sdd_bench.cli.main import main
-from sdd_bench.data.layouts import open_dataset
-from sdd_bench.data.synthetic import SynthOptions, synthesize
-from sdd_bench.images.io import read_photograph, to_float
+from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.metrics.psnr import psnr
-from sdd_bench.models.factory import METADATA_KEY, ModelSpec, facts_of
+from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
+from sdd_bench.prepared.open import open_dataset
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.run import synthesize
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_damaged_picture_gives_status_1_and_wrong_options_2(tmp_path: Path, ch
 def test_a_network_of_the_users_needs_its_name(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mine.py").write_text("from sdd_bench.models.factory import unet_small as net\n")
+    (tmp_path / "mine.py").write_text("from sdd_bench.models.network import unet_small as net\n")
     monkeypatch.syspath_prepend(tmp_path)
     spec = ModelSpec("mine:net", width=2)
     network = spec.build()

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sdd_bench.cli.main import main
-from sdd_bench.data.manifest import read_manifest
+from sdd_bench.prepared.manifest import read_manifest
 
 SMALL = ("--resize", "none", "--patch", "32", "--overlap", "0.5")
 

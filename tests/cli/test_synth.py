@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from sdd_bench.captures.layouts import read_layout
 from sdd_bench.cli.main import main
-from sdd_bench.data.layouts import read_layout
 
 SMALL = ("--size", "160x96", "--train", "1", "--test", "1")
 

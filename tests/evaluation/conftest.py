@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from sdd_bench.data.layouts import PairList, open_dataset
+from sdd_bench.captures.layouts import PairList
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.prepared.open import open_dataset
 
 SHIFT = (3, -2)
 """Of every pair, (x, y) in pixels: ``sharp(p + SHIFT) = aligned(p)``."""
@@ -36,15 +36,6 @@ def capture(photo: NDArray[np.uint8], number: int) -> tuple[NDArray[np.uint8], N
     sharp = photo[top : top + 96, left : left + 128]
     aligned = photo[top + SHIFT[1] : top + SHIFT[1] + 96, left + SHIFT[0] : left + SHIFT[0] + 128]
     return sharp, aligned
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The pictures are so small that threads cost more than they save."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 
 

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sdd_bench.data.layouts import open_dataset
-from sdd_bench.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
+from sdd_bench.core.files import alone_in, sha256_of
+from sdd_bench.core.types import Split
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
-from sdd_bench.files import alone_in, sha256_of
-from sdd_bench.types import Split
+from sdd_bench.prepared.open import open_dataset
 
 
 @pytest.fixture

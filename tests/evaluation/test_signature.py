@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sdd_bench.core.types import WarpMode
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop, digest, pixels_sha256
-from sdd_bench.types import WarpMode
 
 PROTOCOL = Protocol(
     pixels_sha256="aa",

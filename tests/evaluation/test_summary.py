@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sdd_bench.evaluation.records import Baselines, PictureRecord
-from sdd_bench.evaluation.score import PictureScores, TruthScores
+from sdd_bench.core.types import GroundTruth, Problem, WarpMode
+from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
+from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
-from sdd_bench.types import GroundTruth, Problem, WarpMode
 
 
 def scores(psnr: float, *, warped: float | None = None, drift: float = 0.0, valid_share: float = 1.0) -> PictureScores:

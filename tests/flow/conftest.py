@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from formula_weights import formula_weight
 
-from sdd_bench.flow.checkpoint import published_name_to_own
-from sdd_bench.flow.pwcnet import PWCNet
+from sdd_bench.flow.pwcnet.checkpoint import published_name_to_own
+from sdd_bench.flow.pwcnet.network import PWCNet
 
 _NAMES = ("One", "Two", "Thr", "Fou", "Fiv", "Six")
 
@@ -43,12 +43,3 @@ def published_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On pictures this small, threads wait for each other more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from sdd_bench.errors import ConfigError, ImageError, WeightsError
+from sdd_bench.core.errors import ConfigError, ImageError, WeightsError
+from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
-from sdd_bench.flow.registration import fit_similarity, similarity_flow
 from sdd_bench.flow.warp import backwarp
-from sdd_bench.types import Similarity
+from sdd_bench.geometry.fit import fit_similarity
+from sdd_bench.geometry.similarity import Similarity
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdd_bench.errors import ImageError
+from sdd_bench.core.errors import ImageError
 from sdd_bench.flow.flo import UNKNOWN_FROM, read_flo, write_flo
 
 

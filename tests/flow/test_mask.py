@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.mask import calibration_mask, released_mask, similarity_mask
-from sdd_bench.flow.registration import similarity_flow
-from sdd_bench.types import Similarity
+from sdd_bench.geometry.similarity import Similarity
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 

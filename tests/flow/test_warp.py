@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sdd_bench.errors import ImageError
-from sdd_bench.flow.registration import similarity_flow
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.types import WarpMode
+from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.warp import backwarp, valid_mask
-from sdd_bench.types import Similarity, WarpMode
+from sdd_bench.geometry.similarity import Similarity
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 

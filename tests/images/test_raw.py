@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from sdd_bench.errors import ConfigError, ImageError
-from sdd_bench.images.io import RawOptions, read_header, read_pair, read_photograph
-from sdd_bench.images.raw import garbage
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.images.pair import read_pair
+from sdd_bench.images.photograph import read_header, read_photograph
+from sdd_bench.images.raw import RawOptions
+from sdd_bench.images.raw_check import garbage
 
 BLACK, WHITE = 64, 4095
 SIDE = (400, 600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdd_bench.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.images.resize import parse_resize, resize_area
 
 

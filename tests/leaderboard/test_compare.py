@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sdd_bench.errors import LeaderboardError
-from sdd_bench.leaderboard.compare import compare, holm
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.leaderboard.compare import compare
+from sdd_bench.statistics.permutation import holm
 
 
 def two_methods(rng: np.random.Generator, n: int, gain: float) -> np.ndarray:

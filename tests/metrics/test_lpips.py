@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdd_bench import weights
-from sdd_bench.errors import ImageError, WeightsError
+from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.metrics.lpips import SMALLEST, Lpips
 
 pytestmark = pytest.mark.usefixtures("alexnet")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from sdd_bench.errors import ImageError
+from sdd_bench.core.errors import ImageError
 from sdd_bench.metrics.mae import mae
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.metrics.ssim import ssim

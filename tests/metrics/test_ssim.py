@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from sdd_bench.errors import ImageError
+from sdd_bench.core.errors import ImageError
 from sdd_bench.metrics.ssim import ssim
 
 

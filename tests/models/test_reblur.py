@@ -7,8 +7,9 @@ import pytest
 import torch
 from formula_weights import fill_by_formula
 
-from sdd_bench.models.reblur import PredictionNetwork, ReblurKernels, ReblurNetwork, free_reblur
-from sdd_bench.models.rings import isotropic_reblur
+from sdd_bench.models.free import free_reblur
+from sdd_bench.models.isotropic import isotropic_reblur
+from sdd_bench.models.reblur import PredictionNetwork, ReblurKernels, ReblurNetwork
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 

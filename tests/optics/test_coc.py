@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.optics.coc import (
     Lens,
     breathing_zoom,

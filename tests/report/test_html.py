@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 import pytest
 
-from sdd_bench.errors import OutputError
+from sdd_bench.core.errors import OutputError
 from sdd_bench.report.html import data_uri, encode_image, environment, keep_image, render_page, shrink, slug, write_page
 
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from safetensors.numpy import save_file
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.weights import alexnet
 
 

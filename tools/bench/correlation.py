@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.flow.correlation import local_correlation
+from sdd_bench.flow.pwcnet.correlation import local_correlation
 
 RADIUS, SIDE = 4, 9
 SHAPES = [(2, 32, 96, 160), (2, 64, 48, 80), (2, 128, 12, 20), (2, 32, 256, 256)]

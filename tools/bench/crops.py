@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from _pictures import natural_pictures
 
-from sdd_bench.data.dataset import PairDataset
-from sdd_bench.data.shards import COMPRESSIONS, PairPatches, write_shard
-from sdd_bench.data.transforms import random_transform
-from sdd_bench.images.patches import Window
+from sdd_bench.core.types import Window
+from sdd_bench.prepared.shards import COMPRESSIONS, PairPatches, write_shard
+from sdd_bench.prepared.torch_dataset import PairDataset
+from sdd_bench.prepared.transforms import random_transform
 
 PATCH, CROP, REPEATS = 512, 256, 5
 

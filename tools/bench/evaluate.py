@@ -52,9 +52,9 @@ def peak_gib() -> float:
 
 
 def child_evaluate(root: Path, metrics: str) -> dict[str, float]:
-    from sdd_bench.data.layouts import open_dataset
     from sdd_bench.evaluation.options import EvaluateOptions
     from sdd_bench.evaluation.run import evaluate
+    from sdd_bench.prepared.open import open_dataset
 
     options = EvaluateOptions(metrics=tuple(metrics.split(",")))
     start = time.perf_counter()
@@ -65,11 +65,12 @@ def child_evaluate(root: Path, metrics: str) -> dict[str, float]:
 def child_split(root: Path, metrics: str) -> dict[str, float]:
     import torch
 
-    from sdd_bench.evaluation.score import to_tensor
+    from sdd_bench.evaluation.picture.scorer import to_tensor
     from sdd_bench.flow.estimator import load_flow
-    from sdd_bench.flow.registration import fit_similarity
     from sdd_bench.flow.warp import backwarp
-    from sdd_bench.images.io import read_pair, to_float
+    from sdd_bench.geometry.fit import fit_similarity
+    from sdd_bench.images.pair import read_pair
+    from sdd_bench.images.photograph import to_float
     from sdd_bench.metrics.mae import mae
     from sdd_bench.metrics.psnr import psnr
     from sdd_bench.metrics.ssim import ssim
@@ -111,7 +112,7 @@ def in_a_process(*arguments: str) -> dict[str, float]:
 
 
 def usable_metrics() -> str:
-    from sdd_bench.errors import WeightsError
+    from sdd_bench.core.errors import WeightsError
     from sdd_bench.weights import path
 
     try:

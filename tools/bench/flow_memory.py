@@ -32,7 +32,7 @@ def child(size: str, case: list[str]) -> None:
     import torch
 
     from sdd_bench.flow.estimator import load_flow
-    from sdd_bench.flow.pwcnet import PWCNet
+    from sdd_bench.flow.pwcnet.network import PWCNet
 
     assert cv2.__version__
     torch.set_num_threads(2)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from sdd_bench.leaderboard.compare import compare
-from sdd_bench.leaderboard.ranks import rank
+from sdd_bench.statistics.ranks import rank
 
 N_PICTURES = 76
 N_RESAMPLES = 10_000

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from sdd_bench.images.patches import SOBEL_SIZES, Window, choose, gradient_sums, sharpness, windows
+from sdd_bench.core.types import Window
+from sdd_bench.prepare.patches import SOBEL_SIZES, choose, gradient_sums, sharpness, windows
 
 REPEATS = 5
 

@@ -19,11 +19,14 @@ from _memory import peak_mib
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
-from sdd_bench.evaluation.predict import PredictOptions, predict
-from sdd_bench.evaluation.tiling import deblur
-from sdd_bench.images.io import to_float, write_png
-from sdd_bench.models.factory import ModelSpec, load_network
-from sdd_bench.training.checkpoint import save_weights
+from sdd_bench.images.photograph import to_float
+from sdd_bench.images.write import write_png
+from sdd_bench.models.network import load_network
+from sdd_bench.models.spec import ModelSpec
+from sdd_bench.prediction.options import PredictOptions
+from sdd_bench.prediction.run import predict
+from sdd_bench.prediction.tiling import deblur
+from sdd_bench.training.checkpoints import save_weights
 
 WIDTH, HEIGHT = 4096, 2160
 SMALL = 1024

@@ -23,15 +23,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sdd_bench.analysis.misalignment import Misalignment, corner_displacement, measure
-from sdd_bench.data.captures import SynthOptions, draw_capture, random_numbers
-from sdd_bench.data.render import canvas_margin, develop, render
-from sdd_bench.data.scenes import SceneKind, draw_scene
-from sdd_bench.errors import ImageError
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.types import Split
+from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import load_flow
-from sdd_bench.flow.registration import compose, fit_similarity, invert, similarity_flow
-from sdd_bench.images.io import read_pair, read_photograph
-from sdd_bench.types import Similarity, Split
+from sdd_bench.geometry.fit import fit_similarity
+from sdd_bench.geometry.similarity import Similarity, compose, corner_displacement, invert
+from sdd_bench.images.pair import read_pair
+from sdd_bench.images.photograph import read_photograph
+from sdd_bench.registration.measure import Misalignment, measure
+from sdd_bench.synth.camera import draw_capture, random_numbers
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.painting import SceneKind
+from sdd_bench.synth.render import canvas_margin, develop, render
+from sdd_bench.synth.scenes import draw_scene
 
 _KINDS = (SceneKind.LEAVES, SceneKind.WALL, SceneKind.PRINT)
 Size = tuple[int, int]

@@ -21,8 +21,8 @@ import numpy as np
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
-from sdd_bench.data.shards import PairPatches, write_shard
-from sdd_bench.images.patches import Window
+from sdd_bench.core.types import Window
+from sdd_bench.prepared.shards import PairPatches, write_shard
 
 PATCH, N, REPEATS = 512, 20, 2
 Pictures = list[NDArray[np.generic]]

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from sdd_bench.data.synthetic import SynthOptions, synthesize
-from sdd_bench.images.io import read_photograph, write_png
+from sdd_bench.images.photograph import read_photograph
+from sdd_bench.images.write import write_png
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.run import synthesize
 
 TARGET = 10.0
 CASES = {

@@ -26,9 +26,9 @@ from _memory import peak_mib
 from reblur import direct_reblur
 from torch import Tensor, nn
 
-from sdd_bench.flow.checkpoint import load_pwcnet
 from sdd_bench.flow.estimator import bundled_weights, load_flow
-from sdd_bench.flow.pwcnet import FLOW_UNIT_PX, PWCNet
+from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
+from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
 from sdd_bench.models.reblur import ReblurNetwork
 from sdd_bench.models.unet import UpConv
 from sdd_bench.training.config import TrainConfig

@@ -1,0 +1,115 @@
+"""The pictures of a folder, in natural order (``img2`` before ``img10``), and what in it is no picture.
+
+A picture is known by its *stem*: its path below the folder without the suffix, parts joined by ``/``. Hidden files
+and what file managers leave behind are ignored; everything else that is no picture, a folder that cannot be read, or a
+name that no table can hold is a :class:`Problem`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdd_bench.core.types import Problem
+from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
+
+_LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
+_NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's control characters, surrogates (bytes that are not UTF-8), line and paragraph separators."""
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+def natural_key(text: str) -> tuple[list[str | int], str]:
+    """Sort key that compares runs of digits as numbers.
+
+    Example:
+        >>> sorted(["img10", "img9", "img09"], key=natural_key)
+        ['img09', 'img9', 'img10']
+    """
+    return [int(part) if part.isdigit() else part for part in _NUMBER.split(text)], text
+
+
+@dataclass
+class Listing:
+    """What a folder of pictures holds."""
+
+    folder: Path
+    pictures: dict[str, Path] = field(default_factory=dict)
+    """Stem to path, in natural order."""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def stems(self) -> list[str]:
+        return list(self.pictures)
+
+
+def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
+    """List the pictures of ``folder``, a side of ``split``, and its subfolders; problems name files below ``root``.
+
+    Two pictures with one stem (``a.png`` and ``a.tif``) are both left out: which is meant cannot be known.
+    """
+    listing = Listing(folder)
+
+    def leave_out(path: Path, reason: str, *, is_pair: bool = True) -> None:
+        name = below(path, root)
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        listing.problems.append(
+            Problem(name if _is_text(name) else ascii(name), reason, split, stem if is_pair else "")
+        )
+
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in _walk(folder, leave_out):
+        is_picture = path.suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES
+        if not _is_text(below(path, root)):
+            leave_out(path, "its name is not UTF-8, or holds control characters: rename it", is_pair=is_picture)
+        elif not path.exists():
+            leave_out(path, "a broken link", is_pair=is_picture)
+        elif is_picture:
+            by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
+        else:
+            reason = f"not a picture: the suffix {path.suffix or '(none)'} is not one that is read"
+            leave_out(path, reason, is_pair=False)
+    for stem in sorted(by_stem, key=natural_key):
+        paths = by_stem[stem]
+        if len(paths) == 1:
+            listing.pictures[stem] = paths[0]
+            continue
+        names = ", ".join(path.name for path in paths)
+        for path in paths:
+            leave_out(path, f"{len(paths)} pictures share the name {stem} ({names}): keep one of them")
+    return listing
+
+
+def _walk(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
+    found = []
+
+    def refused(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            leave_out(Path(error.filename), f"the folder cannot be read ({error.strerror})")
+
+    for parent, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = sorted((name for name in folders if not _is_ignored(name)), key=natural_key)
+        for name in folders:
+            link = Path(parent, name)
+            if link.is_symlink():
+                leave_out(link, "a link to a folder is not followed: put the folder here")
+        found += [Path(parent, name) for name in sorted(files, key=natural_key) if not _is_ignored(name)]
+    return found
+
+
+def _is_text(name: str) -> bool:
+    return all(unicodedata.category(letter) not in _NO_LETTERS for letter in name)
+
+
+def _is_ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+
+
+def below(path: Path, root: Path) -> str:
+    """``path`` relative to ``root`` with forward slashes, for messages and manifests."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

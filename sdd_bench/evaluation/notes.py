@@ -1,0 +1,110 @@
+"""What a person should know before believing a table: sentences beside the numbers.
+
+A method trained on misaligned pairs may learn to move the picture. ``raw`` punishes that (or rewards it, when it moves
+as the sharp picture does), ``warped`` forgives it, because its ground truth follows the method's own output; only
+``registered`` is the same target for all. So drift, and how much a method gains from ``warped``, belong beside the
+means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sdd_bench.core.types import GroundTruth
+from sdd_bench.evaluation.summary import Row, figure
+from sdd_bench.statistics.bootstrap import Estimate, estimate_gain
+
+NOTABLE_MOTION_PX = 0.5
+"""Drift or deformation from which a picture visibly moves against its input."""
+NOTABLE_GAIN_DB = 0.1
+NOTABLE_MISALIGNMENT_PX = 1.0
+NOTABLE_EXPOSURE = 1.1
+LEAST_VALID_SHARE = 0.95
+
+
+def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
+    """Sentences on the rows of a run (method, identity, ceiling), the most important first."""
+    own = [row for row in rows if row.method == method]
+    notes = []
+    if len(own) < n_expected:
+        notes.append(
+            f"INCOMPLETE: {len(own)} of {n_expected} pictures were scored. These means are not those of the split and "
+            "cannot enter a leaderboard."
+        )
+    if own[0].scores.truths[GroundTruth.RAW].psnr is not None:
+        notes += _on_psnr(rows, own, method)
+    notes += _on_motion(own, method)
+    misalignment = _mean([row.record.misalignment_px for row in own])
+    if misalignment >= NOTABLE_MISALIGNMENT_PX:
+        notes.append(
+            f"Blurry and sharp of this set lie {misalignment:.2f} px apart on average, so raw scores measure "
+            "misalignment as much as blur."
+        )
+    exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_ratio, 1e-6))) for row in own]))
+    if exposure >= NOTABLE_EXPOSURE:
+        notes.append(
+            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (exposure), "
+            "so PSNR and MAE measure that as much as blur; SSIM and LPIPS less so."
+        )
+    share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])
+    if share < LEAST_VALID_SHARE:
+        notes.append(
+            f"{1 - share:.1%} of the registered ground truth lies outside the sharp pictures and repeats their border."
+        )
+    return notes
+
+
+def _on_psnr(rows: Sequence[Row], own: Sequence[Row], method: str) -> list[str]:
+    notes = []
+    scenes = [row.record.scene for row in own]
+    registered = _psnr(own, GroundTruth.REGISTERED)
+    identity = _psnr([row for row in rows if row.method == "identity"], GroundTruth.REGISTERED)
+    gain = estimate_gain(registered, identity, scenes=scenes)
+    if gain.mean is not None:
+        verdict = "no difference from its own input is shown"
+        if gain.low is not None and gain.low > 0:
+            verdict = "better than its own input"
+        elif gain.high is not None and gain.high < 0:
+            verdict = "WORSE than its own input"
+        notes.append(f"{method} against its input, registered PSNR: {_decibel(gain)}: {verdict}.")
+    from_warp = estimate_gain(_psnr(own, GroundTruth.WARPED), registered, scenes=scenes)
+    if from_warp.low is not None and from_warp.low > NOTABLE_GAIN_DB:
+        notes.append(
+            f"{method} scores {_decibel(from_warp)} higher on warped than on registered ground truth: that much comes "
+            "from moving the ground truth onto its own output. Compare methods by registered."
+        )
+    infinite = sum(value == float("inf") for truth in GroundTruth for value in _psnr(own, truth))
+    if infinite:
+        notes.append(f"{infinite} PSNR value(s) of {method} are infinite (equal pictures): left out of the means.")
+    return notes
+
+
+def _on_motion(own: Sequence[Row], method: str) -> list[str]:
+    notes = []
+    drift = _mean([row.scores.drift_px for row in own])
+    deform = _mean([row.scores.deform_px for row in own])
+    if drift >= NOTABLE_MOTION_PX:
+        notes.append(
+            f"{method} moves the picture by {drift:.2f} px on average (drift): it has learnt the misalignment of its "
+            "training pairs, or pads or crops unevenly. Raw scores depend on it, warped ones hide it."
+        )
+    if deform >= NOTABLE_MOTION_PX:
+        notes.append(
+            f"{method} bends the picture by {deform:.2f} px on average (deform): look for wavy lines, or for places "
+            "where flow cannot follow."
+        )
+    return notes
+
+
+def _psnr(rows: Sequence[Row], truth: GroundTruth) -> list[float]:
+    return [figure(row, truth, "psnr") for row in rows]
+
+
+def _decibel(gain: Estimate) -> str:
+    interval = "" if gain.low is None or gain.high is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
+    return f"{gain.mean:+.2f} dB{interval}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

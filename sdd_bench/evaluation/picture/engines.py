@@ -1,0 +1,68 @@
+"""The networks of a run, loaded once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.flow.estimator import FlowEstimator, Precision, load_flow
+
+if TYPE_CHECKING:
+    from sdd_bench.metrics.lpips import Lpips
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Flow estimator and, where it is among the metrics, LPIPS."""
+
+    flow: FlowEstimator
+    lpips: Lpips | None
+
+    @property
+    def lpips_sha256(self) -> str:
+        """Of the LPIPS weights; empty without them."""
+        return self.lpips.sha256 if self.lpips else ""
+
+
+def load_engines(options: EvaluateOptions) -> Engines:
+    """Load what ``options`` ask for.
+
+    Raises:
+        ConfigError: Unknown flow, or an option that does not go with it.
+        WeightsError: Weights are missing or damaged.
+    """
+    _check_device(options.device)
+    return _load(
+        options.flow,
+        options.flow_weights,
+        options.flow_max_size,
+        options.precision,
+        options.device,
+        "lpips" in options.metrics,
+    )
+
+
+@lru_cache(maxsize=1)
+def _load(
+    flow: str, weights: Path | None, max_size: int | None, precision: Precision, device: str, with_lpips: bool
+) -> Engines:
+    lpips = None
+    if with_lpips:
+        from sdd_bench.metrics.lpips import Lpips
+
+        lpips = Lpips(device=device)
+    return Engines(load_flow(flow, weights=weights, device=device, precision=precision, max_size=max_size), lpips)
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=torch.device(name)).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"--device {name}: cannot be used ({reason}). Known here: cpu, cuda, cuda:0, ...") from error

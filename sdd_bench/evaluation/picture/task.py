@@ -1,0 +1,193 @@
+"""One picture of a run, from files to a sealed record: the task that a worker process does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdd_bench import __version__
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.files import output_errors, sha256_of, write_json
+from sdd_bench.core.types import GroundTruth, Pair
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture.cache import SharedCache
+from sdd_bench.evaluation.picture.engines import Engines, load_engines
+from sdd_bench.evaluation.picture.match import Match
+from sdd_bench.evaluation.picture.read import read_inputs
+from sdd_bench.evaluation.picture.records import SCHEMA, Baselines, PictureRecord, record_from_json, record_to_json
+from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
+from sdd_bench.evaluation.signature import digest
+from sdd_bench.flow.flo import write_flo
+from sdd_bench.geometry.fit import fit_similarity
+from sdd_bench.images.write import from_float, write_png
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """What a worker needs to finish one picture of a run."""
+
+    match: Match
+    run: Path
+    cache: Path
+    options: EvaluateOptions
+
+    def __str__(self) -> str:
+        return self.match.pair.name
+
+
+def evaluate_picture(task: PictureTask) -> PictureRecord:
+    """Score one picture and seal its record as ``RUN/pictures/NAME.json``; a finished one is only read.
+
+    What the run saved of a picture is of its record: a record that is no longer right goes, and they with it.
+
+    Raises:
+        ImageError: A file of the pair, or the prediction, cannot be used.
+        OutputError: The run folder cannot be written.
+    """
+    match, options = task.match, task.options
+    path = task.run / "pictures" / f"{match.pair.name}.json"
+    key = _key(match, options, load_engines(options))
+    finished = _read_record(path, key)
+    flow, warped = _flow_file(task.run, match.pair.name), _warped_files(task.run, match.pair.name)
+    wanted = [*([flow] if options.save_flow else []), *(warped.values() if options.save_warped else [])]
+    if finished is not None and all(file.is_file() for file in wanted):
+        return finished
+    if finished is None:
+        with output_errors(path):
+            for stale in (path, flow, *warped.values()):
+                stale.unlink(missing_ok=True)
+    record = score_files(match.pair, match.prediction_path, options, cache=SharedCache(task.cache), save_to=task.run)
+    values = record_to_json(replace(record, key=key))
+    write_json(path, values)
+    return record_from_json(values)
+
+
+def score_files(
+    pair: Pair,
+    prediction_path: Path,
+    options: EvaluateOptions,
+    *,
+    cache: SharedCache | None = None,
+    save_to: Path | None = None,
+) -> PictureRecord:
+    """Score one prediction from files.
+
+    Args:
+        pair: The captured pictures.
+        prediction_path: PNG, TIFF, JPEG or ``.npy``.
+        options: How.
+        cache: Where registered flows and baseline scores are kept; None computes them anew.
+        save_to: Folder for what ``save_flow`` and ``save_warped`` keep.
+
+    Raises:
+        ImageError: A file cannot be read, or sizes do not fit.
+        ManifestError: The truth file of the pair is damaged.
+    """
+    cache = cache or SharedCache(None)
+    engines = load_engines(options)
+    inputs = read_inputs(pair, prediction_path, options)
+    height, width = inputs.sharp.shape[:2]
+    flow_key = digest({**inputs.provenance, "flow": engines.flow.signature})
+    scorer = PictureScorer(
+        inputs.blurry,
+        inputs.sharp,
+        flow=engines.flow,
+        warp=options.warp,
+        metrics=options.metrics,
+        lpips=engines.lpips,
+        registered_flow=lambda compute: cache.flow(pair.name, flow_key, height, width, compute),
+    )
+    motion = scorer.motion(inputs.prediction)
+    if save_to is not None:
+        _save(save_to, pair.name, scorer, motion, options, inputs.bit_depth)
+    baselines_key = digest(
+        {
+            "flow key": flow_key,
+            "aligned": sha256_of(pair.aligned_path) if pair.aligned_path else "",
+            "warp": options.warp.value,
+            "metrics": ",".join(options.metrics),
+            "lpips": engines.lpips_sha256,
+            "version": f"{__version__} {SCHEMA}",
+        }
+    )
+    baselines = cache.read_baselines(pair.name, baselines_key)
+    if baselines is None:
+        baselines = _score_baselines(scorer, inputs.aligned)
+        cache.keep_baselines(pair.name, baselines_key, baselines)
+    truth = inputs.truth
+    return PictureRecord(
+        key="",
+        name=pair.name,
+        scene=pair.scene,
+        group=pair.group,
+        blurry_sha256=inputs.blurry_sha256,
+        sharp_sha256=inputs.sharp_sha256,
+        prediction_sha256=sha256_of(prediction_path),
+        bit_depth=inputs.bit_depth,
+        prediction_bit_depth=inputs.prediction_bit_depth,
+        crop=inputs.crop,
+        coc_diameter_px=truth.coc_diameter_px if truth else None,
+        misalignment_px=truth.misalignment_px if truth else baselines.measured_misalignment_px,
+        misalignment_source="truth" if truth else "flow",
+        exposure_ratio=float(inputs.blurry.mean(dtype=np.float64) / max(inputs.sharp.mean(dtype=np.float64), 1e-6)),
+        method=scorer.score(inputs.prediction, motion),
+        baselines=baselines,
+    )
+
+
+def _score_baselines(scorer: PictureScorer, aligned: Picture | None) -> Baselines:
+    motion = None if aligned is None else scorer.motion(aligned)
+    measured = fit_similarity(scorer.registered.flow, robust=True).rms_px
+    ceiling = None if aligned is None else scorer.score(aligned, motion)
+    return Baselines(scorer.identity(), ceiling, measured)
+
+
+def _save(
+    run: Path, name: str, scorer: PictureScorer, motion: Motion, options: EvaluateOptions, bit_depth: int
+) -> None:
+    if options.save_flow:
+        write_flo(_flow_file(run, name), motion.warped.flow)
+    if options.save_warped:
+        files = _warped_files(run, name)
+        for truth, warped in ((GroundTruth.WARPED, motion.warped), (GroundTruth.REGISTERED, scorer.registered)):
+            write_png(files[truth], from_float(warped.picture, bit_depth))
+
+
+def _flow_file(run: Path, name: str) -> Path:
+    return run / "flow" / f"{name}.flo"
+
+
+def _warped_files(run: Path, name: str) -> dict[GroundTruth, Path]:
+    truths = (GroundTruth.WARPED, GroundTruth.REGISTERED)
+    return {truth: run / "warped" / truth.value / f"{name}.png" for truth in truths}
+
+
+def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
+    """Says what a record was computed from: the files of the picture, the options and the networks."""
+    pair = match.pair
+    files = (match.prediction_path, pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
+    try:
+        hashes = [sha256_of(path) if path else "" for path in files]
+    except OSError as error:
+        raise ImageError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+    values: dict[str, object] = {
+        "files": hashes,
+        "labels": (pair.scene, pair.group),
+        "options": sorted(options.scoring().items()),
+        "flow": engines.flow.signature,
+        "lpips": engines.lpips_sha256,
+        "version": f"{__version__} {SCHEMA}",
+    }
+    return digest(values)
+
+
+def _read_record(path: Path, key: str) -> PictureRecord | None:
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        return record_from_json(values) if values["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

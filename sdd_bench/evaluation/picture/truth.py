@@ -1,0 +1,53 @@
+"""Known truth of a synthetic pair, as far as scores need it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.geometry.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a synthetic set knows of a pair, in pixels of the scored picture."""
+
+    misalignment_px: float
+    coc_diameter_px: float | None
+
+
+def read_truth(path: Path, *, width: int, height: int) -> Truth:
+    """The true misalignment (RMS over the picture) and blur of a pair, scaled to a picture of ``width x height``.
+
+    Raises:
+        ManifestError: The file is damaged or lacks a key.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        across, down = width / float(values["width"]), height / float(values["height"])
+        names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
+        similarity = Similarity(*(float(values[name]) for name in names))
+        coc = values.get("coc_diameter_px")
+        diameter = None if coc is None else float(coc["mean"]) * math.sqrt(across * down)
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise ManifestError(
+            f"{path}: expected JSON with width, height, zoom, rotation_deg, shift_x_px and shift_y_px, got "
+            f"{error!r}. Make the set again, or remove the file."
+        ) from error
+    return Truth(_displacement_rms(similarity, width, height, across, down), diameter)
+
+
+def _displacement_rms(similarity: Similarity, width: int, height: int, across: float, down: float) -> float:
+    r"""RMS displacement over a picture whose x was scaled by ``across`` and y by ``down``, :math:`D`.
+
+    On its grid :math:`q`, about the centre, the displacement is :math:`(D S D^{-1} - 1) q + D t`.
+    """
+    angle = math.radians(similarity.rotation_deg)
+    stretch, turn = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    x2, y2 = (width**2 - 1) / 12, (height**2 - 1) / 12
+    dx2 = stretch**2 * x2 + (turn * across / down) ** 2 * y2 + (across * similarity.shift_x_px) ** 2
+    dy2 = stretch**2 * y2 + (turn * down / across) ** 2 * x2 + (down * similarity.shift_y_px) ** 2
+    return math.sqrt(dx2 + dy2)

@@ -1,0 +1,76 @@
+"""A run's summary as a table for people: one line a metric and method, the three ground truths side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sdd_bench.core.types import GroundTruth
+
+TITLES = {"psnr": "PSNR (dB) ↑", "ssim": "SSIM ↑", "mae": "MAE ↓", "lpips": "LPIPS ↓"}
+_FORMATS = {"psnr": ".2f", "ssim": ".4f", "mae": ".4f", "lpips": ".4f"}
+COLUMNS = ("metric", "method", *(truth.value for truth in GroundTruth))
+
+
+def ordered_methods(summary: Mapping[str, Any]) -> list[str]:
+    """Identity, the method, ceiling: from the floor to what can be reached."""
+    method = summary["method"]
+    return [name for name in ("identity", method, "ceiling") if name in summary["scores"]]
+
+
+def score_lines(summary: Mapping[str, Any], *, intervals: bool = True) -> list[list[str]]:
+    """Lines under :data:`COLUMNS`: mean and 95 % interval, and ``+n∞`` where infinite ones are left out."""
+    lines = []
+    for metric in summary["metrics"]:
+        for number, method in enumerate(ordered_methods(summary)):
+            scores = summary["scores"][method]
+            cells = [_cell(scores[truth.value][metric], _FORMATS[metric], intervals) for truth in GroundTruth]
+            lines.append([TITLES[metric] if number == 0 else "", method, *cells])
+    return lines
+
+
+def motion_lines(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Lines of method, drift and deformation in pixels."""
+    return [
+        [method, f"{summary['drift_px'][method]:.2f}", f"{summary['deform_px'][method]:.2f}"]
+        for method in ordered_methods(summary)
+    ]
+
+
+def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[str]]:
+    """Lines of a range in pixels, number of pictures, and the method's mean of ``metric`` per ground truth."""
+    return [
+        [
+            f"{level['from_px']:g} to {level['to_px']}",
+            str(level["n"]),
+            *(_number(level["scores"][truth.value][metric], _FORMATS[metric]) for truth in GroundTruth),
+        ]
+        for level in levels
+    ]
+
+
+def group_lines(summary: Mapping[str, Any], metric: str) -> list[list[str]]:
+    """Lines of a group, number of pictures, and the method's mean of ``metric`` per ground truth."""
+    return [
+        [
+            group,
+            str(summary["group_sizes"][group]),
+            *(_number(scores[truth.value][metric], _FORMATS[metric]) for truth in GroundTruth),
+        ]
+        for group, scores in summary["groups"].items()
+    ]
+
+
+def _cell(estimate: Mapping[str, Any], form: str, intervals: bool) -> str:
+    text = _number(estimate["mean"], form)
+    if intervals and estimate["low"] is not None:
+        text += f" [{_number(estimate['low'], form)}, {_number(estimate['high'], form)}]"
+    if estimate["n_infinite"]:
+        text += f" +{estimate['n_infinite']}∞"
+    return text
+
+
+def _number(value: float | str | None, form: str) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else format(value, form)

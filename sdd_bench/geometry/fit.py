@@ -1,0 +1,159 @@
+r"""The similarity (zoom, rotation, shift) that a flow amounts to, and what is left of the flow after it.
+
+With :math:`c` the picture's centre, :math:`q = p - c` and :math:`a + ib = z e^{i\theta}` the flow of a similarity is
+
+.. math:: \mathrm{flow}(p) = \begin{pmatrix} a - 1 & -b \\ b & a - 1 \end{pmatrix} q + t,
+
+linear in :math:`(a, b, t_x, t_y)`: its weighted least-squares fit to a flow is closed-form, by complex regression of
+:math:`u = \mathrm{flow}_x + i\,\mathrm{flow}_y` on :math:`q_x + i\,q_y`. All sums are in float64.
+The convention is that of :class:`sdd_bench.geometry.similarity.Similarity`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sdd_bench.core.errors import ImageError
+from sdd_bench.geometry.similarity import Similarity, displacement_rms, from_complex
+
+_ROBUST_SAMPLES = 1 << 18
+"""A robust fit looks at a regular sub-grid of at most about this many pixels."""
+_ROBUST_STEPS = 30
+_TUKEY = 4.685
+"""Tukey's constant: 95 % efficiency on normal residuals."""
+_SMALLEST_SCALE_PX = 0.01
+_HYPOTHESES, _LOOKED_AT = 300, 1500
+"""Random pairs of vectors that a robust fit may start from, and vectors that judge them."""
+
+
+@dataclass(frozen=True)
+class SimilarityFit:
+    """A fitted similarity and how much of the flow it explains."""
+
+    similarity: Similarity
+    rms_px: float
+    """RMS over the whole picture of the similarity's own displacement (``drift_px``)."""
+    residual_px: float
+    """RMS of what is left of the flow after it (``deform_px``), over the pixels of non-zero weight, weighted."""
+    p95_px: float
+    """95 % of those pixels have a smaller residual."""
+
+
+def fit_similarity(
+    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None = None, robust: bool = False
+) -> SimilarityFit:
+    """Fit a similarity to a flow by weighted least squares.
+
+    Args:
+        flow: ``(2, H, W)`` in pixels.
+        weights: ``(H, W)``, non-negative (a boolean mask will do); None weighs all pixels alike. Pixels whose flow is
+            not finite count for nothing.
+        robust: Down-weight pixels that move otherwise (Tukey's biweight by iterated re-weighting, scale from the
+            median residual; up to half of the picture may disagree); the figures of the fit still count every pixel of
+            non-zero weight.
+
+    Raises:
+        ImageError: Wrong shapes, or fewer than two pixels have weight.
+    """
+    vectors, weight = _as_arrays(flow, weights)
+    height, width = vectors.shape[1:]
+    u = vectors[0] + 1j * vectors[1]
+    q = centred_grid(height, width)
+    if robust:
+        step = max(1, math.ceil(math.sqrt(height * width / _ROBUST_SAMPLES)))
+        sampled = (slice(step // 2, None, step), slice(step // 2, None, step))
+        if np.count_nonzero(weight[sampled]) < 16:
+            sampled = (slice(None), slice(None))
+        slope, shift = _fit_robust(u[sampled], q[sampled], weight[sampled])
+    else:
+        slope, shift = _regress(u, q, weight)
+    magnitude = np.abs(u - slope * q - shift)
+    residual = math.sqrt(float((weight * magnitude**2).sum() / weight.sum()))
+    similarity = from_complex(1 + slope, shift)
+    return SimilarityFit(
+        similarity,
+        rms_px=displacement_rms(similarity, height, width),
+        residual_px=residual,
+        p95_px=float(np.percentile(magnitude[weight > 0], 95)),
+    )
+
+
+def _as_arrays(
+    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    vectors = _float64(flow)
+    if vectors.ndim != 3 or vectors.shape[0] != 2:
+        raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
+    known: NDArray[np.bool_] = np.isfinite(vectors[0]) & np.isfinite(vectors[1])
+    weight = known.astype(np.float64)
+    if weights is not None:
+        given = _float64(weights)
+        if given.shape != known.shape:
+            raise ImageError(f"fit_similarity: weights {given.shape} for a flow of {known.shape}.")
+        weight *= given
+    if not known.all():
+        vectors = np.where(known, vectors, 0)
+    if np.count_nonzero(weight > 0) < 2 or weight.min() < 0:
+        raise ImageError("fit_similarity: expected non-negative weights, at least two pixels above zero.")
+    return vectors, weight
+
+
+def _float64(values: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    array: NDArray[Any] = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    return array.astype(np.float64)
+
+
+def centred_grid(height: int, width: int) -> NDArray[np.complex128]:
+    x = np.arange(width) - (width - 1) / 2
+    y = np.arange(height) - (height - 1) / 2
+    return np.asarray(x + 1j * y[:, None], dtype=np.complex128)
+
+
+def _regress(
+    u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
+) -> tuple[complex, complex]:
+    """Slope and intercept of the weighted complex regression of ``u`` on ``q``."""
+    total = weight.sum()
+    mean_u, mean_q = (weight * u).sum() / total, (weight * q).sum() / total
+    centred = q - mean_q
+    spread = float((weight * (centred.real**2 + centred.imag**2)).sum())
+    slope = complex((weight * centred.conj() * (u - mean_u)).sum() / spread) if spread > 0 else 0j
+    return slope, complex(mean_u - slope * mean_q)
+
+
+def _fit_robust(
+    u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
+) -> tuple[complex, complex]:
+    """Tukey's biweight by iterated re-weighting, from the least median of absolute residuals."""
+    counted = weight > 0
+    slope, shift = _least_median(u[counted], q[counted])
+    reach = math.hypot(*u.shape) / 2
+    for _ in range(_ROBUST_STEPS):
+        residual = np.abs(u - slope * q - shift)
+        deviation = max(float(np.median(residual[counted])) / 1.1774, _SMALLEST_SCALE_PX)
+        factor = np.clip(1 - (residual / (_TUKEY * deviation)) ** 2, 0, None) ** 2
+        before = slope, shift
+        slope, shift = _regress(u, q, weight * factor)
+        if abs(slope - before[0]) * reach + abs(shift - before[1]) < 1e-7:
+            break
+    return slope, shift
+
+
+def _least_median(u: NDArray[np.complex128], q: NDArray[np.complex128]) -> tuple[complex, complex]:
+    """The similarity through two vectors that half of all vectors are closest to (always the same random pairs)."""
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(len(u), size=(2, _HYPOTHESES))
+    apart = np.abs(q[first] - q[second]) > 0.25 * np.abs(q - q.mean()).max()
+    first, second = first[apart], second[apart]
+    slopes = np.append((u[first] - u[second]) / (q[first] - q[second]), 0)
+    shifts = np.append(u[first] - slopes[:-1] * q[first], np.median(u.real) + 1j * np.median(u.imag))
+    looked_at = rng.integers(len(u), size=_LOOKED_AT)
+    residuals = np.abs(u[looked_at] - slopes[:, None] * q[looked_at] - shifts[:, None])
+    best = int(np.median(residuals, axis=1).argmin())
+    return complex(slopes[best]), complex(shifts[best])

@@ -1,0 +1,120 @@
+"""PNG: what the header says, whether the file is whole, and its pixels."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.images.formats.decoders import full_scale, opencv
+from sdd_bench.images.formats.header import (
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    PNG_SIGNATURE,
+    RGB,
+    RGB_ALPHA,
+    TRANSPARENT,
+    Header,
+    refuse,
+    truncated,
+)
+from sdd_bench.images.formats.tags import (
+    Buffer,
+    Exif,
+    read_exif,
+)
+
+Pixels = NDArray[np.generic]
+_QUIET_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+
+def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    chunks = list(png_chunks(path, data, crc=False))
+    key = next((data[start:end] for kind, start, end in chunks if kind == b"tRNS"), None)
+    if header.kind == PALETTE and not any(kind == b"PLTE" for kind, _, _ in chunks):
+        raise truncated(path, "a palette picture without its palette")
+    if any(kind not in _QUIET_CHUNKS for kind, _, _ in chunks):
+        # libpng comments on odd profiles and texts on the terminal.
+        kept = [data[start - 8 : end + 4] for kind, start, end in chunks if kind in _QUIET_CHUNKS]
+        data = b"".join([PNG_SIGNATURE, *kept])
+    # OpenCV knows the transparent colour of a palette or RGB picture, but not the level of a grey one.
+    is_grey = header.kind == GREY
+    alpha = header.kind in (GREY_ALPHA, RGB_ALPHA) or (key is not None and not is_grey)
+    pixels = opencv(path, data, alpha=alpha)
+    notes = []
+    if is_grey and key is not None and len(key) == 2:
+        clear = int.from_bytes(key, "big") * full_scale(pixels) // ((1 << header.stored_bits) - 1)
+        if (pixels == clear).any():
+            raise refuse(path, *TRANSPARENT)
+    if header.kind == PALETTE:
+        notes.append("palette to RGB")
+    elif header.kind in (GREY, GREY_ALPHA):
+        bits = f"{header.stored_bits}-bit " if header.stored_bits < 8 else ""
+        notes.append(f"{bits}grey to RGB")
+    return pixels, notes
+
+
+def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end (of the payload) of every chunk up to IEND.
+
+    Raises:
+        ImageError: The file ends before IEND, or a checksum is wrong.
+    """
+    at = len(PNG_SIGNATURE)
+    while True:
+        if at + 12 > len(data):
+            raise truncated(path, f"ends at byte {len(data)} without the IEND chunk of a whole PNG")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        name, end = kind.decode("latin-1"), at + 8 + length
+        if end + 4 > len(data):
+            raise truncated(path, f"chunk {name} should end at byte {end + 4}, the file at {len(data)}")
+        if crc and zlib.crc32(memoryview(data)[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise truncated(path, f"chunk {name} at byte {at} does not match its checksum")
+        yield kind, at + 8, end
+        if kind == b"IEND":
+            return
+        at = end + 4
+
+
+def png_header(path: Path, data: Buffer, whole: bool) -> Header:
+    width = height = bits = color = 0
+    n_frames, n_data, orientation, exif, profile = 1, 0, 1, Exif(), b""
+    for index, (kind, start, end) in enumerate(png_chunks(path, data, crc=whole)):
+        if (index == 0) != (kind == b"IHDR"):
+            raise truncated(path, "a PNG starts with one IHDR chunk, this does not")
+        if kind == b"IHDR":
+            if end - start != 13:
+                raise truncated(path, f"IHDR has {end - start} bytes, not 13")
+            width, height, bits, color = struct.unpack_from(">IIBB", data, start)
+        elif kind == b"IDAT":
+            n_data += end - start
+            if not whole:
+                break  # chunks are small: to look at them all would be to read the file
+        elif kind == b"acTL" and end - start >= 4:
+            n_frames = struct.unpack_from(">I", data, start)[0]
+        elif kind == b"eXIf":
+            orientation, exif = read_exif(bytes(data[start:end]))
+        elif kind == b"iCCP":
+            profile = _inflated(bytes(data[start:end]))
+    if n_frames > 1:
+        raise refuse(path, f"an animation of {n_frames} pictures", "Save one picture a file.")
+    if n_data == 0:
+        raise truncated(path, "no IDAT chunk, so no pixels")
+    kinds = {0: GREY, 2: RGB, 3: PALETTE, 4: GREY_ALPHA, 6: RGB_ALPHA}
+    depths = {0: (1, 2, 4, 8, 16), 3: (1, 2, 4, 8)}.get(color, (8, 16))
+    if color not in kinds or bits not in depths:
+        raise truncated(path, f"PNG color type {color} with {bits} bits does not exist")
+    return Header("PNG", width, height, 16 if bits == 16 else 8, kinds[color], bits, orientation, exif, profile)
+
+
+def _inflated(chunk: bytes) -> bytes:
+    """The ICC profile of an iCCP chunk; empty when it is damaged."""
+    try:
+        return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], 1 << 24)
+    except (ValueError, zlib.error):
+        return b""

@@ -1,0 +1,182 @@
+"""TIFF: what the directory says, whether the payload is whole, and its pixels."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import TiffImagePlugin
+
+from sdd_bench.core.errors import ImageError
+from sdd_bench.images.formats.decoders import opencv
+from sdd_bench.images.formats.header import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, Header, refuse, truncated
+from sdd_bench.images.formats.tags import (
+    ORIENTATION,
+    Buffer,
+    Directory,
+    TagError,
+    directories,
+    exif_of,
+    layout_of,
+)
+
+Pixels = NDArray[np.generic]
+
+_RGB = 2
+
+
+def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    number, page = tiff_page(path, data)
+    if page.first(COMPRESSION, 1) == LZW:
+        pixels = _lzw(path, _plain_tiff(data, number), header)
+    else:
+        pixels = _tifffile(data, number)
+    if page.first(PLANAR, 1) == 2 and pixels.ndim == 3 and pixels.shape[0] <= 4:
+        pixels = np.moveaxis(pixels, 0, -1)
+    notes = []
+    if header.stored_bits == 1:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+        notes.append("1-bit grey widened to 8")
+    if page.first(PHOTOMETRIC) == WHITE_IS_ZERO:
+        pixels = np.invert(pixels)
+        notes.append("white-is-zero inverted")
+    if header.kind == PALETTE:
+        colors = page.integers(COLOR_MAP)
+        if len(colors) != 3 * 256:
+            raise truncated(path, f"its palette has {len(colors)} entries, not 768")
+        pixels = (np.array(colors).reshape(3, 256).T >> 8).astype(np.uint8)[pixels]
+        notes.append("palette to RGB")
+    return pixels, notes
+
+
+def _lzw(path: Path, data: bytearray, header: Header) -> Pixels:
+    """Decode LZW, which tifffile alone does not: 16 bits by OpenCV, 8 by Pillow, as these notice damage."""
+    if header.stored_bits == 16:
+        pixels = opencv(path, data, alpha=header.kind == RGB_ALPHA)
+        return pixels[..., 0] if header.kind == GREY and pixels.ndim == 3 else pixels
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+        image.load()
+        return np.asarray(image)
+
+
+def _tifffile(data: bytes, number: int) -> Pixels:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pixels: Pixels = file.pages[number].asarray(maxworkers=1)
+        return pixels
+
+
+def _plain_tiff(data: bytes, number: int) -> bytearray:
+    """A TIFF with the one directory ``number``, upright and black-is-zero, so that libtiff changes no pixel."""
+    layout, plain = layout_of(data), bytearray(data)
+    step = struct.calcsize(layout.count_code)
+    at = layout.first
+    for _ in range(number + 1):
+        here = at
+        (count,) = struct.unpack_from(layout.count_code, data, here)
+        end = here + step + count * layout.entry_size
+        (at,) = struct.unpack_from(layout.pointer_code, data, end)
+    struct.pack_into(layout.pointer_code, plain, 8 if layout.big else 4, here)
+    struct.pack_into(layout.pointer_code, plain, end, 0)
+    for entry in range(here + step, end, layout.entry_size):
+        (tag,) = struct.unpack_from(layout.endian + "H", data, entry)
+        value = entry + (12 if layout.big else 8)
+        (old,) = struct.unpack_from(layout.endian + "H", data, value)
+        if tag == ORIENTATION or (tag == PHOTOMETRIC and old != _RGB):
+            struct.pack_into(layout.endian + "H", plain, value, 1)
+    return plain
+
+
+# Baseline TIFF tags.
+SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
+SAMPLES, PLANAR, COLOR_MAP, SAMPLE_FORMAT = 277, 284, 320, 339
+_OFFSETS, BYTE_COUNTS = (273, 324), (279, 325)
+_STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT, _ICC = 278, 322, 323, 34675
+WHITE_IS_ZERO = 0
+NO_COMPRESSION, LZW = 1, 5
+_COMPRESSIONS = {NO_COMPRESSION: "none", LZW: "LZW", 8: "Deflate", 32946: "Deflate", 32773: "PackBits"}
+_PHOTOMETRICS = {4: "a transparency mask", 5: "a CMYK picture", 6: "a YCbCr picture", 8: "a CIE Lab picture"}
+
+
+def tiff_page(path: Path, data: Buffer) -> tuple[int, Directory]:
+    """Number and directory of the one picture of a TIFF file; reduced copies and masks beside it do not count.
+
+    Raises:
+        ImageError: The directories are cut off, or there are several pictures.
+    """
+    try:
+        pages = directories(data)
+    except TagError as error:
+        raise truncated(path, str(error)) from error
+    pictures = [(number, page) for number, page in enumerate(pages) if not page.first(SUBFILE) & 0b101]
+    if len(pictures) != 1:
+        got = f"{len(pictures)} pages" if pictures else "no full-size page"
+        raise refuse(path, f"a TIFF of {got}", "Save one picture a file.")
+    return pictures[0]
+
+
+def _n_segments(page: Directory) -> int:
+    """How many strips or tiles the sides of the picture ask for."""
+    width, height = page.first(WIDTH), page.first(HEIGHT)
+    across, down = page.first(_TILE_WIDTH, width), page.first(_TILE_HEIGHT, page.first(_STRIP_ROWS, height))
+    planes = page.first(SAMPLES, 1) if page.first(PLANAR, 1) == 2 else 1
+    return planes * -(-width // max(across, 1)) * -(-height // max(down, 1))
+
+
+def missing_payload(page: Directory, n_bytes: int, *, exact: bool = True) -> str:
+    """How the payload of ``page`` is shorter than its tags declare; empty when it is not.
+
+    Args:
+        page: The directory.
+        n_bytes: Size of the file.
+        exact: Pixels said to be uncompressed are so, and as wide as said (not so in the RAW files of some makers).
+    """
+    offsets = [at for tag in _OFFSETS for at in page.integers(tag)]
+    sizes = [size for tag in BYTE_COUNTS for size in page.integers(tag)]
+    if len(offsets) != len(sizes) or not sizes:
+        return f"{len(offsets)} strips or tiles of pixels but {len(sizes)} sizes of them" if exact else ""
+    if exact and len(sizes) < (n_segments := _n_segments(page)):
+        return f"its header declares {n_segments} strips or tiles of pixels, but only {len(sizes)} are there"
+    end = max(at + size for at, size in zip(offsets, sizes, strict=True))
+    if end > n_bytes:
+        return f"its header declares pixels up to byte {end}, the file has {n_bytes}"
+    bits = page.integers(BITS) or (1,)
+    row_bytes = (page.first(WIDTH) * bits[0] * page.first(SAMPLES, 1) + 7) // 8
+    expected = row_bytes * page.first(HEIGHT)
+    if exact and page.first(COMPRESSION, 1) == NO_COMPRESSION and sum(sizes) < expected:
+        return f"its header declares {expected} bytes of pixels, but only {sum(sizes)} are there"
+    return ""
+
+
+def tiff_header(path: Path, data: Buffer, whole: bool) -> Header:
+    _, page = tiff_page(path, data)
+    bits, samples = page.integers(BITS) or (1,), page.first(SAMPLES, 1)
+    photometric, compression = page.first(PHOTOMETRIC, -1), page.first(COMPRESSION, 1)
+    if photometric in (32803, 34892):
+        raise ImageError(f"{path}: a RAW file with the suffix of a TIFF. Rename it to {path.stem}.dng.")
+    if photometric not in (0, 1, 2, 3):
+        raise refuse(path, _PHOTOMETRICS.get(photometric, f"TIFF colors of kind {photometric}"), "Convert it to sRGB.")
+    if compression not in _COMPRESSIONS:
+        known = ", ".join(sorted(set(_COMPRESSIONS.values())))
+        raise refuse(path, f"TIFF compression {compression}", f"Save it with one of {known}.")
+    sample_format = page.first(SAMPLE_FORMAT, 1)
+    if sample_format != 1:
+        name = {2: "signed", 3: "float"}.get(sample_format, f"format {sample_format}")
+        raise refuse(path, f"{name} samples of {bits[0]} bits, whose scale is not stated")
+    if set(bits) not in ({1}, {8}, {16}) or (bits[0] == 1 and (photometric > 1 or samples > 1)):
+        raise refuse(path, f"samples of {'/'.join(str(b) for b in bits)} bits")
+    base = 3 if photometric == 2 else 1
+    if samples not in (base, base + 1) or (photometric == 3 and (samples != 1 or bits[0] != 8)):
+        raise refuse(path, f"{samples} samples of {bits[0]} bits a pixel")
+    if compression == LZW and (page.first(PLANAR, 1) != 1 or samples == 2 or bits[0] == 1):
+        raise refuse(path, "LZW with 1 bit, separate planes or grey and alpha", "Save it without compression.")
+    if whole and (lack := missing_payload(page, len(data))):
+        raise truncated(path, lack)
+    kind = PALETTE if photometric == 3 else {1: GREY, 2: GREY_ALPHA, 3: RGB, 4: RGB_ALPHA}[samples]
+    depth = 16 if bits[0] == 16 else 8
+    orientation, exif = exif_of(page, data)
+    profile = page.texts.get(_ICC, b"")
+    return Header("TIFF", page.first(WIDTH), page.first(HEIGHT), depth, kind, bits[0], orientation, exif, profile)

@@ -1,0 +1,93 @@
+"""From light to pixel values and back: the sRGB transfer functions (IEC 61966-2-1) and a sensor's noise."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+
+_ROWS_PER_STEP = 128
+"""Rows of the result made at once: bounds the memory at any picture size."""
+
+
+def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
+    """Linear light of a picture, averaged over ``factor`` x ``factor`` pixels.
+
+    Args:
+        pixels: sRGB values, ``(H, W, 3)``, uint8 or uint16.
+        factor: How many times smaller the result is.
+
+    Returns:
+        ``(H', W', 3)`` with even sides: H' the largest even number with ``factor * H' <= H``.
+    """
+    height, width = (2 * (side // (2 * factor)) for side in pixels.shape[:2])
+    table = _table(8 * pixels.dtype.itemsize)
+    planes = np.empty((height, width, 3), np.float32)
+    for top in range(0, height, _ROWS_PER_STEP):
+        rows = min(_ROWS_PER_STEP, height - top)
+        strip = pixels[factor * top : factor * (top + rows), : factor * width]
+        light: NDArray[Any] = cv2.LUT(strip, table) if strip.dtype == np.uint8 else table[strip]
+        planes[top : top + rows] = cv2.resize(light, (width, rows), interpolation=cv2.INTER_AREA)
+    return planes
+
+
+def grey_plane(planes: NDArray[np.float32], weights: tuple[float, float, float]) -> Plane:
+    """The weighted sum of the channels, ``(H, W)``."""
+    return np.asarray(cv2.transform(planes, np.array([weights], np.float32)))
+
+
+def halve(plane: Plane) -> Plane:
+    """A plane of even sides averaged down by two."""
+    height, width = plane.shape[:2]
+    return np.asarray(cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+
+
+@lru_cache(maxsize=2)
+def _table(bit_depth: int) -> NDArray[np.float32]:
+    return srgb_table(bit_depth)
+
+
+def srgb_to_linear(encoded: NDArray[np.floating]) -> NDArray[np.float32]:
+    """sRGB values in [0, 1] to linear light in [0, 1], any shape."""
+    values = np.asarray(encoded, dtype=np.float32)
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** np.float32(2.4)).astype(np.float32)
+
+
+def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Linear light to sRGB values, any shape; light outside [0, 1] is clipped, as a sensor does."""
+    values = np.clip(np.asarray(light, dtype=np.float32), 0.0, 1.0)
+    encoded = values ** np.float32(1 / 2.4)
+    encoded *= np.float32(1.055)
+    encoded -= np.float32(0.055)
+    return np.multiply(values, np.float32(12.92), out=encoded, where=values <= 0.0031308)
+
+
+def srgb_table(bit_depth: int) -> NDArray[np.float32]:
+    """Linear light of every pixel value of an 8 or 16-bit sRGB picture."""
+    largest = 2**bit_depth - 1
+    return srgb_to_linear(np.arange(largest + 1, dtype=np.float64) / largest)
+
+
+def add_noise(light: NDArray[np.float32], rng: np.random.Generator, *, shot: float, read: float) -> NDArray[np.float32]:
+    """Light as a sensor counts it: variance ``shot**2 * light + read**2``.
+
+    Args:
+        light: Linear light, white = 1, any shape.
+        rng: Where the noise comes from.
+        shot: Standard deviation of the photon noise at white (1 / sqrt of the full well in electrons).
+        read: Standard deviation of the noise in the dark.
+    """
+    if shot == 0 and read == 0:
+        return light
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    variance = np.maximum(light, 0)
+    variance *= np.float32(shot**2)
+    variance += np.float32(read**2)
+    noise *= np.sqrt(variance, out=variance)
+    noise += light
+    return noise

@@ -1,0 +1,91 @@
+"""The two pictures of a pair, read so that they differ only where the captures do."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ImageError
+from sdd_bench.images.photograph import (
+    MAX_PIXELS,
+    RAW_SUFFIXES,
+    Photograph,
+    Stored,
+    read_stored,
+    turn_upright,
+)
+from sdd_bench.images.raw import RawOptions
+
+Pixels = NDArray[np.generic]
+_THUMBNAIL = (96, 96)
+
+
+def read_pair(
+    blurry_path: Path, sharp_path: Path, *, max_pixels: int = MAX_PIXELS, raw: RawOptions | None = None
+) -> tuple[Photograph, Photograph]:
+    """Read the two pictures of a pair so that they differ only where the captures do.
+
+    RAW: both get the white balance of the sharp one. Orientation: both pictures come from one camera that did not move,
+    so where their EXIF tags differ, either one file was turned upright before, or the camera's tilt sensor wavered;
+    the reading under which the two pictures agree is taken, and said.
+
+    Args:
+        blurry_path: The blurry picture.
+        sharp_path: The sharp picture.
+        max_pixels: Larger pictures are refused before they are decoded.
+        raw: How RAW is developed.
+
+    Returns:
+        Blurry and sharp, of one size.
+
+    Raises:
+        ImageError: As :func:`read_photograph`; or the sizes differ.
+    """
+    options = raw or RawOptions()
+    blurry_is_raw = blurry_path.suffix.lower() in RAW_SUFFIXES
+    if blurry_is_raw or cv2.getNumThreads() < 2:
+        sharp = read_stored(sharp_path, max_pixels, options)
+        if sharp.white_balance is not None:
+            options = dataclasses.replace(options, white_balance=sharp.white_balance)
+        blurry = read_stored(blurry_path, max_pixels, options)
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(read_stored, sharp_path, max_pixels, options)
+            blurry = read_stored(blurry_path, max_pixels, options)
+            sharp = coming.result()
+    photographs = _upright_pair(blurry, sharp)
+    a, b = (f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (photograph.pixels for photograph in photographs))
+    if a != b:
+        raise ImageError(
+            f"{blurry_path}: blurry is {a} but sharp ({sharp_path.name}) is {b}; a pair must share one size. "
+            "Crop it, or drop it from the set."
+        )
+    return photographs
+
+
+def _upright_pair(blurry: Stored, sharp: Stored) -> tuple[Photograph, Photograph]:
+    own, common = blurry.orientation, sharp.orientation
+    if own == common:
+        return blurry.upright(own), sharp.upright(common)
+    upright = sharp.upright(common)
+    alikes = {turn: _likeness(turn_upright(blurry.pixels, turn), upright.pixels) for turn in (own, common)}
+    # On equal terms a file's own tag counts.
+    turn = common if alikes[common] > alikes[own] else own
+    why = "each its own" if turn == own else "the sharp one's applied to both"
+    note = f"EXIF orientations of the pair differ (blurry {own}, sharp {common}): {why}, as the pictures agree so"
+    return blurry.upright(turn, [note]), upright
+
+
+def _likeness(a: Pixels, b: Pixels) -> float:
+    """Correlation of two small grey copies; below any when the sizes differ."""
+    if a.shape != b.shape:
+        return -2.0
+    small = [cv2.resize(pixels, _THUMBNAIL, interpolation=cv2.INTER_AREA).mean(axis=2).ravel() for pixels in (a, b)]
+    small = [values - values.mean() for values in small]
+    scale = float(np.linalg.norm(small[0]) * np.linalg.norm(small[1]))
+    return float(small[0] @ small[1]) / scale if scale > 0 else 0.0

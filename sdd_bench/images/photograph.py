@@ -1,0 +1,172 @@
+"""Photographs from files and back: (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16.
+
+What is converted (grey, palette, opaque alpha, orientation) and what is worth knowing (a profile other than sRGB) is
+said in ``message``; what is damaged or has no clear meaning is an :class:`~sdd_bench.core.errors.ImageError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import mmap
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ImageError
+from sdd_bench.images.decode import decode, parse_header
+from sdd_bench.images.formats.decoders import full_scale
+from sdd_bench.images.formats.header import SUFFIXES, Header
+from sdd_bench.images.formats.profiles import is_srgb, profile_name
+from sdd_bench.images.formats.tags import Exif
+from sdd_bench.images.raw import RawOptions, WhiteBalance, develop, raw_size
+
+Pixels = NDArray[np.generic]
+
+MAX_PIXELS = 200_000_000
+"""Larger pictures are refused unless the caller allows them: 0.6 GB as 8-bit RGB."""
+
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+# fmt: off
+RAW_SUFFIXES = frozenset({
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".qtk", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+})
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A picture as read."""
+
+    pixels: Pixels
+    """(H, W, 3) uint8 or uint16 RGB, upright."""
+    message: str = ""
+    """What was converted or is worth knowing; empty for plain sRGB."""
+    exif: Exif = dataclasses.field(default_factory=Exif)
+
+    @property
+    def bit_depth(self) -> int:
+        """8 or 16."""
+        return 8 * self.pixels.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A picture as it is in the file, not yet upright."""
+
+    pixels: Pixels
+    orientation: int
+    notes: list[str]
+    exif: Exif
+    white_balance: WhiteBalance | None = None
+
+    def upright(self, orientation: int, notes: Sequence[str] = ()) -> Photograph:
+        turned = [f"EXIF orientation {orientation} applied"] if orientation != 1 else []
+        message = "; ".join([*self.notes, *turned, *notes])
+        return Photograph(turn_upright(self.pixels, orientation), message, self.exif)
+
+
+def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
+    """Size (upright) and bit depth of a picture, without decoding it.
+
+    Raises:
+        ImageError: As :func:`read_photograph`, as far as the header shows it.
+    """
+    _check_file(path)
+    with _reading(path):
+        if path.suffix.lower() in RAW_SUFFIXES:
+            header = Header("RAW", *raw_size(path), 16, stored_bits=16)
+        else:
+            with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                header = parse_header(path, data, whole=False)
+    _check_pixels(path, header, max_pixels)
+    return header
+
+
+def read_photograph(path: Path, *, max_pixels: int = MAX_PIXELS, raw: RawOptions | None = None) -> Photograph:
+    """Read a picture, upright, in its own bit depth.
+
+    Args:
+        path: PNG, TIFF, JPEG, BMP, or RAW.
+        max_pixels: Larger pictures are refused before they are decoded.
+        raw: How RAW is developed.
+
+    Raises:
+        ImageError: Missing, empty, truncated, too large, another format than its suffix says, or of unclear meaning.
+    """
+    stored = read_stored(path, max_pixels, raw or RawOptions())
+    return stored.upright(stored.orientation)
+
+
+def to_float(pixels: Pixels) -> NDArray[np.float32]:
+    """uint8 or uint16 samples as float32 in [0, 1] (divided by 255 or 65535)."""
+    return np.divide(pixels, np.float32(full_scale(pixels)), dtype=np.float32)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to read ``path`` into an :class:`ImageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise ImageError(f"{path}: no such file. Check the path, or remove it from the list of pairs.") from error
+        raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(f"{path}: a folder; expected a picture. Name a file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{path}: neither a file nor a folder (a device or pipe); expected a picture.")
+    if status.st_size == 0:
+        raise ImageError(f"{path}: 0 bytes; expected a picture. Copy it again from its source.")
+
+
+def _check_pixels(path: Path, header: Header, max_pixels: int) -> None:
+    n_pixels = header.stored_width * header.stored_height
+    if n_pixels > max_pixels:
+        raise ImageError(
+            f"{path}: {header.width}x{header.height} is {n_pixels:,} pixels, more than the {max_pixels:,} allowed. "
+            "Raise the limit (max_pixels) if the picture is genuine."
+        )
+
+
+def read_stored(path: Path, max_pixels: int, options: RawOptions) -> Stored:
+    _check_file(path)
+    if path.suffix.lower() in RAW_SUFFIXES:
+        with _reading(path):
+            raw = develop(path, options, max_pixels=max_pixels)
+        return Stored(raw.pixels, raw.orientation, [raw.message], raw.exif, raw.white_balance)
+    with _reading(path):
+        data = path.read_bytes()
+    header = parse_header(path, data, whole=True)
+    _check_pixels(path, header, max_pixels)
+    pixels, notes = decode(path, data, header)
+    if header.profile and not is_srgb(name := profile_name(header.profile)):
+        notes = [*notes, f"the color profile {name} is not sRGB, its colors are kept as stored"]
+    return Stored(pixels, header.orientation, notes, header.exif)
+
+
+def turn_upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo an EXIF orientation."""
+    if orientation in (2, 3):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4):
+        pixels = pixels[::-1]
+    if orientation > 4:
+        pixels = np.swapaxes(pixels, 0, 1)
+        if orientation in (6, 7):
+            pixels = pixels[:, ::-1]
+        if orientation in (7, 8):
+            pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

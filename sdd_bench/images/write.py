@@ -1,0 +1,80 @@
+"""Pictures to files: (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16, as a whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.files import sealed
+from sdd_bench.images.formats.header import SUFFIXES
+
+Pixels = NDArray[np.generic]
+# fmt: on
+_COLOR_CHANNELS = 3
+
+
+def from_float(pixels: NDArray[np.floating], bit_depth: int) -> Pixels:
+    """Samples in [0, 1] as uint8 or uint16: clipped, then rounded to the nearest.
+
+    Raises:
+        ConfigError: ``bit_depth`` is neither 8 nor 16.
+        ImageError: A sample is NaN.
+    """
+    if bit_depth not in (8, 16):
+        raise ConfigError(f"bit_depth is {bit_depth}; expected 8 or 16.")
+    if np.isnan(pixels).any():
+        raise ImageError("a picture with NaN cannot be stored as integers; the network that made it diverged.")
+    dtype = np.uint8 if bit_depth == 8 else np.uint16
+    return np.rint(np.clip(pixels, 0, 1) * np.float32(np.iinfo(dtype).max)).astype(dtype)
+
+
+def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
+    """Write (H, W, 3) uint8 or uint16 RGB as a PNG of the same depth, as a whole or not at all.
+
+    Args:
+        path: The file; its folder is made.
+        pixels: The picture.
+        compression: zlib level, 0 (fast, large) to 9. At 1 only runs are sought, which for photographs is smaller and
+            faster than what zlib does at its level 1.
+
+    Raises:
+        ImageError: ``pixels`` is no such picture.
+        OutputError: The place cannot be written.
+    """
+    _check_writable(path, pixels)
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    strategy = cv2.IMWRITE_PNG_STRATEGY_RLE if compression == 1 else cv2.IMWRITE_PNG_STRATEGY_DEFAULT
+    options = [cv2.IMWRITE_PNG_COMPRESSION, compression, cv2.IMWRITE_PNG_STRATEGY, strategy]
+    _, encoded = cv2.imencode(".png", bgr, options)
+    with sealed(path) as partial:
+        partial.write_bytes(encoded.tobytes())
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Write (H, W, 3) uint8 or uint16 RGB as PNG or TIFF, by the suffix.
+
+    Raises:
+        ConfigError: Another suffix.
+        ImageError: ``pixels`` is no such picture.
+        OutputError: The place cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        write_png(path, pixels)
+    elif suffix in SUFFIXES["TIFF"]:
+        _check_writable(path, pixels)
+        with sealed(path) as partial:
+            tifffile.imwrite(partial, pixels, photometric="rgb", compression="zlib", metadata=None, software=False)
+    else:
+        raise ConfigError(f"{path}: pictures are written as .png or .tiff, not as {suffix or 'a file without suffix'}.")
+
+
+def _check_writable(path: Path, pixels: Pixels) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != _COLOR_CHANNELS or pixels.dtype not in (np.uint8, np.uint16):
+        got = f"{pixels.shape} of {pixels.dtype}"
+        raise ImageError(f"{path}: expected (H, W, 3) uint8 or uint16 to write, got {got}. Convert it by from_float.")

@@ -1,0 +1,159 @@
+"""What a prepared set, shard, run or weights file holds, as plain values for people and machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.core.errors import ManifestError, WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.prepared.manifest import read_manifest
+from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What ``path`` says it holds; :func:`~sdd_bench.inspect.validate.validate` tells if that is true.
+
+    Returns:
+        JSON values; ``path`` and ``kind`` first.
+
+    Raises:
+        SddBenchError: It is missing, damaged or nothing known.
+    """
+    kind = kind_of(path)
+    return {"path": str(path), "kind": kind.value, **_DESCRIBERS[kind](path)}
+
+
+def _describe_dataset(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    splits = {}
+    for split, record in manifest.splits.items():
+        splits[split.value] = {
+            "n_pairs": record.n_pairs,
+            "n_patches": record.n_patches,
+            "n_shards": len(record.shards),
+            "n_full_frame_files": len(record.frames),
+            "n_bytes": sum(file.n_bytes for file in record.files),
+        }
+    return {
+        "name": manifest.name,
+        "tool_version": manifest.tool_version,
+        "bit_depth": manifest.bit_depth,
+        "splits": splits,
+        "n_failed": sum(row.status == "failed" for row in manifest.pairs),
+        "source": dataclasses.asdict(manifest.source),
+        "options": manifest.options,
+        "flows": sorted(flow.name for flow in manifest.root.glob("flow-*.h5")),
+    }
+
+
+def _describe_shard(path: Path) -> dict[str, Any]:
+    info = shard_info(path)
+    described = dataclasses.asdict(info) | {"sources": list(info.sources)}
+    shards = ShardSet([path.parent / source for source in info.sources] or [path])
+    sharpness, pairs = shards.column("sharpness"), shards.column("pair")
+    shards.close()
+    raw_bytes = info.n_patches * 2 * info.patch**2 * 3 * info.bit_depth // 8
+    if info.stored_bytes:
+        described["stored_share"] = round(info.stored_bytes / raw_bytes, 4)
+    described["n_pairs"] = len(set(pairs.tolist()))
+    if len(sharpness):
+        described["sharpness"] = {"lowest": float(sharpness.min()), "highest": float(sharpness.max())}
+    return described
+
+
+def _describe_run(path: Path) -> dict[str, Any]:
+    root = path if path.is_dir() else path.parent
+    try:
+        summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
+        listed = json.loads((root / RUN_JSON).read_text(encoding="utf-8"))["files"]
+        keys = ("method", "dataset", "complete", "n_images", "n_expected", "resize", "flow", "warp", "signature")
+        return {
+            "run_sha256": sha256_of(root / RUN_JSON),
+            **{key: summary[key] for key in keys if key in summary},
+            "scores": _means(summary.get("scores", {})),
+            "n_problems": len(summary.get("problems", [])),
+            "files": list(listed),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(
+            f"{root}: not a finished run, or damaged ({type(error).__name__}: {error}). See: sdd-bench validate."
+        ) from error
+
+
+def _means(scores: dict[str, Any]) -> dict[str, Any]:
+    return {
+        method: {
+            truth: {metric: value["mean"] for metric, value in metrics.items()} for truth, metrics in truths.items()
+        }
+        for method, truths in scores.items()
+    }
+
+
+def _describe_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: damaged, or not safetensors ({error}). Fetch or copy it again.") from error
+    return {"sha256": sha256_of(path), "metadata": metadata, **_count(shapes)}
+
+
+def _describe_checkpoint(path: Path) -> dict[str, Any]:
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path}: no checkpoint that can be read without running code ({reason}). Expected a file of torch.save "
+            "that holds tensors and plain values."
+        ) from error
+    shapes: dict[str, tuple[int, ...]] = {}
+    plain: dict[str, Any] = {}
+    _walk(content, "", shapes, plain)
+    return {"sha256": sha256_of(path), "values": plain, **_count(shapes)}
+
+
+def _walk(value: Any, name: str, shapes: dict[str, tuple[int, ...]], plain: dict[str, Any]) -> None:
+    """Tensors and top-level plain values of a nested checkpoint."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        shapes[name] = tuple(value.shape)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _walk(item, f"{name}/{key}" if name else str(key), shapes, plain)
+    elif isinstance(value, (str, int, float, bool)) and "/" not in name:
+        plain[name] = value
+
+
+def _count(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Tensors and numbers, by what stands before the first ``/`` or ``.`` of their names."""
+    groups: dict[str, int] = {}
+    total = 0
+    for name, shape in shapes.items():
+        n = 1
+        for side in shape:
+            n *= side
+        group = name.split("/")[0] if "/" in name else name.split(".")[0]
+        groups[group] = groups.get(group, 0) + n
+        total += n
+    return {"n_tensors": len(shapes), "n_numbers": total, "numbers_in": groups}
+
+
+_DESCRIBERS = {
+    Kind.DATASET: _describe_dataset,
+    Kind.SHARD: _describe_shard,
+    Kind.FLOW: flow_info,
+    Kind.RUN: _describe_run,
+    Kind.SAFETENSORS: _describe_safetensors,
+    Kind.CHECKPOINT: _describe_checkpoint,
+}

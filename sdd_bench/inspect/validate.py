@@ -1,0 +1,176 @@
+"""Whether a prepared set, shard, run or weights file is whole, and what of it is damaged."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdd_bench.core.errors import ManifestError, SddBenchError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.types import OnProgress, Problem, Progress
+from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, read_manifest
+from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was looked at and what is wrong with it."""
+
+    kind: Kind
+    n_checked: int
+    """Files."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to check against its record."""
+
+    path: Path
+    record: FileRecord | None = None
+    is_shard: bool = False
+    is_flow: bool = False
+    expected: tuple[str, int, int] | None = None
+    """Split, bit depth and number of patches the manifest gives a shard."""
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def validate(
+    path: Path, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
+) -> Validation:
+    """Check everything that can be checked of ``path``.
+
+    A prepared set: every file against its sha256 in dataset.json; every chunk of every shard against its Fletcher32
+    checksum; missing and extra files. A run: every file against run.json. Weights: every tensor can be read.
+
+    Raises:
+        ManifestError: ``path`` is missing or nothing known.
+    """
+    kind = kind_of(path)
+    if kind is Kind.DATASET:
+        try:
+            manifest = read_manifest(path)
+        except ManifestError as error:
+            return Validation(kind, 1, (Problem(str(path), str(error)),))
+        files, problems = _files_of_set(manifest), _extra_files(manifest)
+    elif kind is Kind.RUN:
+        files, problems = _files_of_run(path if path.is_dir() else path.parent)
+    elif kind in (Kind.SHARD, Kind.FLOW):
+        files, problems = [_File(path, is_shard=kind is Kind.SHARD, is_flow=kind is Kind.FLOW)], []
+    else:
+        return Validation(kind, 1, tuple(_check_weights(path, kind)))
+    found: dict[Path, list[Problem]] = {}
+    n_bytes = 0
+    with open_executor(jobs, dask) as executor:
+        for done, (file, outcome) in enumerate(run(executor, _check, files, window=2 * jobs), 1):
+            if isinstance(outcome, Exception) and not isinstance(outcome, (SddBenchError, OSError)):
+                raise outcome
+            failed = isinstance(outcome, Exception)
+            found[file.path] = [Problem(str(file.path), str(outcome))] if failed else outcome  # type: ignore[assignment]
+            n_bytes += file.path.stat().st_size if file.path.is_file() else 0
+            if on_progress is not None:
+                on_progress(Progress(done, len(files), n_bytes, file.path.name))
+    problems = [problem for file in files for problem in found[file.path]] + problems
+    return Validation(kind, len(files), tuple(problems))
+
+
+def _files_of_set(manifest: Manifest) -> list[_File]:
+    files = []
+    for split, record in manifest.splits.items():
+        files += [
+            _File(
+                manifest.root / shard.name, shard, is_shard=True, expected=(split, manifest.bit_depth, shard.n_patches)
+            )
+            for shard in record.shards
+        ]
+        if record.virtual is not None:
+            expected = (split.value, manifest.bit_depth, record.n_patches)
+            files.append(_File(manifest.root / record.virtual.name, record.virtual, is_shard=True, expected=expected))
+        files += [_File(manifest.root / frame.name, frame) for frame in record.frames]
+    files += [_File(flow, is_flow=True) for flow in sorted(manifest.root.glob("flow-*.h5"))]
+    return files
+
+
+def _extra_files(manifest: Manifest) -> list[Problem]:
+    """Files among the set's own that dataset.json does not list; what is derived from the set may lie beside it."""
+    root = manifest.root
+    listed = {root / record.name for record in manifest.files} | {root / DATASET_JSON, root / PAIRS_CSV}
+    own = [*root.glob("*.h5"), *root.rglob("*.partial")]
+    own += [path for split in manifest.splits for path in (root / split).rglob("*") if path.is_file()]
+    extra = sorted({path for path in own if path not in listed and not path.name.startswith("flow-")})
+    return [
+        Problem(str(path), f"is not listed in {DATASET_JSON}; it does not belong to this set, or is left over")
+        for path in extra
+    ]
+
+
+def _files_of_run(root: Path) -> tuple[list[_File], list[Problem]]:
+    path = root / RUN_JSON
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))["files"]
+        records = [FileRecord(name, -1, sha256) for name, sha256 in listed.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return [], [
+            Problem(str(path), f"damaged: {type(error).__name__}: {error}. Run the command that made it again.")
+        ]
+    return [_File(root / record.name, record) for record in records], []
+
+
+def _check(file: _File) -> list[Problem]:
+    """What is wrong with one file."""
+    item = str(file.path)
+    if not file.path.is_file():
+        return [Problem(item, "is missing")]
+    problems = []
+    if file.is_shard:
+        problems += verify_shard(file.path)
+    if file.is_flow:
+        problems += verify_flows(file.path)
+    if file.expected is not None and not problems:
+        info = shard_info(file.path)
+        found = (info.split, info.bit_depth, info.n_patches)
+        if found != file.expected:
+            problems.append(
+                Problem(item, f"split, bit depth and patches are {found}, but {DATASET_JSON} says {file.expected}")
+            )
+    if file.record is not None:
+        problems += _check_bytes(file.path, file.record)
+    return problems
+
+
+def _check_bytes(path: Path, record: FileRecord) -> list[Problem]:
+    size = path.stat().st_size
+    if record.n_bytes >= 0 and size != record.n_bytes:
+        return [Problem(str(path), f"has {size} bytes, expected {record.n_bytes}: cut short or changed")]
+    sha256 = sha256_of(path)
+    if sha256 != record.sha256:
+        return [Problem(str(path), f"was changed: sha256 is {sha256[:12]}..., expected {record.sha256[:12]}...")]
+    return []
+
+
+def _check_weights(path: Path, kind: Kind) -> Iterator[Problem]:
+    if kind is Kind.SAFETENSORS:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118  (not a mapping)
+                    file.get_slice(name)[:]
+        except (OSError, SafetensorError, ValueError, TypeError) as error:
+            yield Problem(str(path), f"damaged: {error}. Fetch or copy it again.")
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        yield Problem(str(path), f"cut short, or not a checkpoint of torch.save: {error}. Copy it again.")
+        return
+    if broken is not None:
+        yield Problem(str(path), f"its record {broken} is damaged (CRC). Copy it again.")

@@ -1,0 +1,207 @@
+"""A run folder as a submission: read it, distrust it, say what is missing.
+
+What ``sdd-bench evaluate`` wrote is taken at its word only where it can be checked: ``run.json`` seals the other files
+by their SHA-256, and the means of ``summary.json`` must be those of ``per_image.csv``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.files import sha256_of, spreadsheet_plain
+from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS
+
+SCHEMA = 1
+_FIGURES = (*METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px")
+TEXT = ("method", "image", "scene", "group")
+_NEEDED = ("method", "image", "ground_truth", *METRICS, "drift_px")
+_EACH = "*"
+_SHAPE = {
+    "method": str,
+    "dataset": {"name": str, "split": str, "pixels_sha256": str},
+    "complete": bool,
+    "n_images": int,
+    "n_expected": int,
+    "bit_depth": int | str,
+    "resize": str,
+    "crop": str,
+    "warp": str,
+    "signature": {_EACH: str},
+    "scores": {_EACH: {_EACH: {_EACH: dict}}},
+    "drift_px": dict,
+    "flow": {"name": str},
+    "provenance": {"options": dict},
+    "problems": [{"item": str, "reason": str}],
+}
+"""What is read of ``summary.json``: a type, an object by its keys (or the shape of each value), a list of one shape."""
+_KINDS: Mapping[Any, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    int | str: "a whole number or text",
+    bool: "true or false",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of one method against one ground truth; a figure that is not known is None."""
+
+    method: str
+    image: str
+    scene: str
+    group: str
+    ground_truth: str
+    figures: Mapping[str, float | None]
+
+
+class RunFiles(NamedTuple):
+    """Where the three files of a run are: in its own folder, or kept beside a table."""
+
+    figures: Path
+    summary: Path
+    seal: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> RunFiles:
+        """As ``sdd-bench evaluate`` calls them."""
+        return cls(folder / "per_image.csv", folder / "summary.json", folder / "run.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run whose files are what its seal says."""
+
+    files: RunFiles
+    run_sha256: str
+    summary: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.files.seal.parent
+
+    @property
+    def method(self) -> str:
+        """The name the run was given."""
+        return str(self.summary["method"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the set that was scored."""
+        return str(self.summary["dataset"]["name"])
+
+
+def read_rows(path: Path) -> tuple[Row, ...]:
+    """Read a ``per_image.csv``.
+
+    Raises:
+        LeaderboardError: Not such a table.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
+        lines = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LeaderboardError(f"{path}: cannot be read ({error}). Run sdd-bench evaluate again.") from error
+    missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
+    if missing:
+        raise LeaderboardError(f"{path}: expected the column {', '.join(missing)}; it has {reader.fieldnames}.")
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        if None in line or None in line.values():
+            raise LeaderboardError(f"{path}:{number}: expected {len(reader.fieldnames or ())} cells.")
+        try:
+            figures = {name: float(line[name]) if line.get(name) else None for name in _FIGURES}
+        except ValueError as error:
+            raise LeaderboardError(f"{path}:{number}: not a number ({error}).") from error
+        if any(value is not None and math.isnan(value) for value in figures.values()):
+            raise LeaderboardError(f"{path}:{number}: NaN among the figures; such a picture has no score.")
+        if line["ground_truth"] not in TRUTHS:
+            raise LeaderboardError(
+                f"{path}:{number}: ground_truth {line['ground_truth']!r}: expected {', '.join(TRUTHS)}."
+            )
+        text = {name: spreadsheet_plain(line.get(name) or "") for name in TEXT}
+        rows.append(Row(**text, ground_truth=line["ground_truth"], figures=figures))
+    return tuple(rows)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder and check its seal.
+
+    Raises:
+        LeaderboardError: Not a finished run, of another schema, or changed since it was sealed.
+    """
+    files = RunFiles.within(folder)
+    if not files.seal.is_file():
+        raise LeaderboardError(f"{folder}: expected a finished run (no run.json). Run sdd-bench evaluate to its end.")
+    return read_files(files, next_step="Run sdd-bench evaluate again.")
+
+
+def read_files(files: RunFiles, *, next_step: str) -> Run:
+    """Read the files of a run and check its seal.
+
+    Args:
+        files: Where they are.
+        next_step: What to do about a file that is missing or was changed.
+
+    Raises:
+        LeaderboardError: Not a run, of another schema, or changed since it was sealed.
+    """
+    hashes = read_json(files.seal).get("files")
+    if not isinstance(hashes, dict):
+        raise LeaderboardError(f"{files.seal}: expected a list of files with their SHA-256. {next_step}")
+    for name, path in (("per_image.csv", files.figures), ("summary.json", files.summary)):
+        if not path.is_file():
+            raise LeaderboardError(f"{path}: missing from the run. {next_step}")
+        found = sha256_of(path)
+        if found != hashes.get(name):
+            raise LeaderboardError(
+                f"{path}: changed since the run was sealed: expected sha256 {hashes.get(name)}, got {found}. "
+                f"{next_step}"
+            )
+    summary = read_json(files.summary)
+    if summary.get("schema") != SCHEMA:
+        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {summary.get('schema')!r}.")
+    misfit = next(_misfits(summary, _SHAPE), None)
+    if misfit is not None:
+        raise LeaderboardError(f"{files.summary}: {misfit}. Run sdd-bench evaluate again.")
+    return Run(files, sha256_of(files.seal), summary, read_rows(files.figures))
+
+
+def _misfits(value: Any, shape: Any, name: str = "") -> Iterator[str]:
+    """Where JSON is not of the shape it should have."""
+    kind: Any = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        yield f"{name}: expected {_KINDS[kind]}, got {value!r:.60}"
+    elif isinstance(shape, list):
+        for index, item in enumerate(value):
+            yield from _misfits(item, shape[0], f"{name}[{index}]")
+    elif isinstance(shape, dict):
+        keys = value if _EACH in shape else shape
+        for key in keys:
+            yield from _misfits(value.get(key), shape.get(_EACH) or shape[key], f"{name}.{key}".lstrip("."))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a run.
+
+    Raises:
+        LeaderboardError: Not one.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise LeaderboardError(f"{path}: not JSON ({error}). Run sdd-bench evaluate again.") from error
+    if not isinstance(value, dict):
+        raise LeaderboardError(f"{path}: expected a JSON object. Run sdd-bench evaluate again.")
+    return value

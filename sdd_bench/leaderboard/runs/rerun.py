@@ -1,0 +1,171 @@
+"""Are the scores what the predictions give: a random sample of a run's pictures, scored again.
+
+With them the protocol: what the run's options and these pictures make of its signatures must be what it states. The
+hash of all pixels, and what else is told by all pictures together, is seen when all are scored.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sdd_bench.captures.layouts import PairList
+from sdd_bench.core import config
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.types import GroundTruth, OnProgress, Problem, Progress
+from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture.engines import load_engines
+from sdd_bench.evaluation.picture.match import match_predictions
+from sdd_bench.evaluation.picture.records import PictureRecord
+from sdd_bench.evaluation.picture.task import score_files
+from sdd_bench.evaluation.summary import protocol_of
+from sdd_bench.images.resize import parse_resize
+from sdd_bench.leaderboard.runs.entries import truths_of
+from sdd_bench.leaderboard.runs.read import Run, read_run
+from sdd_bench.leaderboard.tables.schema import METRICS
+
+TOLERANCES = {
+    "raw": {"psnr": 1e-3, "ssim": 1e-5, "mae": 1e-6, "lpips": 2e-4, "drift_px": 2e-2},
+    "flow": {"psnr": 2e-2, "ssim": 2e-4, "mae": 5e-5, "lpips": 2e-3, "drift_px": 2e-2},
+}
+"""What another machine may change: sums in another order; where flow is in between, the flow network's rounding too."""
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """One figure of a run, or a part of its protocol (of no image), and what it came to when computed again."""
+
+    method: str
+    image: str
+    ground_truth: str
+    metric: str
+    claimed: float | str | None
+    found: float | str | None
+
+    @property
+    def agrees(self) -> bool:
+        """Equal within :data:`TOLERANCES`."""
+        if not isinstance(self.claimed, float) or not isinstance(self.found, float):
+            return self.claimed == self.found
+        if math.isinf(self.claimed) or math.isinf(self.found):
+            return self.claimed == self.found
+        kind = "raw" if self.ground_truth == "raw" else "flow"
+        return abs(self.claimed - self.found) <= TOLERANCES[kind][self.metric]
+
+
+def rerun(
+    run: Path,
+    data: PairList,
+    predictions: Path,
+    *,
+    n_pictures: int = 3,
+    seed: int | None = None,
+    device: str = "cpu",
+    flow_weights: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Rescored]:
+    """Score a random sample of a run's pictures again, with their baselines, and compare; its protocol too.
+
+    Args:
+        run: The run folder.
+        data: The dataset, from :func:`sdd_bench.prepared.open.open_dataset`.
+        predictions: The folder that was scored.
+        n_pictures: How many pictures; all when there are fewer.
+        seed: Of the choice; another choice each time when not given.
+        device: Torch device.
+        flow_weights: The checkpoint, where the run used one of its own (a run keeps only its name).
+        on_progress: Called after every picture.
+
+    Raises:
+        LeaderboardError: The run was changed, or scored pictures that are not there.
+        PairingError, ImageError: Files that do not fit.
+    """
+    submission = read_run(run)
+    values = dict(submission.summary["provenance"]["options"])
+    if values.get("flow_weights") and flow_weights is None:
+        raise LeaderboardError(f"{run}: was scored with the weights {values['flow_weights']}; say --flow-weights FILE.")
+    values |= {"flow_weights": flow_weights, "device": device, "save_flow": False, "save_warped": False}
+    options = config.build(EvaluateOptions, values, source=str(run / "summary.json"))
+    matches = {match.pair.name: match for match in match_predictions(data.pairs, predictions)[0]}
+    names = sorted({row.image for row in submission.rows if row.method == submission.method})
+    absent = [name for name in names if name not in matches]
+    if absent:
+        raise LeaderboardError(
+            f"{run}: scored {absent[0]} ({len(absent)} such), which {predictions} and the dataset do not both have."
+        )
+    chosen = {names[index] for index in np.random.default_rng(seed).permutation(len(names))[:n_pictures]}
+    records = []
+    for match in (match for name, match in matches.items() if name in chosen):
+        records.append(score_files(match.pair, match.prediction_path, options))
+        if on_progress is not None:
+            on_progress(Progress(len(records), len(chosen), item=match.pair.name))
+    return [*_protocol(submission, records, options), *_figures(submission, records)]
+
+
+def _figures(run: Run, records: Sequence[PictureRecord]) -> list[Rescored]:
+    """Every figure of the pictures, of the method and of its baselines."""
+    results = []
+    for record in records:
+        scored = {
+            "identity": record.baselines.identity,
+            "ceiling": record.baselines.ceiling,
+            run.method: record.method,
+        }
+        for row in (row for row in run.rows if row.image == record.name):
+            scores = scored.get(row.method)
+            truth = scores and scores.truths.get(GroundTruth(row.ground_truth))
+            found = {metric: getattr(truth, metric, None) for metric in METRICS}
+            found["drift_px"] = scores and scores.drift_px
+            results += [
+                Rescored(row.method, row.image, row.ground_truth, figure, row.figures[figure], value)
+                for figure, value in found.items()
+                if row.figures[figure] is not None
+            ]
+    return results
+
+
+def _protocol(run: Run, records: Sequence[PictureRecord], options: EvaluateOptions) -> list[Rescored]:
+    """The signatures and the columns in words, as stated and as options and pictures give them."""
+    stated, engines = run.summary, load_engines(options)
+    found = protocol_of(
+        records,
+        resize=str(parse_resize(options.resize)),
+        crop=options.crop,
+        metrics=options.metrics,
+        lpips_sha256=engines.lpips_sha256,
+        flow_signature=engines.flow.signature,
+        warp=options.warp,
+    )
+    if len(records) < stated["n_images"]:
+        found = replace(found, pixels_sha256=stated["dataset"]["pixels_sha256"])
+        if "+" in str(stated["bit_depth"]):
+            found = replace(found, bit_depth=str(stated["bit_depth"]))
+        if re.fullmatch(r"\w+:[0-9a-f]{16}", stated["crop"]):
+            found = replace(found, crop=stated["crop"])
+    signatures = found.signatures()
+    claims = [(truth, "signature", stated["signature"].get(truth), signatures[truth]) for truth in truths_of(run)]
+    claims += [
+        ("", "bit_depth", str(stated["bit_depth"]), found.bit_depth),
+        ("", "resize", stated["resize"], found.resize),
+        ("", "crop", stated["crop"], found.crop),
+        ("", "flow", stated["flow"]["name"], engines.flow.name),
+        ("", "warp", stated["warp"], found.warp.value),
+    ]
+    return [Rescored(run.method, "", *claim) for claim in claims]
+
+
+def rerun_problems(results: Sequence[Rescored]) -> list[Problem]:
+    """What did not come out as the run claims."""
+    return [
+        Problem(
+            " ".join(filter(None, (item.method, item.image, item.ground_truth, item.metric))),
+            f"the run says {item.claimed}, scored now {item.found}",
+        )
+        for item in results
+        if not item.agrees
+    ]

@@ -1,0 +1,247 @@
+"""The pictures of a page: previews, crops at full size, error maps and flow colours, made once.
+
+They are WebP files named by what they were made of, so rendering again makes only what is new, and pages that show
+the same picture share it. All of one picture is made in one call, which a worker process can do; memory is that of
+one picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.captures.layouts import PairList
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.types import Pair
+from sdd_bench.evaluation.picture.match import match_predictions
+from sdd_bench.evaluation.picture.read import crop_to, read_prediction
+from sdd_bench.flow.flo import read_flo
+from sdd_bench.images.pair import read_pair
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.resize import parse_resize, resize_area
+from sdd_bench.images.write import from_float
+from sdd_bench.leaderboard.runs.read import Run, read_run
+from sdd_bench.prepared.open import open_dataset
+from sdd_bench.report.html import keep_image, shrink
+from sdd_bench.report.plots import error_map, flow_colours
+
+PREVIEW_SIDE = 1200
+THUMB_SIDE = 240
+CROP_SIDE = 160
+N_CROPS = 2
+_GAP = 4
+LAYERS = {
+    "blurry": "blurry",
+    "deblurred": "deblurred",
+    "sharp": "sharp",
+    "warped": "sharp warped to this method",
+    "registered": "sharp registered to blurry",
+}
+"""Layers of the slider, with what a page calls them."""
+VIEWS = {
+    "error": "error (black: equal; brightest from 0.2)",
+    "flow": "flow from deblurred to sharp (hue: direction; white: none)",
+}
+
+_VERSION = 1
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Where the pictures of one run are."""
+
+    run: Run
+    data: PairList
+    predictions: Path
+
+    @classmethod
+    def open(cls, run: Path, data: Path, predictions: Path) -> PictureSource:
+        """Open a run folder, its dataset and its predictions.
+
+        Raises:
+            LeaderboardError: The run was changed.
+            PairingError: No dataset there.
+        """
+        return cls(read_run(run), open_dataset(data), predictions)
+
+    def tasks(self, folder: Path) -> list[PictureTask]:
+        """One task a picture that both the run and the predictions have."""
+        scored = {row.image for row in self.run.rows if row.method == self.run.method}
+        options = self.run.summary.get("provenance", {}).get("options", {})
+        return [
+            PictureTask(
+                folder=folder,
+                run_sha256=self.run.run_sha256,
+                run=self.run.folder,
+                pair=match.pair,
+                prediction=match.prediction_path,
+                resize=str(self.run.summary.get("resize", "none")),
+                crop=str(options.get("crop", "error")),
+            )
+            for match in match_predictions(self.data.pairs, self.predictions)[0]
+            if match.pair.name in scored
+        ]
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """One picture of one run."""
+
+    folder: Path
+    run_sha256: str
+    run: Path
+    pair: Pair
+    prediction: Path
+    resize: str
+    crop: str
+
+    def __str__(self) -> str:
+        return self.pair.name
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Names of files in the media folder, by layer or view; what there is no source for is absent."""
+
+    run_sha256: str
+    image: str
+    previews: Mapping[str, str] = field(default_factory=dict)
+    crops: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
+    thumb: str = ""
+
+
+def make_pictures(task: PictureTask) -> PictureFiles:
+    """Make what is missing of one picture's files.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        LeaderboardError: The prediction does not fit the pair.
+    """
+    paths = _sources(task)
+    hashes = {layer: sha256_of(path) for layer, path in paths.items()}
+    pixels = _Pixels(task, paths)
+    shared = f"{_VERSION} {hashes['blurry']} {hashes['sharp']} {task.resize}"
+    if task.crop != "error":
+        shared += f" {task.crop} {hashes['deblurred']}"
+    previews, crops, views = {}, {}, {}
+
+    def keep(what: str, make: Callable[[], NDArray[np.uint8]], quality: int = 80) -> str:
+        return keep_image(task.folder, f"{shared} {what}", make, quality=quality)
+
+    for layer in (layer for layer in LAYERS if layer in hashes):
+        previews[layer] = keep(f"{hashes[layer]} preview", partial(pixels.preview, layer, PREVIEW_SIDE))
+        crops[layer] = keep(f"{hashes[layer]} crops", partial(pixels.crops, layer), 92)
+    truth = "registered" if "registered" in hashes else "sharp"
+    views["error"] = keep(f"{hashes['deblurred']} {hashes[truth]} error", partial(pixels.error, truth))
+    if "flow" in paths:
+        views["flow"] = keep(f"{hashes['flow']} flow", pixels.flow)
+    thumb = keep(f"{hashes['blurry']} thumb", partial(pixels.preview, "blurry", THUMB_SIDE))
+    return PictureFiles(task.run_sha256, task.pair.name, previews, crops, views, thumb)
+
+
+def _sources(task: PictureTask) -> dict[str, Path]:
+    """The files there are, by layer."""
+    name = task.pair.name
+    saved = {
+        "warped": task.run / "warped" / "warped" / f"{name}.png",
+        "registered": task.run / "warped" / "registered" / f"{name}.png",
+        "flow": task.run / "flow" / f"{name}.flo",
+    }
+    always = {"blurry": task.pair.blurry_path, "deblurred": task.prediction, "sharp": task.pair.sharp_path}
+    return always | {layer: path for layer, path in saved.items() if path.is_file()}
+
+
+class _Pixels:
+    """The layers of one picture in the size they were scored at, each read once, when it is needed."""
+
+    def __init__(self, task: PictureTask, paths: Mapping[str, Path]) -> None:
+        self._task, self._paths = task, paths
+        self._read: dict[str, Floats] = {}
+        self._windows: list[tuple[int, int]] | None = None
+
+    def __getitem__(self, layer: str) -> Floats:
+        if layer not in self._read:
+            if layer == "deblurred":
+                self._read[layer] = read_prediction(self._paths[layer])[0]
+            elif layer in ("blurry", "sharp"):
+                self._read_pair()
+            else:
+                self._read[layer] = to_float(read_photograph(self._paths[layer]).pixels)
+        return self._read[layer]
+
+    def _read_pair(self) -> None:
+        task = self._task
+        resize = parse_resize(task.resize)
+        pair = read_pair(task.pair.blurry_path, task.pair.sharp_path)
+        pixels = [resize_area(photograph.pixels, resize) for photograph in pair]
+        height, width = self["deblurred"].shape[:2]
+        if pixels[0].shape[:2] != (height, width):
+            if task.crop not in ("topleft", "center") or height > pixels[0].shape[0] or width > pixels[0].shape[1]:
+                raise LeaderboardError(
+                    f"{task.prediction}: is {width}x{height} but its pair is {pixels[0].shape[1]}x{pixels[0].shape[0]} "
+                    "after the run's resizing. Give the folder that this run scored."
+                )
+            pixels = [crop_to(picture, height, width, task.crop) for picture in pixels]  # type: ignore[arg-type]
+        self._read |= {"blurry": to_float(pixels[0]), "sharp": to_float(pixels[1])}
+
+    def preview(self, layer: str, side: int) -> NDArray[np.uint8]:
+        """A layer averaged down."""
+        return _bytes(shrink(self[layer], max_side=side))
+
+    def crops(self, layer: str) -> NDArray[np.uint8]:
+        """The same windows of every layer, side by side, pixel for pixel."""
+        if self._windows is None:
+            self._windows = detailed_windows(self["sharp"])
+        side = min(CROP_SIDE, *self["sharp"].shape[:2])
+        picture = self[layer]
+        gap = np.full((side, _GAP, 3), 0.5, dtype=np.float32)
+        parts = [part for y, x in self._windows for part in (gap, picture[y : y + side, x : x + side])]
+        return _bytes(np.concatenate(parts[1:], axis=1))
+
+    def error(self, truth: str) -> NDArray[np.uint8]:
+        """How far the prediction is from the fairest ground truth at hand."""
+        return error_map(self["deblurred"], self[truth], max_side=PREVIEW_SIDE)
+
+    def flow(self) -> NDArray[np.uint8]:
+        """Colours of the flow that the run saved."""
+        return shrink(flow_colours(read_flo(self._paths["flow"])), max_side=PREVIEW_SIDE)
+
+
+def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_CROPS) -> list[tuple[int, int]]:
+    """Corners (y, x) of the windows with the most detail, apart from each other; the strongest first.
+
+    Args:
+        picture: (H, W, 3).
+        side: Of a window; a smaller picture has one window, all of it that fits.
+        count: How many at most.
+    """
+    height, width = picture.shape[:2]
+    side = min(side, height, width)
+    grey = picture.mean(axis=2, dtype=np.float32)
+    gradient = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
+    sums = cv2.integral(gradient, sdepth=cv2.CV_64F)
+    step = max(1, side // 4)
+    ys, xs = np.arange(0, height - side + 1, step), np.arange(0, width - side + 1, step)
+    y, x = ys[:, None], xs[None, :]
+    energy = sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x]
+    chosen: list[tuple[int, int]] = []
+    for index in np.argsort(-energy, axis=None, kind="stable").tolist():
+        corner = (int(ys[index // len(xs)]), int(xs[index % len(xs)]))
+        if all(max(abs(corner[0] - a), abs(corner[1] - b)) >= side for a, b in chosen):
+            chosen.append(corner)
+            if len(chosen) == count:
+                break
+    return chosen
+
+
+def _bytes(picture: Floats) -> NDArray[np.uint8]:
+    return np.asarray(from_float(picture, 8), dtype=np.uint8)

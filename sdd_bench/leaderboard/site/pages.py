@@ -1,0 +1,62 @@
+"""What every page needs to know, and how one is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdd_bench import __version__
+from sdd_bench.core.types import OnProgress, Problem, Progress
+from sdd_bench.leaderboard.site.media import PictureFiles
+from sdd_bench.leaderboard.site.standings import Line, Standing
+from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS
+from sdd_bench.report.html import slug, write_page
+from sdd_bench.statistics.gains import HIGHER_IS_BETTER
+
+
+def picture_place(dataset: str, image: str) -> str:
+    """The page of a picture, below OUT."""
+    return f"{slug(dataset)}/pictures/{slug(image)}.html"
+
+
+def method_place(dataset: str, line: Line) -> str:
+    """The page of a method, below OUT."""
+    return f"{slug(dataset)}/methods/{line.key}.html"
+
+
+MEDIA = "media"
+
+Media = Mapping[tuple[str, str], PictureFiles]
+"""Files by run and picture."""
+
+
+@dataclass
+class Site:
+    """What every page needs to know."""
+
+    out: Path
+    title: str
+    standings: list[Standing]
+    media: Media
+    on_progress: OnProgress | None
+    wheel: str = ""
+    total: int = 0
+    done: int = 0
+    failed: list[Problem] = field(default_factory=list)
+
+    def step(self, item: str) -> None:
+        self.done += 1
+        if self.on_progress is not None:
+            self.on_progress(Progress(self.done, self.total, item=item))
+
+    def write(self, place: str, template: str, **context: Any) -> None:
+        root = "../" * place.count("/")
+        common = {"title": self.title, "root": root, "version": __version__, "metrics": METRICS, "truths": TRUTHS}
+        write_page(self.out / place, template, **common, higher=HIGHER_IS_BETTER, **context)
+        self.step(place)
+
+    @property
+    def index(self) -> Path:
+        return self.out / "index.html"

@@ -1,0 +1,101 @@
+"""The page of a picture: every method, the slider, crops, error map, flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdd_bench.leaderboard.runs.read import Row
+from sdd_bench.leaderboard.site.media import LAYERS, VIEWS, PictureFiles
+from sdd_bench.leaderboard.site.pages import MEDIA, Media, Site, method_place, picture_place
+from sdd_bench.leaderboard.site.standings import Cell, Standing, cell_of
+from sdd_bench.leaderboard.tables.schema import METRICS
+
+
+@dataclass(frozen=True)
+class PictureLine:
+    """One row of a table over pictures or methods: figures of one picture of one method."""
+
+    name: str
+    page: str
+    key: str
+    group: str
+    thumb: str
+    cells: dict[tuple[str, str], Cell]
+    drift: Cell
+    deform: Cell
+    kind: str = "measured"
+
+
+def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
+    cells = {(row.ground_truth, metric): cell_of(row.figures[metric], metric) for row in rows for metric in METRICS}
+    first = rows[0].figures
+    return {
+        "cells": cells,
+        "drift": cell_of(first["drift_px"], "drift_px"),
+        "deform": cell_of(first.get("deform_px"), "deform_px"),
+    }
+
+
+def rows_by_image(rows: Sequence[Row], method: str) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.method == method:
+            found.setdefault(row.image, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def thumb_of(media: Media, run_sha256: str, image: str) -> str:
+    files = media.get((run_sha256, image))
+    return f"{MEDIA}/{files.thumb}" if files else ""
+
+
+def write_picture(site: Site, item: Standing, image: str) -> None:
+    lines, sets = [], []
+    shared: dict[str, str] = {}
+    group = ""
+    baselines_from: tuple[Row, ...] = ()
+    for line in item.measured:
+        rows = rows_by_image(line.rows, line.method).get(image)
+        if not rows:
+            continue
+        group, baselines_from = rows[0].group, baselines_from or line.rows
+        page = method_place(item.dataset, line)
+        lines.append(PictureLine(line.method, page, line.key, "", "", **figures_of(rows)))
+        files = site.media.get((line.run_sha256, image))
+        if files is not None:
+            sets.append({"key": line.key, "label": line.method, "layers": _layers(files)})
+            shared = shared or {layer: f"../../{MEDIA}/{files.previews[layer]}" for layer in ("blurry", "sharp")}
+            shared |= {f"crops-{layer}": f"../../{MEDIA}/{files.crops[layer]}" for layer in ("blurry", "sharp")}
+    for name in ("identity", "ceiling"):
+        rows = rows_by_image(baselines_from, name).get(image)
+        if rows:
+            lines.append(PictureLine(name, "", "", "", "", kind="baseline", **figures_of(rows)))
+    with_layer = {layer for item_set in sets for layer in item_set["layers"]} | set(shared)
+    position = item.images.index(image)
+    site.write(
+        picture_place(item.dataset, image),
+        "picture.html",
+        standing=item,
+        image=image,
+        group=group,
+        lines=lines,
+        sets=sets,
+        layers=[{"key": k, "label": label, "src": shared.get(k, "")} for k, label in LAYERS.items() if k in with_layer],
+        crops=[(f"crops-{k}", label) for k, label in LAYERS.items() if f"crops-{k}" in with_layer],
+        wheel=site.wheel if "flow" in with_layer else "",
+        views=[(k, label) for k, label in VIEWS.items() if k in with_layer],
+        shared=shared,
+        before=item.images[position - 1] if position else "",
+        after=item.images[position + 1] if position + 1 < len(item.images) else "",
+        page_of=lambda name: picture_place(item.dataset, name),
+    )
+
+
+def _layers(files: PictureFiles) -> dict[str, str]:
+    """What changes with the method: previews, crops and views, by layer."""
+    own = {layer: name for layer, name in files.previews.items() if layer not in ("blurry", "sharp")}
+    own |= {f"crops-{layer}": name for layer, name in files.crops.items() if layer not in ("blurry", "sharp")}
+    own |= files.views
+    return {layer: f"../../{MEDIA}/{name}" for layer, name in own.items()}

@@ -1,0 +1,144 @@
+"""A folder of pages that opens from disk: all tables, a page a method, a page a picture.
+
+::
+
+    OUT/index.html                      every dataset: tables with the three ground truths side by side
+    OUT/DATASET/methods/METHOD.html     one run: against its input, histograms, worst and best pictures
+    OUT/DATASET/pictures/PICTURE.html   one picture: every method, the slider, crops, error map, flow
+    OUT/media/*.webp                    pictures, named by content, made once
+
+Pages are written one at a time; no picture is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sdd_bench.core.errors import LeaderboardError, SddBenchError
+from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.types import OnProgress, Problem
+from sdd_bench.leaderboard.runs.entries import entries_of
+from sdd_bench.leaderboard.runs.read import read_rows
+from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures
+from sdd_bench.leaderboard.site.method_page import write_method
+from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
+from sdd_bench.leaderboard.site.picture_page import write_picture
+from sdd_bench.leaderboard.site.standings import Standing, standing
+from sdd_bench.leaderboard.tables.add import run_paths
+from sdd_bench.leaderboard.tables.store import read_table, tables
+from sdd_bench.report.html import keep_image
+from sdd_bench.report.plots import flow_wheel
+
+
+def render_site(
+    leaderboards: Path,
+    out: Path,
+    *,
+    sources: Sequence[PictureSource] = (),
+    title: str = "Leaderboards",
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+    on_problem: Callable[[Problem], None] | None = None,
+) -> Path:
+    """Write the pages of all tables in a folder.
+
+    Args:
+        leaderboards: The folder of tables.
+        out: Where the pages go.
+        sources: Pictures of runs that the tables name; without them pages have figures alone.
+        title: Of the index.
+        jobs: Processes that make pictures.
+        on_progress: Called after every page and picture.
+        on_problem: Called with what could not be shown: a damaged table, a comparison, a picture. The index names it
+            too, and the rest is there.
+
+    Returns:
+        The index.
+
+    Raises:
+        LeaderboardError: No such folder, or a source is no run of any table.
+    """
+    standings, failed = [], []
+    for path in tables(leaderboards):
+        try:
+            entries = read_table(path)
+            hashes = {entry.run_sha256 for entry in entries if entry.run_sha256}
+            rows = {run_sha256: read_rows(run_paths(leaderboards, run_sha256).figures) for run_sha256 in sorted(hashes)}
+            if entries:
+                standings.append(standing(path.stem, entries, rows))
+        except LeaderboardError as error:
+            failed.append(Problem(path.name, str(error)))
+    known = {line.run_sha256 for item in standings for line in item.measured}
+    for source in sources:
+        if source.run.run_sha256 not in known:
+            raise LeaderboardError(f"{source.run.folder}: not in the tables of {leaderboards}; add it first.")
+    standings.sort(key=lambda item: (not item.measured, item.dataset))
+    site = _render(standings, out, sources, title, jobs, on_progress, failed)
+    if on_problem is not None:
+        for problem in site.failed:
+            on_problem(problem)
+    return site.index
+
+
+def render_run(
+    source: PictureSource,
+    out: Path,
+    *,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Write the same pages for a single run, listed or not.
+
+    Returns:
+        The index.
+
+    Raises:
+        LeaderboardError: The run has no scores.
+    """
+    submission = source.run
+    entries = entries_of(submission)
+    if not entries:
+        raise LeaderboardError(f"{submission.folder}: no scores of {submission.method}.")
+    alone = standing(submission.dataset, entries, {submission.run_sha256: submission.rows})
+    return _render([alone], out, [source], f"{submission.method} on {submission.dataset}", jobs, on_progress, []).index
+
+
+def _render(
+    standings: list[Standing],
+    out: Path,
+    sources: Sequence[PictureSource],
+    title: str,
+    jobs: int,
+    on_progress: OnProgress | None,
+    failed: list[Problem],
+) -> Site:
+    tasks = [task for source in sources for task in source.tasks(out / MEDIA)]
+    media: dict[tuple[str, str], PictureFiles] = {}
+    site = Site(out, title, standings, media, on_progress, failed=failed)
+    site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
+    with open_executor(jobs) as executor:
+        for task, made in run(executor, make_pictures, tasks, window=2 * jobs):
+            if isinstance(made, SddBenchError):
+                site.failed.append(Problem(str(task), str(made)))
+            elif isinstance(made, Exception):
+                raise made
+            else:
+                media[made.run_sha256, made.image] = made
+            site.step(str(task))
+    if any("flow" in files.views for files in media.values()):
+        site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
+    for item in standings:
+        for line in item.measured:
+            write_method(site, item, line)
+        for image in item.images:
+            write_picture(site, item, image)
+    site.write(
+        "index.html",
+        "leaderboard.html",
+        standings=standings,
+        failed=site.failed,
+        method_page=method_place,
+        picture_page=picture_place,
+    )
+    return site

@@ -1,0 +1,262 @@
+"""From tables to what a page shows: one standing a dataset, one line a method, ranks within a protocol.
+
+Rows are ranked together only when their signatures are equal (and they scored the same pictures). Rows of papers have
+none: they stand beside, unranked. The baselines of a run (the blurry input, and the aligned truth where there is one)
+are shown once a protocol, unranked too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sdd_bench.leaderboard.runs.check import BASELINES
+from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
+from sdd_bench.leaderboard.runs.read import Row
+from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry, signatures_by_run
+from sdd_bench.report.html import slug
+from sdd_bench.statistics.gains import HIGHER_IS_BETTER, capped
+from sdd_bench.statistics.ranks import Rank, mean_text, rank
+
+DECIMALS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2, "deform_px": 2, "valid_share": 3}
+_RESAMPLES_OF_MANY = 2000
+_MANY = 40
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure as it is shown."""
+
+    text: str = ""
+    value: str = ""
+    """For sorting: the number, or nothing; of a mean the one that its place goes by (infinite PSNR is capped)."""
+    rank: Rank | None = None
+    n_ranked: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Not certainly behind any other method."""
+        return self.rank is not None and self.rank.low == 1 and self.n_ranked > 1
+
+
+def cell_of(value: float | None, figure: str) -> Cell:
+    """A figure with the digits it deserves."""
+    if value is None or math.isnan(value):
+        return Cell()
+    return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}")
+
+
+def mean_cell(rows: Sequence[Row], figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
+    """The mean of a figure over pictures, and how many infinite ones it leaves out."""
+    values = np.array([value for row in rows if (value := row.figures[figure]) is not None])
+    if not len(values):
+        return Cell()
+    text = mean_text(mean_of(rows, figure), int(np.isinf(values).sum()), DECIMALS[figure])
+    return Cell(text, f"{capped(figure, values).mean():.7g}", standing, n_ranked)
+
+
+@dataclass
+class Line:
+    """A method with its figures against every ground truth."""
+
+    kind: str
+    """measured, paper or baseline."""
+    method: str
+    cells: dict[tuple[str, str], Cell]
+    drift: Cell
+    n_images: int | None
+    trained_on: str = ""
+    reference: str = ""
+    protocol: str = ""
+    run_sha256: str = ""
+    entries: tuple[Entry, ...] = ()
+    rows: tuple[Row, ...] = field(default=(), repr=False)
+
+    @property
+    def key(self) -> str:
+        """File name and anchor of a measured line."""
+        return f"{slug(self.method)}-{self.run_sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a number depends on apart from the method: one signature a ground truth."""
+
+    name: str
+    signatures: Mapping[str, str]
+    n_methods: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Everything about one dataset."""
+
+    dataset: str
+    lines: tuple[Line, ...]
+    protocols: tuple[Protocol, ...]
+    images: tuple[str, ...]
+    """Pictures that measured runs scored."""
+
+    @property
+    def measured(self) -> list[Line]:
+        """The lines that runs stand behind, in their order."""
+        return [line for line in self.lines if line.kind == "measured"]
+
+    @property
+    def empty_truths(self) -> list[str]:
+        """Ground truths that no line has a figure for."""
+        known = {truth for line in self.lines for (truth, _), cell in line.cells.items() if cell.text}
+        return [truth for truth in TRUTHS if truth not in known]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of lines there are."""
+        return list(dict.fromkeys(line.kind for line in self.lines))
+
+
+def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[Row, ...]]) -> Standing:
+    """Order and rank the rows of one dataset.
+
+    Args:
+        dataset: Its name.
+        entries: Its rows.
+        rows_by_run: The figures per picture of every run that a measured row names.
+    """
+    ranks = _ranks(entries, rows_by_run)
+
+    def cell(entry: Entry, metric: str) -> Cell:
+        if entry.source != "measured":
+            return cell_of(entry.score(metric), metric)
+        rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
+        return mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
+
+    protocols = _protocols(entries)
+    lines = []
+    for group in _grouped(entries):
+        first = group[0]
+        cells = {(entry.ground_truth, metric): cell(entry, metric) for entry in group for metric in METRICS}
+        signatures = {entry.ground_truth: entry.signature for entry in group}
+        lines.append(
+            Line(
+                kind=first.source,
+                method=first.method,
+                cells=cells,
+                drift=cell_of(first.drift_px, "drift_px"),
+                n_images=first.n_images,
+                trained_on=first.trained_on,
+                reference=first.reference,
+                protocol=next((p.name for p in protocols if first.source == "measured" and _within(signatures, p)), ""),
+                run_sha256=first.run_sha256,
+                entries=tuple(group),
+                rows=rows_by_run.get(first.run_sha256, ()),
+            )
+        )
+    for protocol in protocols:
+        lines += _baselines(protocol, [line for line in lines if line.protocol == protocol.name])
+    order = {"measured": 0, "baseline": 1, "paper": 2}
+    lines.sort(key=lambda line: (line.protocol or "~", order[line.kind], -_leading_psnr(line), line.method.casefold()))
+    images = sorted({row.image for line in lines if line.kind == "measured" for row in line.rows})
+    return Standing(dataset, tuple(lines), tuple(protocols), tuple(images))
+
+
+def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Rows of one method and one source of figures, which share a line."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        source = entry.run_sha256 if entry.source == "measured" else entry.reference
+        groups.setdefault((entry.method, entry.source, source, entry.trained_on), []).append(entry)
+    return list(groups.values())
+
+
+def _ranks(
+    entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[Row, ...]]
+) -> dict[tuple[str, str, str], tuple[Rank, int]]:
+    """Rank and number of ranked methods by (run, ground truth, metric)."""
+    result: dict[tuple[str, str, str], tuple[Rank, int]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[Entry, dict[str, Row]]]] = {}
+    for entry in entries:
+        if entry.source == "measured":
+            rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
+            by_image = {row.image: row for row in rows}
+            key = (entry.ground_truth, entry.signature, tuple(sorted(by_image)))
+            groups.setdefault(key, []).append((entry, by_image))
+    for (truth, _, images), members in groups.items():
+        scenes = [members[0][1][image].scene for image in images]
+        for metric in METRICS:
+            known = [
+                (entry, tuple(rows[image].figures[metric] for image in images))
+                for entry, rows in members
+                if all(rows[image].figures[metric] is not None for image in images)
+            ]
+            if not known:
+                continue
+            # Predictions scored by two protocols that agree on this ground truth are one method, not two.
+            ranked = list(dict.fromkeys((entry.method, entry.trained_on, scores) for entry, scores in known))
+            places = rank(
+                np.array([scores for _, _, scores in ranked], dtype=np.float64),
+                [method for method, _, _ in ranked],
+                metric,
+                scenes=scenes,
+                **({"n_resamples": _RESAMPLES_OF_MANY} if len(ranked) > _MANY else {}),
+            )
+            of = dict(zip(ranked, places, strict=True))
+            for entry, scores in known:
+                result[entry.run_sha256, truth, metric] = (of[entry.method, entry.trained_on, scores], len(ranked))
+    return result
+
+
+def _protocols(entries: Sequence[Entry]) -> list[Protocol]:
+    """Sets of signatures runs were scored by, the most used first; a run with fewer of them joins a larger set."""
+    runs = signatures_by_run(entries)
+    found: list[tuple[dict[str, str], int]] = []
+    for signatures in sorted(runs.values(), key=lambda item: (-len(item), sorted(item.items()))):
+        for index, (known, count) in enumerate(found):
+            if signatures.items() <= known.items():
+                found[index] = (known, count + 1)
+                break
+        else:
+            found.append((signatures, 1))
+    found.sort(key=lambda item: -item[1])
+    return [Protocol(f"P{number}", known, count) for number, (known, count) in enumerate(found, start=1)]
+
+
+def _within(signatures: Mapping[str, str], protocol: Protocol) -> bool:
+    return signatures.items() <= protocol.signatures.items()
+
+
+def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
+    """Identity and ceiling, from the first run of a protocol that has every ground truth."""
+    source = max(lines, key=lambda line: len(line.entries))
+    result = []
+    for name in BASELINES:
+        rows = [row for row in source.rows if row.method == name]
+        if not rows:
+            continue
+        cells = {
+            (truth, metric): mean_cell(rows_of(rows, name, truth), metric) for truth in TRUTHS for metric in METRICS
+        }
+        drift = cell_of(mean_of(rows, "drift_px"), "drift_px")
+        result.append(Line("baseline", name, cells, drift, source.n_images, protocol=protocol.name))
+    return result
+
+
+def _leading_psnr(line: Line) -> float:
+    """PSNR against the fairest ground truth a line has: the order a reader meets first."""
+    for truth in ("registered", "warped", "raw"):
+        cell = line.cells.get((truth, "psnr"))
+        if cell is not None and cell.value:
+            return float(cell.value)
+    return -math.inf
+
+
+def extremes(rows: Sequence[Row], metric: str, count: int) -> tuple[list[Row], list[Row]]:
+    """The worst and the best pictures of a method by one metric, the most extreme first; none is in both."""
+    known = [row for row in rows if row.figures[metric] is not None]
+    ordered = sorted(
+        known, key=lambda row: (row.figures[metric] or 0.0, row.image), reverse=not HIGHER_IS_BETTER[metric]
+    )
+    count = min(count, len(ordered) // 2)
+    return ordered[:count], ordered[::-1][:count]

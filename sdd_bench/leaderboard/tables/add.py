@@ -1,0 +1,126 @@
+"""Enter a run into its table, or refuse."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.leaderboard.runs.check import check_run
+from sdd_bench.leaderboard.runs.entries import entries_of
+from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_run
+from sdd_bench.leaderboard.tables.schema import RUN_SHA256, Entry, check_name, signatures_by_run
+from sdd_bench.leaderboard.tables.store import RUNS, locked, read_table, table_path, tables, write_table
+
+
+def add(
+    run: Path,
+    leaderboards: Path,
+    *,
+    dataset: str | None = None,
+    trained_on: str = "",
+    reference: str = "",
+    replace: bool = False,
+) -> list[Entry]:
+    """Enter a run folder into the table of its dataset.
+
+    Args:
+        run: A folder that ``sdd-bench evaluate`` wrote.
+        leaderboards: The folder of tables; made when it is not there.
+        dataset: Name of the table; the run's own dataset name when not given.
+        trained_on: What the method was trained on.
+        reference: Where the method is described.
+        replace: Take the place of the run of the same method, training data and protocol, all of whose rows go.
+            Another protocol is another run: its rows stay, those against raw ground truth too, whose signature knows
+            no flow and no warp.
+
+    Returns:
+        The rows that were entered.
+
+    Raises:
+        LeaderboardError: The run was changed, is incomplete, contradicts itself, or is there already.
+        OutputError: The folder cannot be written.
+    """
+    failed = [check for check in check_run(run, dataset=dataset) if check.status == "missing"]
+    if failed:
+        lines = "".join(f"\n  {check.what}: {check.detail}" for check in failed)
+        raise LeaderboardError(f"{run}: cannot be listed:{lines}\nSee sdd-bench leaderboard check {run}.")
+    submission = read_run(run)
+    name = check_name(dataset or submission.dataset)
+    entries = entries_of(submission, dataset=name, trained_on=trained_on, reference=reference)
+    table = table_path(leaderboards, name)
+    with locked(leaderboards):
+        standing = read_table(table)
+        signatures = signatures_by_run(standing)
+        ours = {entry.ground_truth: entry.signature for entry in entries}
+        twins = [
+            entry
+            for entry in standing
+            if entry.source == "measured"
+            and (
+                entry.run_sha256 == submission.run_sha256
+                or (entry.method, entry.trained_on, signatures[entry.run_sha256])
+                == (submission.method, trained_on, ours)
+            )
+        ]
+        if twins and not replace:
+            raise LeaderboardError(
+                f"{table}: {submission.method} is there already with this protocol "
+                f"({', '.join(entry.ground_truth for entry in twins)}). Use --replace, or another --method of evaluate."
+            )
+        outdated = {entry.run_sha256: run_paths(leaderboards, entry.run_sha256) for entry in twins}
+        _keep_run(submission, leaderboards)
+        kept = [entry for entry in standing if entry not in twins]
+        write_table(table, [*kept, *entries])
+        _drop_runs(outdated, leaderboards)
+    return entries
+
+
+def run_paths(leaderboards: Path, run_sha256: str) -> RunFiles:
+    """Where the files of a measured row's run are kept.
+
+    Raises:
+        LeaderboardError: ``run_sha256`` is no SHA-256, so it could name files elsewhere.
+    """
+    folder = leaderboards / RUNS
+    if not RUN_SHA256.fullmatch(run_sha256):
+        raise LeaderboardError(
+            f"{folder}: expected a run_sha256 of 64 hex digits, got {run_sha256!r}. Restore the table that names it "
+            "from version control."
+        )
+    return RunFiles(folder / f"{run_sha256}.csv", folder / f"{run_sha256}.summary.json", folder / f"{run_sha256}.json")
+
+
+def kept_run(leaderboards: Path, run_sha256: str) -> Run:
+    """The run behind a measured row, as its files in ``runs/`` have it.
+
+    Raises:
+        LeaderboardError: A file is missing, was changed, or is none of a run.
+    """
+    files = run_paths(leaderboards, run_sha256)
+    next_step = f"Restore {RUNS}/ from version control."
+    if not files.seal.is_file():
+        raise LeaderboardError(f"{files.seal}: missing. {next_step}")
+    found = sha256_of(files.seal)
+    if found != run_sha256:
+        raise LeaderboardError(
+            f"{files.seal}: changed: expected the sha256 that it is called by, got {found}. {next_step}"
+        )
+    return read_files(files, next_step=next_step)
+
+
+def _keep_run(run: Run, leaderboards: Path) -> None:
+    for source, target in zip(run.files, run_paths(leaderboards, run.run_sha256), strict=True):
+        with sealed(target) as partial:
+            shutil.copyfile(source, partial)
+
+
+def _drop_runs(runs: Mapping[str, RunFiles], leaderboards: Path) -> None:
+    """Remove the files of runs that no table names any more."""
+    used = {entry.run_sha256 for path in tables(leaderboards) for entry in read_table(path)}
+    for run_sha256, files in runs.items():
+        if run_sha256 not in used:
+            for path in files:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,190 @@
+"""Deblurring networks by name, and their checkpoints.
+
+The contract of a network: ``factory() -> Module``; ``forward(blurry)`` takes RGB in [0, 1], ``(N, 3, H, W)``, and
+returns the deblurred picture likewise, or a sequence whose first element is final. Attributes, all optional:
+``size_multiple`` (H and W must be multiples of it; 1 without) and ``receptive_radius_px`` (how far an output pixel
+looks; tiles need it).
+
+A checkpoint is a safetensors file of this package (which says in its metadata what network it is for), a torch file of
+tensors (``G_state_dict`` of the authors' code, ``state_dict``, or the tensors themselves), or an ExportedProgram
+(``.pt2``), which brings its network along. The first two are data and run no code. A program is code by nature: what it
+pickles is held to tensors, but torch runs its operators and guards, so load only one whose maker you trust.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sdd_bench.core.config import as_dict, build
+from sdd_bench.core.errors import ConfigError, WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
+from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
+from sdd_bench.models.unet import UNet
+from sdd_bench.weights.tensors import WRAPPERS, load_into, read_tensors
+
+MODELS.register("unet")(UNet)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to deblur."""
+
+    forward: Callable[[Tensor], Any]
+    name: str
+    sha256: str
+    """Of the checkpoint."""
+    size_multiple: int
+    receptive_radius_px: int | None
+    """None: unknown."""
+    bytes_per_pixel: int
+    """An upper estimate of the memory one picture's pixel takes on its way through."""
+    device: torch.device
+    least_side: int = 1
+    """Smaller pictures are padded to it."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else its output depends on: the options it was built with, and the precision."""
+
+    def deblur(self, blurry: Tensor) -> Tensor:
+        """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
+        with torch.inference_mode():
+            x = blurry.to(self.device).contiguous(memory_format=torch.channels_last)
+            return final_output(self.forward(x)).float().cpu()
+
+
+def final_output(output: Any) -> Tensor:
+    """The final picture of what a network returned.
+
+    Raises:
+        ConfigError: It is neither a picture nor a sequence of pictures.
+    """
+    first = output if isinstance(output, Tensor) else output[0] if isinstance(output, (list, tuple)) else None
+    if not isinstance(first, Tensor):
+        raise ConfigError(
+            f"the network returned {type(output).__name__}; expected a tensor (N, 3, H, W) or a sequence whose first "
+            "element is one."
+        )
+    return first
+
+
+def load_network(
+    checkpoint: Path, spec: ModelSpec | None = None, *, device: str = "cpu", precision: str = "32"
+) -> Network:
+    """The network of a checkpoint, in evaluation mode.
+
+    Args:
+        checkpoint: File of weights, or ExportedProgram.
+        spec: What network it is for; None where the file says so itself. See :func:`read_spec`.
+        device: Torch device.
+        precision: ``32``, or ``bf16`` for convolutions under autocast.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another network.
+        ConfigError: The file does not say what network it is for and ``spec`` is None, or ``spec`` is wrong or goes
+            with a program.
+    """
+    place = _device(device)
+    if precision not in ("32", "bf16"):
+        raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")
+    if checkpoint.suffix == PROGRAM_SUFFIX:
+        if spec is not None:
+            raise ConfigError(
+                f"{checkpoint}: an ExportedProgram brings its network along, so --model, --width and --bgr do not go "
+                "with it. Leave them out, or use the weights."
+            )
+        forward, facts = load_program(checkpoint, place)
+        settings: dict[str, Any] = {}
+    else:
+        spec = read_spec(checkpoint, spec)
+        network = spec.build()
+        load_into(network, read_tensors(checkpoint, wrappers=("G_state_dict", *WRAPPERS)), checkpoint)
+        network.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
+        forward, facts, settings = network, facts_of(network, spec), as_dict(spec)
+
+    def run(x: Tensor) -> Any:
+        with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
+            return forward(x)
+
+    return Network(
+        forward=run,
+        name=facts.get("model") or checkpoint.stem,
+        sha256=sha256_of(checkpoint),
+        size_multiple=facts.get("size_multiple") or 1,
+        receptive_radius_px=facts.get("receptive_radius_px"),
+        bytes_per_pixel=facts.get("bytes_per_pixel") or UNKNOWN_BYTES_PER_PIXEL,
+        device=place,
+        least_side=facts.get("least_side") or 1,
+        settings=settings | {"precision": precision},
+    )
+
+
+def read_spec(checkpoint: Path, asked: ModelSpec | None = None) -> ModelSpec:
+    """What network a checkpoint is for; a safetensors file of this package says so.
+
+    A file is data: the code of a ``package.module:factory`` is imported only where ``asked`` names it, too.
+
+    Args:
+        checkpoint: File of weights.
+        asked: What network the user says it is for. Options it leaves open are the file's, where both name one network.
+
+    Raises:
+        ConfigError: Neither says, or only the file does and the network is not one of this package.
+        WeightsError: It is missing or damaged.
+    """
+    told = _told_spec(checkpoint)
+    if asked is not None:
+        given = {name: value for name, value in as_dict(asked).items() if value is not None}
+        return dataclasses.replace(told, **given) if told and told.model == asked.model else asked
+    if told is None:
+        raise ConfigError(
+            f"{checkpoint}: does not say what network it is for. Name it: --model {', '.join(MODELS.names())} or "
+            "package.module:factory."
+        )
+    if told.model not in MODELS.names():
+        raise ConfigError(
+            f"{checkpoint}: says it is for {told.model!r}; expected {', '.join(MODELS.names())}, since no code is run "
+            f"because a file says so. If you know and trust it: --model {told.model}"
+        )
+    return told
+
+
+def _told_spec(checkpoint: Path) -> ModelSpec | None:
+    metadata: dict[str, str] = {}
+    if checkpoint.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(checkpoint, framework="pt") as file:
+                metadata = file.metadata() or {}
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"{checkpoint}: missing, damaged, or not safetensors ({error}).") from error
+    elif not checkpoint.is_file():
+        raise WeightsError(f"{checkpoint}: no such file; expected a checkpoint.")
+    try:
+        values = json.loads(metadata[METADATA_KEY])
+        known = {field.name for field in dataclasses.fields(ModelSpec)}
+        return build(ModelSpec, {key: value for key, value in values.items() if key in known}, source="metadata")
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+    except ConfigError as error:
+        raise WeightsError(
+            f"{checkpoint}: its metadata describe no network: {error} Train or convert it again."
+        ) from error
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"device {name!r}: not available ({reason[:120]}). Use cpu, cuda or cuda:N.") from error
+    return device

@@ -1,0 +1,109 @@
+"""Networks by name, and the options they are built with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdd_bench.core.config import as_dict
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.registry import Registry
+from sdd_bench.models.unet import UNet
+
+METADATA_KEY = "sdd-bench"
+"""Names the safetensors metadata and the ExportedProgram's extra file: JSON of :func:`facts_of`."""
+UNKNOWN_BYTES_PER_PIXEL = 4096
+_PROBE_MULTIPLES = 64
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which network; None leaves an option to the factory."""
+
+    model: str = "unet"
+    """``unet`` (Table 6), ``unet-released``, ``unet-small``, or ``package.module:factory``."""
+    width: int | None = None
+    """Channels of the first stage; 64 in the paper."""
+    dropout: float | None = None
+    """0.4 in the paper."""
+    bgr: bool | None = None
+    """The weights expect blue first, as those of the authors' U-Net do."""
+
+    def __post_init__(self) -> None:
+        if self.width is not None and self.width < 1:
+            raise ConfigError(f"width: expected 1 or more channels, got {self.width}.")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout: expected 0 up to, but not, 1, got {self.dropout}.")
+
+    def build(self) -> nn.Module:
+        """The network, its weights as the factory draws them.
+
+        Raises:
+            ConfigError: An unknown name, or an option the factory does not take.
+        """
+        given = {name: value for name, value in as_dict(self).items() if name != "model" and value is not None}
+        factory = MODELS.get(self.model)
+        try:
+            network = factory(**given)
+        except (TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ConfigError(
+                f"model {self.model}: {reason}. It was called with {given or 'no options'}; change or leave out those "
+                "it does not take."
+            ) from error
+        if not isinstance(network, nn.Module):
+            raise ConfigError(f"model {self.model}: expected a torch Module, got {type(network).__name__}.")
+        return network
+
+
+MODELS: Registry[nn.Module] = Registry("model")
+
+
+@MODELS.register("unet-released")
+def unet_released(width: int = 64, *, bgr: bool = True, dropout: float = 0.4) -> UNet:
+    """The network of the authors' code, whose checkpoints expect blue first."""
+    return UNet(width, released=True, bgr=bgr, dropout=dropout)
+
+
+@MODELS.register("unet-small")
+def unet_small(width: int = 16, *, bgr: bool = False, dropout: float = 0.0) -> UNet:
+    """A U-Net that trains on a CPU: narrow, residual, without dropout (it is too small to overfit)."""
+    return UNet(width, bgr=bgr, dropout=dropout, residual=True)
+
+
+def facts_of(network: nn.Module, spec: ModelSpec) -> dict[str, Any]:
+    """What travels with a checkpoint: the spec, and what running the network at any size needs to know."""
+    return as_dict(spec) | {
+        "size_multiple": int(getattr(network, "size_multiple", 1)),
+        "receptive_radius_px": getattr(network, "receptive_radius_px", None),
+        "bytes_per_pixel": estimate_bytes_per_pixel(network),
+    }
+
+
+def estimate_bytes_per_pixel(network: nn.Module) -> int:
+    """All that the layers of ``network`` put out for one input pixel, in float32: more than is alive at once."""
+    side = int(getattr(network, "size_multiple", 1))
+    side *= max(1, _PROBE_MULTIPLES // side)
+    numbers = 0
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal numbers
+        in_place = bool(inputs) and isinstance(inputs[0], Tensor) and output is inputs[0]
+        if isinstance(output, Tensor) and not in_place:
+            numbers += output.numel()
+
+    leaves = [module for module in network.modules() if not any(module.children())]
+    hooks = [leaf.register_forward_hook(count) for leaf in leaves]
+    training = network.training
+    try:
+        like = next(network.parameters(), torch.empty(0))
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, side, side, device=like.device, dtype=like.dtype))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return max(4 * numbers // side**2, 24)

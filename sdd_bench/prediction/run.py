@@ -1,0 +1,205 @@
+"""Run a deblurring network over pictures: from a dataset's split, or a folder, to a folder of predictions.
+
+::
+
+    OUT/predict.json     network, weights and options, and the sha256 of every blurry picture; what differs is refused
+    OUT/NAME.png         the prediction, called after the blurry picture; sealed, so a killed run goes on
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.captures.folders import FOLDERS
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError, PairingError
+from sdd_bench.core.files import output_errors, sha256_of, write_json
+from sdd_bench.core.types import OnProgress, Problem, Progress, Split
+from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
+from sdd_bench.images.write import from_float, write_png
+from sdd_bench.models.network import Network
+from sdd_bench.prediction.options import PredictOptions
+from sdd_bench.prediction.tiling import deblur, tile_side
+from sdd_bench.prepared.manifest import is_prepared
+from sdd_bench.prepared.open import open_dataset
+
+SEAL = "predict.json"
+_UNKNOWN_RADIUS_PX = 128
+_READ_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """What a call of :func:`predict` did."""
+
+    out: Path
+    n_pictures: int
+    n_made: int
+    """Predictions made now; the others were there already."""
+    problems: tuple[Problem, ...]
+    """Pictures without a prediction, and why."""
+
+
+def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
+    """Name and file of every blurry picture: of a dataset's split, of a folder of pictures, or one picture.
+
+    A folder in a known layout is read as such, whatever pictures lie beside it.
+
+    Raises:
+        PairingError: There is no picture.
+        ManifestError: ``data`` is a damaged or unfinished prepared set.
+    """
+    known = IMAGE_SUFFIXES | RAW_SUFFIXES
+    if data.is_file() and data.suffix.lower() in known:
+        return {data.stem: data}
+    if data.is_dir() and layout == "auto" and not is_prepared(data) and not _has_a_layout(data):
+        loose = sorted(path for path in data.iterdir() if path.suffix.lower() in known and path.name[0] != ".")
+        names = [path.stem for path in loose]
+        if len(set(names)) < len(names):
+            double = next(name for name in names if names.count(name) > 1)
+            raise PairingError(f"{data}: holds several pictures called {double}; their predictions would collide.")
+        if loose:
+            return dict(zip(names, loose, strict=True))
+    return {pair.name: pair.blurry_path for pair in open_dataset(data, split=split, layout=layout).pairs}
+
+
+def _has_a_layout(folder: Path) -> bool:
+    blurry = {split.blurry for layout in FOLDERS.values() for split in layout}
+    return (folder / "pairs.csv").is_file() or any((folder / name).is_dir() for name in blurry)
+
+
+def predict(
+    network: Network,
+    pictures: Mapping[str, Path],
+    out: Path,
+    options: PredictOptions | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> PredictReport:
+    """Deblur ``pictures`` into ``out``; what is there already from the same network, options and pictures is kept.
+
+    Nothing in ``out`` is overwritten: a prediction of another picture is refused, not made anew. Memory and tiles may
+    differ from call to call, as long as a tile sees as far as before.
+
+    Args:
+        network: From :func:`sdd_bench.models.network.load_network`.
+        pictures: From :func:`pictures_of`.
+        out: Folder of predictions; new, empty, or begun before.
+        options: How.
+        on_progress: Called after every picture.
+
+    Raises:
+        ConfigError: ``out`` holds predictions of another network, of other pictures or made otherwise, or the tile is
+            too small, or memory ran out.
+        OutputError: ``out`` holds something else, or cannot be written.
+    """
+    options = options or PredictOptions()
+    overlap = options.overlap
+    if overlap is None:
+        overlap = _UNKNOWN_RADIUS_PX if network.receptive_radius_px is None else network.receptive_radius_px
+    tile = options.tile or tile_side(network, options.memory_gib, overlap)
+    _claim(out, _made_with(network, options, overlap), pictures)
+    missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
+    done, n_bytes, problems = len(pictures) - len(missing), 0, []
+    for name, reading in _read_ahead(missing):
+        try:
+            photograph = reading.result()
+            depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
+            sharp = deblur(
+                network, to_float(photograph.pixels), tile=tile, overlap=overlap, self_ensemble=options.self_ensemble
+            )
+            write_png(out / f"{name}.png", from_float(sharp, depth))
+        except ImageError as error:
+            problems.append(Problem(name, str(error)))
+        except MemoryError as error:
+            raise ConfigError(
+                f"{missing[name]}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
+            ) from error
+        done, n_bytes = done + 1, n_bytes + (missing[name].stat().st_size if missing[name].is_file() else 0)
+        if on_progress is not None:
+            on_progress(Progress(done, len(pictures), n_bytes, name))
+    return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
+
+
+def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Photograph]]]:
+    """The pictures in order, the next ones being read while the network works."""
+    waiting = iter(pictures.items())
+    with ThreadPoolExecutor(1) as reader:
+        queue: list[tuple[str, Future[Photograph]]] = []
+        try:
+            while True:
+                while len(queue) < _READ_AHEAD and (item := next(waiting, None)) is not None:
+                    queue.append((item[0], reader.submit(read_photograph, item[1])))
+                if not queue:
+                    return
+                yield queue.pop(0)
+        finally:
+            reader.shutdown(cancel_futures=True)
+
+
+def _made_with(network: Network, options: PredictOptions, overlap: int) -> dict[str, Any]:
+    """All that a prediction depends on beside the picture; tiles change nothing that see as far as the network does."""
+    radius = network.receptive_radius_px
+    return {
+        "schema": 2,
+        "model": network.name,
+        "sha256": network.sha256,
+        **network.settings,
+        "self_ensemble": options.self_ensemble,
+        "bit_depth": options.bit_depth,
+        "overlap": overlap if radius is None else min(overlap, radius),
+    }
+
+
+def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> None:
+    """Write the seal, or check that the one there says the same, and the same of every picture predicted already."""
+    seal = out / SEAL
+    known = _read_seal(out, ours) if seal.is_file() else {}
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        others = [path.name for path in out.iterdir() if path.suffix != ".partial"]
+    if others and SEAL not in others:
+        raise OutputError(f"{out}: holds {others[0]} and no {SEAL}. Choose a new or empty output folder.")
+    found = {name: _sha256(path) for name, path in pictures.items()}
+    for name, sha256 in found.items():
+        made = out / f"{name}.png"
+        if made.is_file() and known.get(name) != sha256:
+            raise ConfigError(
+                f"{made}: is not made from {pictures[name]} as it is now. Remove it to have it made anew, or choose "
+                "another output folder."
+            )
+    if known | found != known or not seal.is_file():
+        write_json(seal, ours | {"pictures": known | found})
+
+
+def _sha256(path: Path) -> str:
+    """Empty where the file cannot be read; reading the picture says why."""
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
+def _read_seal(out: Path, ours: Mapping[str, Any]) -> dict[str, str]:
+    """The sha256 of the pictures a folder was begun with."""
+    seal = out / SEAL
+    try:
+        theirs = json.loads(seal.read_text(encoding="utf-8"))
+        pictures = dict(theirs.pop("pictures", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise OutputError(f"{seal}: damaged ({error}). Remove the folder, or choose another.") from error
+    differing = [
+        f"{key} {theirs.get(key)}, now {ours.get(key)}"
+        for key in {**theirs, **ours}
+        if theirs.get(key) != ours.get(key)
+    ]
+    if differing:
+        raise ConfigError(
+            f"{out}: holds predictions of another network, or made with other options ({'; '.join(differing)}). Choose "
+            "another output folder, or remove it."
+        )
+    return pictures

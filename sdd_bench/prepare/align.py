@@ -1,0 +1,111 @@
+"""Sharp pictures brought onto the blurry grid, by what ``analyze`` measured.
+
+Off by default: training on misaligned pairs as captured is what the paper is about. What is used comes from
+``misalignment.csv``; the transforms become options of the prepared set, so its manifest holds them. A pair without a
+trusted measurement fails rather than being stored unaligned among aligned ones; a table of other pictures than those
+to be registered ends the run. Resampling is a cubic spline; where
+the sharp picture does not reach, it is mirrored.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.files import spreadsheet_plain
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.geometry.spline import sample, spline
+from sdd_bench.images.photograph import Photograph
+
+
+@dataclasses.dataclass(frozen=True)
+class Registration:
+    """The measured similarity of a pair, in pixels of its full picture."""
+
+    pair_id: str
+    width: int
+    height: int
+    zoom: float
+    rotation_deg: float
+    shift_x_px: float
+    shift_y_px: float
+    blurry_sha256: str
+    """Of the files measured."""
+    sharp_sha256: str
+
+
+def read_registrations(path: Path) -> tuple[Registration, ...]:
+    """The trusted rows of ``misalignment.csv``.
+
+    Raises:
+        ManifestError: It is missing, no such table, or has no trusted row.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["trusted"] == "1"]
+        found = tuple(
+            Registration(
+                spreadsheet_plain(row["pair_id"]),
+                int(row["width"]),
+                int(row["height"]),
+                float(row["zoom"]),
+                float(row["rotation_deg"]),
+                float(row["shift_x_px"]),
+                float(row["shift_y_px"]),
+                spreadsheet_plain(row["blurry_sha256"]),
+                spreadsheet_plain(row["sharp_sha256"]),
+            )
+            for row in rows
+        )
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise ManifestError(f"{path}: not the misalignment.csv of analyze ({error!r}). Run analyze first.") from error
+    if not found:
+        raise ManifestError(f"{path}: not one pair of it is trusted, so none can be registered.")
+    return found
+
+
+def register_sharp(
+    sharp: Photograph, pair_id: str, sha256: tuple[str, str], registrations: tuple[Registration, ...]
+) -> Photograph:
+    """``sharp`` on the grid of its blurry picture.
+
+    Args:
+        sharp: The picture as captured.
+        pair_id: Of its pair.
+        sha256: Of the files, blurry and sharp.
+        registrations: What was measured.
+
+    Raises:
+        ImageError: The pair has no trusted measurement, or one of another size.
+        ManifestError: Other pictures were measured under its name.
+    """
+    known = next((entry for entry in registrations if entry.pair_id == pair_id), None)
+    if known is None:
+        raise ImageError(f"{pair_id}: has no trusted measurement to register by. Analyze it, or prepare unregistered.")
+    if sha256 != (known.blurry_sha256, known.sharp_sha256):
+        raise ManifestError(
+            f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
+            f"{known.blurry_sha256[:12]}... and {known.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
+            f"{sha256[1][:12]}... Run analyze on this set, and register by its table."
+        )
+    height, width = sharp.pixels.shape[:2]
+    if (known.width, known.height) != (width, height):
+        raise ImageError(
+            f"{pair_id}: was measured at {known.width}x{known.height}, but is {width}x{height}. Analyze it again."
+        )
+    similarity = Similarity(known.zoom, known.rotation_deg, known.shift_x_px, known.shift_y_px)
+    largest = 2**sharp.bit_depth - 1
+    pixels = np.empty_like(sharp.pixels)
+    for channel in range(3):
+        values = sample(spline(sharp.pixels[..., channel].astype(np.float32)), similarity)
+        pixels[..., channel] = np.clip(np.rint(values), 0, largest)
+    note = (
+        f"registered by zoom {known.zoom:.6f}, rotation {known.rotation_deg:.5f} deg, "
+        f"shift ({known.shift_x_px:.3f}, {known.shift_y_px:.3f}) px"
+    )
+    message = f"{sharp.message}; {note}" if sharp.message else note
+    return dataclasses.replace(sharp, pixels=pixels, message=message)

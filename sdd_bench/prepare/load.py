@@ -1,0 +1,125 @@
+"""One pair read, resized and cut into patches: what a unit of work does before it writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.captures.listing import below
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.images.pair import read_pair
+from sdd_bench.images.photograph import Photograph
+from sdd_bench.images.resize import parse_resize, resize_area
+from sdd_bench.prepare.align import register_sharp
+from sdd_bench.prepare.patches import choose, sharpness, windows
+from sdd_bench.prepare.plan import Task
+from sdd_bench.prepared.manifest import PairRow
+from sdd_bench.prepared.shards import PairPatches
+
+Pixels = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    row: PairRow
+    photographs: tuple[Photograph, Photograph] | None = None
+    patches: PairPatches | None = None
+
+
+def load_frames(task: Task, index: int) -> Loaded:
+    pair = task.unit.pairs[index]
+    row = PairRow(
+        pair.pair_id,
+        pair.split,
+        pair.scene,
+        pair.group,
+        below(pair.blurry_path, task.source),
+        below(pair.sharp_path, task.source),
+    )
+    options = task.options
+    with ThreadPoolExecutor(2) as hashers:
+        hashes = [hashers.submit(source_sha256, path) for path in (pair.blurry_path, pair.sharp_path)]
+        try:
+            blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
+            if options.register is not None:
+                sha256 = hashes[0].result(), hashes[1].result()
+                sharp = register_sharp(sharp, pair.pair_id, sha256, options.register)
+        except ImageError as error:
+            row = failed_row(task, row, error)
+        row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
+    if row.status == "failed":
+        return Loaded(row)
+    height, width = blurry.pixels.shape[:2]
+    row = dataclasses.replace(
+        row,
+        width=width,
+        height=height,
+        bit_depth=max(blurry.bit_depth, sharp.bit_depth),
+        blurry_f_number=blurry.exif.f_number,
+        sharp_f_number=sharp.exif.f_number,
+        blurry_focal_length_mm=blurry.exif.focal_length_mm,
+        sharp_focal_length_mm=sharp.exif.focal_length_mm,
+        blurry_exposure_s=blurry.exif.exposure_s,
+        sharp_exposure_s=sharp.exif.exposure_s,
+        message=_message(blurry, sharp),
+    )
+    return Loaded(row, (blurry, sharp))
+
+
+def load_patches(task: Task, index: int) -> Loaded:
+    loaded = load_frames(task, index)
+    if loaded.photographs is None:
+        return loaded
+    options = task.options
+    try:
+        blurry, sharp = (
+            resized(photograph.pixels, options.resize, task.bit_depth) for photograph in loaded.photographs
+        )
+        candidates = windows(*sharp.shape[:2], patch=options.patch, overlap=options.overlap)
+    except ImageError as error:
+        return Loaded(failed_row(task, loaded.row, error))
+    scores = sharpness(sharp, candidates)
+    kept = choose(scores, drop=options.drop)
+    patches = PairPatches(
+        row=task.unit.first_row + index,
+        blurry=blurry,
+        sharp=sharp,
+        windows=[candidates[i] for i in kept],
+        sharpness=scores[kept],
+    )
+    return Loaded(dataclasses.replace(loaded.row, n_patches=len(kept)), patches=patches)
+
+
+def resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
+    """Resize at the finer of the two depths, then store at ``bit_depth``."""
+    if bit_depth == 16 and pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.uint16) * np.uint16(257)
+    pixels = resize_area(pixels, parse_resize(resize))
+    if bit_depth == 8 and pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return pixels
+
+
+def source_sha256(path: Path) -> str:
+    """Empty for a file that cannot be read: reading its picture says why."""
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
+def _message(blurry: Photograph, sharp: Photograph) -> str:
+    sides = (("blurry", blurry), ("sharp", sharp))
+    return "; ".join(f"{side}: {photograph.message}" for side, photograph in sides if photograph.message)
+
+
+def failed_row(task: Task, row: PairRow, error: ImageError) -> PairRow:
+    message = str(error).replace(f"{task.source}{os.sep}", "")  # the set says the same wherever its source stood
+    return dataclasses.replace(row, n_patches=0, status="failed", message=message)

@@ -1,0 +1,181 @@
+"""What ``prepare`` would do: which pairs form which unit, and what they become. Reads headers, writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdd_bench.captures.layouts import PairList, read_layout
+from sdd_bench.captures.listing import below
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.images.photograph import read_header
+from sdd_bench.images.resize import parse_resize
+from sdd_bench.prepare.options import PRESETS, PrepareOptions
+from sdd_bench.prepare.patches import windows
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Consecutive pairs of one split."""
+
+    split: Split
+    number: int
+    first_row: int
+    """Row of the first pair in pairs.csv."""
+    pairs: tuple[Pair, ...]
+    as_patches: bool
+    """A shard of patches; else full pictures."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.split}-{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A unit with everything a worker needs to make it."""
+
+    unit: Unit
+    source: Path
+    out: Path
+    options: PrepareOptions
+    bit_depth: int
+    plan_sha256: str
+    """Of the plan the unit belongs to."""
+
+    def __str__(self) -> str:
+        return self.unit.name
+
+
+@dataclass(frozen=True)
+class PreparePlan:
+    """What :func:`prepare` would do."""
+
+    name: str
+    """Of the set: that of the source."""
+    source: PairList
+    options: PrepareOptions
+    bit_depth: int
+    units: tuple[Unit, ...]
+    listing_sha256: str
+    """Over names, sizes, scenes and groups of the pairs."""
+    n_bytes: int
+    """Of all pictures that will be read."""
+    n_patches: int
+    """Pairs of patches expected."""
+    n_frames: int
+    """Pairs of full pictures expected."""
+    n_bytes_raw: int
+    """Of all patches and full pictures before compression."""
+    foreseen: tuple[Problem, ...]
+    """Pairs that will fail, as far as headers show it."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Files that form no pair."""
+        return self.source.problems
+
+
+def plan(
+    source: Path,
+    options: PrepareOptions = PRESETS["sdd"],
+    *,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+) -> PreparePlan:
+    """Pair the files below ``source`` and work out what ``options`` make of them.
+
+    Raises:
+        PairingError: No pairs, or an unknown or ambiguous layout.
+        ConfigError: The pictures have both 8 and 16 bits, and ``options.bit_depth`` does not say what to make of it.
+    """
+    source = source.absolute()  # workers may run in other folders
+    pairs_csv = pairs_csv and pairs_csv.absolute()
+    found = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, limit=options.limit)
+    resize = parse_resize(options.resize)
+    depths: dict[int, Path] = {}
+    n_bytes = n_patches = n_frames = n_pixels = 0
+    units = tuple(_units(found.pairs, options))
+    foreseen: list[Problem] = []
+    for unit, pair in ((part, pair) for part in units for pair in part.pairs):
+        n_bytes += pair.blurry_path.stat().st_size + pair.sharp_path.stat().st_size
+        try:
+            width, height = _size(pair, options, depths)
+            if unit.as_patches or options.resize_test:
+                width, height = resize.size(width, height)
+            if not unit.as_patches:
+                n_frames, n_pixels = n_frames + 1, n_pixels + width * height
+                continue
+            count = len(windows(height, width, patch=options.patch, overlap=options.overlap))
+        except ImageError as error:
+            foreseen.append(Problem(pair.pair_id, str(error)))
+            continue
+        kept = count - int(options.drop * count)
+        n_patches, n_pixels = n_patches + kept, n_pixels + kept * options.patch**2
+    bit_depth = options.bit_depth or _only_depth(depths, source)
+    per_pixel = 2 * 3 * bit_depth // 8
+    name = (source if source.is_dir() else source.with_suffix("")).resolve().name
+    return PreparePlan(
+        name,
+        found,
+        options,
+        bit_depth,
+        units,
+        _listing_sha256(found),
+        n_bytes,
+        n_patches,
+        n_frames,
+        n_pixels * per_pixel,
+        tuple(foreseen),
+    )
+
+
+def _units(pairs: tuple[Pair, ...], options: PrepareOptions) -> Iterator[Unit]:
+    row = 0
+    for split, group in itertools.groupby(pairs, key=lambda pair: pair.split):
+        members = tuple(group)
+        as_patches = split != Split.TEST or options.test == "patches"
+        for number, start in enumerate(range(0, len(members), options.pairs_per_shard)):
+            chunk = members[start : start + options.pairs_per_shard]
+            yield Unit(split, number, row, chunk, as_patches)
+            row += len(chunk)
+
+
+def _size(pair: Pair, options: PrepareOptions, depths: dict[int, Path]) -> tuple[int, int]:
+    """Width and height of the pair by its headers; an example of each bit depth goes to ``depths``."""
+    paths = (pair.blurry_path, pair.sharp_path)
+    headers = [read_header(path, max_pixels=options.max_pixels) for path in paths]
+    for path, header in zip(paths, headers, strict=True):
+        depths.setdefault(header.bit_depth, path)
+    blurry, sharp = headers
+    # Which of two orientation tags counts is known when the pictures are read.
+    if {blurry.width, blurry.height} != {sharp.width, sharp.height}:
+        raise ImageError(
+            f"{pair.blurry_path}: blurry is {blurry.width}x{blurry.height} but sharp ({pair.sharp_path.name}) is "
+            f"{sharp.width}x{sharp.height}; a pair must share one size."
+        )
+    return blurry.width, blurry.height
+
+
+def _only_depth(depths: dict[int, Path], source: Path) -> int:
+    if len(depths) > 1:
+        examples = ", ".join(f"{below(path, source)} has {depth} bits" for depth, path in sorted(depths.items()))
+        raise ConfigError(
+            f"{source}: a set has one bit depth, but {examples}. Say what to store by --bit-depth 8 or 16."
+        )
+    return next(iter(depths), 8)
+
+
+def _listing_sha256(found: PairList) -> str:
+    digest = hashlib.sha256()
+    for pair in found.pairs:
+        paths = (pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
+        files = [[below(path, found.root), path.stat().st_size] if path else None for path in paths]
+        digest.update(json.dumps([pair.pair_id, pair.scene, pair.group, files]).encode() + b"\n")
+    return digest.hexdigest()

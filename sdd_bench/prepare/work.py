@@ -1,0 +1,199 @@
+"""One unit of ``prepare``'s work: fixed consecutive pairs of one split become one shard, or full pictures.
+
+A unit leaves ``OUT/.parts/NAME.json``, its *part*: the rows of pairs.csv and the sealed files it made. Who makes a unit
+holds its lock, and a unit whose part is there is not made again; so a killed run can be continued at once, even while
+workers it left behind are still writing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from sdd_bench.captures.listing import below
+from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.files import output_errors, sealed, sha256_of, write_json
+from sdd_bench.core.types import Pair
+from sdd_bench.images.photograph import Photograph, read_photograph
+from sdd_bench.images.write import write_png
+from sdd_bench.prepare.load import Loaded, failed_row, load_frames, load_patches, resized, source_sha256
+from sdd_bench.prepare.plan import Task
+from sdd_bench.prepared.manifest import PARTS, FileRecord, PairRow, record_of
+from sdd_bench.prepared.shards import PairPatches, write_shard
+
+PLAN_JSON = "plan.json"
+OnPair = Callable[[Pair], None]
+Pixels = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a finished unit left."""
+
+    plan_sha256: str
+    name: str
+    rows: tuple[PairRow, ...]
+    shard: FileRecord | None
+    frames: tuple[FileRecord, ...]
+
+
+def part_path(out: Path, name: str) -> Path:
+    """Where the part of the unit ``name`` is kept until the set is complete."""
+    return out / PARTS / f"{name}.json"
+
+
+def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
+    """The part of a finished unit of this plan whose files are all there; ``None`` when it has to be made."""
+    try:
+        value = json.loads(part_path(out, name).read_text(encoding="utf-8"))
+        part = Part(
+            value["plan_sha256"],
+            value["name"],
+            tuple(PairRow(**row) for row in value["rows"]),
+            FileRecord(**value["shard"]) if value["shard"] is not None else None,
+            tuple(FileRecord(**record) for record in value["frames"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestError(f"{part_path(out, name)}: damaged ({error}). Delete it and run again.") from error
+    if part.plan_sha256 != plan_sha256:
+        return None
+    files = (*part.frames, *([part.shard] if part.shard else []))
+    whole = all((out / file.name).is_file() and (out / file.name).stat().st_size == file.n_bytes for file in files)
+    return part if whole else None
+
+
+def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
+    """Make the unit of ``task``, or return the part that is there.
+
+    Pairs that cannot be used are rows with status ``failed``; the others go on.
+
+    Raises:
+        OutputError: The output cannot be written.
+        ManifestError: The run this unit belongs to has ended, or pictures are to be registered by a table of others.
+    """
+    folder, name = task.out / PARTS, task.unit.name
+    if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
+        raise ManifestError(f"{task.out}: the run that {name} belongs to has ended.")
+    with output_errors(folder), FileLock(folder / f"{name}.lock"):
+        part = read_part(task.out, name, task.plan_sha256)
+        if part is None:
+            part = _make_shard(task, on_pair) if task.unit.as_patches else _make_frames(task, on_pair)
+            write_json(part_path(task.out, name), dataclasses.asdict(part))
+    return part
+
+
+def _make_shard(task: Task, on_pair: OnPair | None) -> Part:
+    rows: list[PairRow] = []
+
+    def patches() -> Iterator[PairPatches]:
+        for pair, loaded in _ahead(task, load_patches):
+            rows.append(loaded.row)
+            if loaded.patches is not None:
+                yield loaded.patches
+            if on_pair is not None:
+                on_pair(pair)
+
+    path = task.out / f"{task.unit.name}.h5"
+    n_patches = write_shard(
+        path,
+        patches(),
+        split=task.unit.split,
+        bit_depth=task.bit_depth,
+        resize=task.options.resize,
+        patch=task.options.patch,
+        compression=task.options.compression,
+    )
+    if n_patches == 0:
+        path.unlink()
+        return Part(task.plan_sha256, task.unit.name, tuple(rows), None, ())
+    return Part(task.plan_sha256, task.unit.name, tuple(rows), record_of(path, task.out, n_patches=n_patches), ())
+
+
+def _make_frames(task: Task, on_pair: OnPair | None) -> Part:
+    rows, frames = [], []
+    for pair, loaded in _ahead(task, load_frames):
+        row = loaded.row
+        if loaded.photographs is not None:
+            try:
+                frames += _write_frames(task, pair, row, *loaded.photographs)
+            except ImageError as error:
+                row = failed_row(task, row, error)
+        rows.append(row)
+        if on_pair is not None:
+            on_pair(pair)
+    return Part(task.plan_sha256, task.unit.name, tuple(rows), None, tuple(frames))
+
+
+def _ahead(task: Task, load: Callable[[Task, int], Loaded]) -> Iterator[tuple[Pair, Loaded]]:
+    """Load the unit's pairs in order, each while the one before it is being written."""
+    pairs = task.unit.pairs
+    with ThreadPoolExecutor(1) as loader:
+        coming = loader.submit(load, task, 0)
+        for index, pair in enumerate(pairs):
+            loaded = coming.result()
+            if index + 1 < len(pairs):
+                coming = loader.submit(load, task, index + 1)
+            yield pair, loaded
+
+
+def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, sharp: Photograph) -> list[FileRecord]:
+    folder = task.out / pair.split
+    aligned = None
+    if pair.aligned_path is not None:  # read before anything is written: it may fail
+        aligned = read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
+    frames = [
+        _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry, row.blurry_sha256),
+        _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp, row.sharp_sha256),
+    ]
+    if pair.aligned_path is not None and aligned is not None:
+        path = folder / "aligned" / f"{pair.name}.png"
+        frames.append(_write_frame(task, path, pair.aligned_path, aligned, source_sha256(pair.aligned_path)))
+    if pair.truth_path is not None and task.options.register is None:  # it is of the pair as captured
+        path = folder / "truth" / f"{pair.name}.json"
+        frames.append(_copy(task, pair.truth_path, path, source_sha256(pair.truth_path)))
+    return frames
+
+
+def _write_frame(task: Task, path: Path, origin: Path, photograph: Photograph, sha256: str) -> FileRecord:
+    resize = task.options.resize if task.options.resize_test else "none"
+    if resize == "none" and photograph.bit_depth == task.bit_depth and _is_plain_png(origin, photograph):
+        return _copy(task, origin, path, sha256)
+    write_png(path, resized(photograph.pixels, resize, task.bit_depth))
+    return record_of(path, task.out)
+
+
+def _copy(task: Task, origin: Path, path: Path, sha256: str) -> FileRecord:
+    with sealed(path) as partial:
+        shutil.copyfile(origin, partial)
+    return FileRecord(below(path, task.out), path.stat().st_size, sha256)
+
+
+def _is_plain_png(path: Path, photograph: Photograph) -> bool:
+    """Whether ``path`` as it is shows ``photograph``: an RGB PNG, upright, without profile or transparency."""
+    if photograph.message:
+        return False
+    with open(path, "rb") as file:
+        if file.read(8) != b"\x89PNG\r\n\x1a\n":
+            return False
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if kind in (b"eXIf", b"tRNS", b"iCCP", b"acTL"):
+                return False
+            if kind == b"IHDR" and file.read(length)[9] != 2:
+                return False
+            if kind == b"IEND":
+                return True
+            file.seek(4 if kind == b"IHDR" else length + 4, os.SEEK_CUR)
+    return False

@@ -1,0 +1,189 @@
+"""A prepared set back to folders of PNG in the SDD layout.
+
+``train`` becomes ``train_patches/{blur,gt}/NAME_0000.png``, patches of another split ``<split>/{blur,gt}/...``, and
+full pictures are copied to where they lay: ``test/{blur,gt}/NAME.png``. Scenes and truth, where known, go to where the
+layout has them: ``scenes.csv``, ``truth/SPLIT/NAME.json`` and ``truth/SPLIT/NAME_aligned.png``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from sdd_bench.core.errors import ManifestError, OutputError, SddBenchError
+from sdd_bench.core.files import alone_in, output_errors, sealed, sha256_of, write_json, write_text
+from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.types import OnProgress, Problem, Progress, Split
+from sdd_bench.images.write import write_png
+from sdd_bench.prepared.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
+from sdd_bench.prepared.shards import ShardReader
+
+EXPORT_JSON = "export.json"
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What :func:`export` did."""
+
+    n_written: int
+    n_kept: int
+    """Files that an earlier run had written."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A shard to unpack or a file to copy."""
+
+    root: Path
+    out: Path
+    record: FileRecord
+    folder: str = ""
+    """Where the patches of a shard go; a file is copied to the name it has."""
+    names: tuple[str, ...] = ()
+    """Per row of pairs.csv, the pair's name."""
+
+    def __str__(self) -> str:
+        return self.record.name
+
+
+def export(
+    prepared: Path, out: Path, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
+) -> ExportReport:
+    """Write the prepared set ``prepared`` to folders of PNG below ``out``; what is there already is kept.
+
+    Raises:
+        ManifestError: ``prepared`` is no sound prepared set.
+        OutputError: ``out`` holds something else, or cannot be written.
+    """
+    manifest = read_manifest(prepared)
+    n_written = n_kept = 0
+    problems = []
+    tasks = _tasks(manifest, out)
+    with alone_in(out), open_executor(jobs, dask) as executor:
+        _claim(out, sha256_of(manifest.root / DATASET_JSON))
+        _write_scenes(manifest, out)
+        for done, (task, outcome) in enumerate(run(executor, _export, tasks, window=2 * jobs), 1):
+            if isinstance(outcome, OutputError) or (
+                isinstance(outcome, Exception) and not isinstance(outcome, SddBenchError)
+            ):
+                raise outcome
+            if isinstance(outcome, Exception):
+                problems.append(Problem(str(manifest.root / task.record.name), str(outcome)))
+            else:
+                n_written, n_kept = n_written + outcome[0], n_kept + outcome[1]
+            if on_progress is not None:
+                on_progress(Progress(done, len(tasks), item=task.record.name))
+    return ExportReport(n_written, n_kept, tuple(sorted(problems, key=lambda problem: problem.item)))
+
+
+def _claim(out: Path, sha256: str) -> None:
+    """Mark ``out`` as an export of this set, or see that it is one."""
+    marker = out / EXPORT_JSON
+    try:
+        with output_errors(out):
+            found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
+    except FileNotFoundError:
+        if any(entry.suffix != ".partial" for entry in out.iterdir()):
+            raise OutputError(f"{out}: not empty and no export of a prepared set. Choose another folder.") from None
+        write_json(marker, {"schema": 1, "dataset_sha256": sha256})
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{marker}: not readable as the mark of an export ({error}). Choose another folder."
+        ) from error
+    if found != sha256:
+        raise OutputError(
+            f"{out}: is an export of another prepared set ({DATASET_JSON} {str(found)[:12]}..., this one has "
+            f"{sha256[:12]}...). Choose another folder."
+        )
+
+
+def _tasks(manifest: Manifest, out: Path) -> list[_Task]:
+    names = tuple(row.pair_id.partition("/")[2] for row in manifest.pairs)
+    tasks = []
+    for split, record in manifest.splits.items():
+        folder = "train_patches" if split is Split.TRAIN else split.value
+        tasks += [_Task(manifest.root, out, shard, folder, names) for shard in record.shards]
+        tasks += [_Task(manifest.root, out, frame) for frame in record.frames]
+    return tasks
+
+
+def _write_scenes(manifest: Manifest, out: Path) -> None:
+    """``scenes.csv``, a row per patch or full picture, where any scene or group is known."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("split", "name", "scene", "group"))
+    for row in manifest.pairs:
+        name = row.pair_id.partition("/")[2]
+        names = [_patch_name(name, number) for number in range(row.n_patches)] or [name]
+        writer.writerows((row.split, each, row.scene, row.group) for each in names if row.scene or row.group)
+    if text.getvalue().count("\n") > 1:
+        write_text(out / "scenes.csv", text.getvalue())
+
+
+def _patch_name(name: str, number: int) -> str:
+    return f"{name}_{number:04d}"
+
+
+def _place(name: str) -> str:
+    """Where the layout has the file that a prepared set calls ``SPLIT/KIND/NAME``."""
+    path = PurePosixPath(name)
+    split, kind = path.parts[0], path.parent.name
+    if kind == "truth":
+        return f"truth/{split}/{path.name}"
+    return f"truth/{split}/{path.stem}_aligned{path.suffix}" if kind == "aligned" else name
+
+
+def _export(task: _Task) -> tuple[int, int]:
+    """Unpack a shard or copy a file: numbers of files written and kept."""
+    return _unpack(task) if task.folder else _copy(task)
+
+
+def _unpack(task: _Task) -> tuple[int, int]:
+    reader = ShardReader(task.root / task.record.name)
+    n_written = n_kept = 0
+    numbers: dict[int, int] = {}
+    try:
+        for index, row in enumerate(reader.column("pair").tolist()):
+            number = numbers[row] = numbers.get(row, -1) + 1
+            if not 0 <= row < len(task.names):
+                raise ManifestError(
+                    f"{reader.path}: patch {index} is of row {row}, pairs.csv has {len(task.names)} rows."
+                )
+            name = f"{_patch_name(task.names[row], number)}.png"
+            blur, gt = (task.out / task.folder / kind / name for kind in ("blur", "gt"))
+            if blur.is_file() and gt.is_file():
+                n_kept += 2
+                continue
+            patches = reader.read_patch(index)
+            write_png(blur, np.ascontiguousarray(patches.blurry))
+            write_png(gt, np.ascontiguousarray(patches.sharp))
+            n_written += 2
+    finally:
+        reader.close()
+    return n_written, n_kept
+
+
+def _copy(task: _Task) -> tuple[int, int]:
+    source, target = task.root / task.record.name, task.out / _place(task.record.name)
+    if target.is_file() and target.stat().st_size == task.record.n_bytes:
+        return 0, 1
+    with sealed(target) as partial:
+        try:
+            shutil.copyfile(source, partial)
+        except FileNotFoundError as error:
+            raise ManifestError(f"{source}: missing. See: sdd-bench validate {task.root}.") from error
+        found = sha256_of(partial)
+        if found != task.record.sha256:
+            raise ManifestError(
+                f"{source}: was changed (sha256 {found[:12]}..., {DATASET_JSON} says {task.record.sha256[:12]}...). "
+                f"See: sdd-bench validate {task.root}."
+            )
+    return 1, 0

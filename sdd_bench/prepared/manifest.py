@@ -1,0 +1,271 @@
+"""What a prepared dataset holds: ``dataset.json`` (schema 1) and ``pairs.csv``.
+
+``dataset.json`` is written last and seals the set: it lists every file with its size and sha256. ``pairs.csv`` has
+one row per pair, whose number the shards' ``/pair`` refers to, also for pairs that failed. Neither holds a date, an
+absolute path or anything else that depends on when and where it was made.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import typing
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.files import sha256_of, spreadsheet_plain, spreadsheet_safe, write_json, write_text
+from sdd_bench.core.types import Problem, Split
+
+SCHEMA = 1
+DATASET_JSON = "dataset.json"
+PAIRS_CSV = "pairs.csv"
+PARTS = ".parts"
+"""Folder that an unfinished set has beside them."""
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A sealed file of the set."""
+
+    name: str
+    """Path below the set's folder, with forward slashes."""
+    n_bytes: int
+    sha256: str
+    n_patches: int = 0
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """What the set holds of one split."""
+
+    n_pairs: int
+    n_patches: int
+    shards: tuple[FileRecord, ...] = ()
+    virtual: FileRecord | None = None
+    """The HDF5 virtual dataset over the shards."""
+    frames: tuple[FileRecord, ...] = ()
+    """Full pictures, aligned pictures and truth of the test split."""
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """Every file of the split."""
+        return self.shards + ((self.virtual,) if self.virtual else ()) + self.frames
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """A row of ``pairs.csv``: paths relative to the source; size and bit depth as captured (turned upright)."""
+
+    pair_id: str
+    split: str
+    scene: str
+    group: str
+    blurry_path: str
+    sharp_path: str
+    blurry_sha256: str = ""
+    sharp_sha256: str = ""
+    width: int | None = None
+    height: int | None = None
+    bit_depth: int | None = None
+    blurry_f_number: float | None = None
+    sharp_f_number: float | None = None
+    blurry_focal_length_mm: float | None = None
+    sharp_focal_length_mm: float | None = None
+    blurry_exposure_s: float | None = None
+    sharp_exposure_s: float | None = None
+    n_patches: int = 0
+    status: str = "ok"
+    """``ok`` or ``failed``."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """Where the pairs came from, told by content."""
+
+    layout: str
+    n_pairs: int
+    listing_sha256: str
+    """Over names, sizes, scenes and groups: cheap to compare."""
+    sha256: str
+    """Over the sha256 of every picture."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A prepared dataset."""
+
+    root: Path
+    name: str
+    tool_version: str
+    bit_depth: int
+    options: dict[str, Any]
+    source: SourceRecord
+    splits: dict[Split, SplitRecord]
+    pairs: tuple[PairRow, ...]
+    problems: tuple[Problem, ...] = ()
+    """Files of the source that form no pair."""
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """Every file of every split."""
+        return tuple(record for split in self.splits.values() for record in split.files)
+
+    @property
+    def failures(self) -> tuple[Problem, ...]:
+        """What was left out and which pairs failed."""
+        failed = tuple(Problem(row.pair_id, row.message) for row in self.pairs if row.status == "failed")
+        return self.problems + failed
+
+
+def record_of(path: Path, root: Path, *, n_patches: int = 0) -> FileRecord:
+    """The record of a finished file."""
+    return FileRecord(path.relative_to(root).as_posix(), path.stat().st_size, sha256_of(path), n_patches)
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether ``path`` is a prepared set (its folder or its ``dataset.json``), damaged or not."""
+    return (path / DATASET_JSON).is_file() or (path.name == DATASET_JSON and path.is_file())
+
+
+def manifest_json(manifest: Manifest) -> dict[str, Any]:
+    """The content of ``dataset.json``."""
+    return {
+        "schema": SCHEMA,
+        "name": manifest.name,
+        "tool_version": manifest.tool_version,
+        "color": "RGB",
+        "bit_depth": manifest.bit_depth,
+        "options": manifest.options,
+        "source": dataclasses.asdict(manifest.source),
+        "splits": {split.value: dataclasses.asdict(record) for split, record in manifest.splits.items()},
+        "pairs_sha256": hashlib.sha256(pairs_text(manifest.pairs).encode()).hexdigest(),
+        "problems": [dataclasses.asdict(problem) for problem in manifest.problems],
+    }
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Write ``pairs.csv``, then ``dataset.json``."""
+    write_text(manifest.root / PAIRS_CSV, pairs_text(manifest.pairs))
+    write_json(manifest.root / DATASET_JSON, manifest_json(manifest))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of the prepared set at ``path`` (its folder or its ``dataset.json``).
+
+    Raises:
+        ManifestError: It is missing, not JSON, of another schema, incomplete, or does not fit its pairs.csv.
+    """
+    path = path if path.name == DATASET_JSON else path / DATASET_JSON
+    value = _read_json(path)
+    if value.get("schema") != SCHEMA:
+        raise ManifestError(
+            f"{path}: schema is {value.get('schema')!r}, expected {SCHEMA}. Is it from another version of sdd-bench?"
+        )
+    pairs = _read_pairs(path.parent / PAIRS_CSV, value.get("pairs_sha256"))
+    try:
+        return Manifest(
+            root=path.parent,
+            name=value["name"],
+            tool_version=value["tool_version"],
+            bit_depth=value["bit_depth"],
+            options=dict(value["options"]),
+            source=SourceRecord(**value["source"]),
+            splits={Split(name): _split_record(record) for name, record in value["splits"].items()},
+            pairs=pairs,
+            problems=tuple(Problem(**problem) for problem in value["problems"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ManifestError(
+            f"{path}: incomplete or damaged ({type(error).__name__}: {error}). Prepare the set again in a new folder."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ManifestError(
+            f"{path}: missing, so {path.parent} is no finished prepared set. Make one with: sdd-bench prepare."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: not a readable JSON file ({error}). Prepare the set again.") from error
+    if not isinstance(value, dict):
+        raise ManifestError(f"{path}: expected a JSON object, got {type(value).__name__}.")
+    return value
+
+
+def _split_record(value: dict[str, Any]) -> SplitRecord:
+    return SplitRecord(
+        n_pairs=value["n_pairs"],
+        n_patches=value["n_patches"],
+        shards=tuple(_file_record(record) for record in value["shards"]),
+        virtual=_file_record(value["virtual"]) if value["virtual"] is not None else None,
+        frames=tuple(_file_record(record) for record in value["frames"]),
+    )
+
+
+def _file_record(value: dict[str, Any]) -> FileRecord:
+    record = FileRecord(**value)
+    path = PurePosixPath(record.name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file {record.name!r} lies outside the set")
+    return record
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(PairRow))
+_KINDS = typing.get_type_hints(PairRow)
+
+
+def pairs_text(rows: tuple[PairRow, ...]) -> str:
+    """``pairs.csv`` as text; unknown values are empty cells."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        cells = (getattr(row, name) for name in _COLUMNS)
+        writer.writerow(["" if cell is None else _safe(cell) for cell in cells])
+    return buffer.getvalue()
+
+
+def _safe(cell: object) -> object:
+    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
+
+
+def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}), but {DATASET_JSON} needs it.") from error
+    found = hashlib.sha256(text).hexdigest()
+    if found != sha256:
+        raise ManifestError(
+            f"{path}: changed or cut short since the set was made (sha256 {found[:12]}..., {DATASET_JSON} says "
+            f"{str(sha256)[:12]}...). Restore it, or prepare the set again in a new folder."
+        )
+    reader = csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
+    if tuple(reader.fieldnames or ()) != _COLUMNS:
+        raise ManifestError(f"{path}: its columns are {reader.fieldnames}, expected {list(_COLUMNS)}.")
+    rows = tuple(PairRow(**{name: _cell(name, cell) for name, cell in row.items()}) for row in reader)
+    for row in rows:
+        name = row.pair_id.removeprefix(f"{row.split}/")
+        if name in (row.pair_id, "", "..") or Path(name).name != name:
+            raise ManifestError(
+                f"{path}: pair_id is {row.pair_id!r}; expected {row.split}/NAME, NAME a file's name without folders. "
+                "Prepare the set again in a new folder."
+            )
+    return rows
+
+
+def _cell(name: str, text: str) -> Any:
+    kind = _KINDS[name]
+    if kind is str:
+        return spreadsheet_plain(text)
+    if text == "":
+        return None
+    return int(text) if kind in (int, int | None) else float(text)

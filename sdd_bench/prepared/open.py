@@ -1,0 +1,69 @@
+"""A set to look at or to score: the test frames of a prepared set, or the pairs of any layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from sdd_bench.captures.layouts import PairList, read_layout
+from sdd_bench.core.errors import ManifestError, PairingError
+from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.prepared.manifest import PARTS, is_prepared, read_manifest
+
+
+def open_dataset(
+    path: Path,
+    *,
+    split: Split | None = Split.TEST,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+    limit: int | None = None,
+) -> PairList:
+    """Full pictures to look at or to score: a prepared set's test frames, or the pairs of any layout.
+
+    Args:
+        split: Keep this split, and the problems that are not of another; ``None`` keeps all. CSV rows that state no
+            split count as this one.
+
+    Raises:
+        PairingError: As :func:`read_layout`, or the split has no pairs.
+        ManifestError: ``path`` is a damaged or unfinished prepared set.
+    """
+    if is_prepared(path):
+        found = _prepared_frames(path)
+    elif (path / PARTS).is_dir():
+        raise ManifestError(f"{path}: a prepared set that is not finished. Run the same prepare command again.")
+    else:
+        default_split = split or Split.TEST
+        found = read_layout(path, layout=layout, pairs_csv=pairs_csv, lists=lists, default_split=default_split)
+    kept = tuple(pair for pair in found.pairs if split is None or pair.split == split)
+    if not kept:
+        there = ", ".join(sorted({pair.split for pair in found.pairs})) or "none"
+        raise PairingError(f"{path}: has no pairs of full pictures in the split {split}; splits with some: {there}.")
+    problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
+    lost = {(problem.split, problem.pair) for problem in problems if problem.pair}
+    return dataclasses.replace(found, pairs=kept[:limit], problems=problems, n_lost=len(lost))
+
+
+def _prepared_frames(path: Path) -> PairList:
+    """The splits that were kept as full pictures, and the problems by which they lack pairs."""
+    manifest = read_manifest(path)
+    root = manifest.root
+    frames = {record.name for split in manifest.splits.values() for record in split.frames}
+    splits = {split for split, record in manifest.splits.items() if record.frames}
+
+    def frame(name: str) -> Path | None:
+        return root / name if name in frames else None
+
+    pairs = []
+    problems = [problem for problem in manifest.problems if problem.pair and problem.split in splits]
+    for row in manifest.pairs:
+        name = row.pair_id.partition("/")[2]
+        blurry, sharp = frame(f"{row.split}/blur/{name}.png"), frame(f"{row.split}/gt/{name}.png")
+        if blurry is not None and sharp is not None:
+            aligned, truth = frame(f"{row.split}/aligned/{name}.png"), frame(f"{row.split}/truth/{name}.json")
+            pairs.append(Pair(name, Split(row.split), blurry, sharp, row.scene, row.group, aligned, truth))
+        elif row.split in splits:
+            problems.append(Problem(row.pair_id, row.message, row.split, name))
+    return PairList(root, "prepared", tuple(pairs), tuple(problems))

@@ -1,0 +1,128 @@
+"""What a shard must hold; opening one and seeing that it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the Blosc2 filter with HDF5)
+
+from sdd_bench.core.errors import ShardError
+from sdd_bench.prepared.shards import chunks
+
+SCHEMA = 1
+PICTURES = ("blurry", "sharp")
+COLUMNS = {"pair": ((), "int32"), "window": ((4,), "int32"), "sharpness": ((), "float32")}
+DATASETS = (*PICTURES, *COLUMNS)
+ATTRIBUTES = ("schema", "split", "color", "bit_depth", "resize")
+FILTERS: dict[str, dict[str, Any]] = {
+    "blosc2": {"compression": chunks.HDF5_FILTER, "compression_opts": chunks.HDF5_FILTER_OPTIONS},
+    "gzip": {"compression": "gzip", "compression_opts": 1},
+    "lzf": {"compression": "lzf"},
+    "none": {},
+}
+COMPRESSIONS = tuple(FILTERS)
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """What a shard, or a virtual dataset over shards, says about itself."""
+
+    n_patches: int
+    patch: int
+    split: str
+    bit_depth: int
+    resize: str
+    color: str
+    compression: str
+    stored_bytes: int
+    """Bytes the patches take on disk; 0 for a virtual dataset, which holds none."""
+    sources: tuple[str, ...] = ()
+    """The shards a virtual dataset is made of, relative to it."""
+
+
+def expected(name: str, patch: int, bit_depth: int) -> tuple[tuple[int, ...], str]:
+    """Shape of an entry, and type, of one of a shard's datasets."""
+    return ((patch, patch, 3), f"uint{bit_depth}") if name in PICTURES else COLUMNS[name]
+
+
+def open_shard(path: Path) -> h5py.File:
+    """Open a shard or virtual dataset to read, and see that it is one.
+
+    Raises:
+        ShardError: It is missing, cut short, no HDF5 file, or of another schema.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError as error:
+        raise ShardError(f"{path}: missing. See what the set should hold with: sdd-bench validate.") from error
+    except OSError as error:
+        raise ShardError(
+            f"{path}: damaged, cut short or not HDF5 ({error}). Restore it, or delete it and prepare the set again."
+        ) from error
+    try:
+        wrong = _schema_error(file)
+        if wrong:
+            raise ShardError(f"{path}: {wrong}. It is no shard of schema {SCHEMA}, or it was changed.")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _schema_error(file: h5py.File) -> str:
+    """What keeps an open file from being a shard, or nothing."""
+    try:
+        attributes = {name: file.attrs[name] for name in ATTRIBUTES if name in file.attrs}
+        datasets = {name: file[name] for name in DATASETS if name in file}
+    except (OSError, KeyError, RuntimeError) as error:
+        return f"its header cannot be read ({error})"
+    for name in ATTRIBUTES:
+        if name not in attributes:
+            return f"it lacks the attribute {name}"
+    if attributes["schema"] != SCHEMA:
+        return f"attribute schema is {attributes['schema']}, expected {SCHEMA}"
+    if attributes["color"] != "RGB":
+        return f"attribute color is {attributes['color']!r}, expected 'RGB'"
+    if attributes["bit_depth"] not in (8, 16):
+        return f"attribute bit_depth is {attributes['bit_depth']}, expected 8 or 16"
+    for name in DATASETS:
+        if not isinstance(datasets.get(name), h5py.Dataset):
+            return f"it lacks the dataset /{name}"
+    n, patch = datasets["blurry"].shape[:2]
+    for name, dataset in datasets.items():
+        shape, dtype = expected(name, patch, int(attributes["bit_depth"]))
+        if dataset.shape != (n, *shape) or dataset.dtype != dtype:
+            return f"/{name} is {dataset.shape} {dataset.dtype}, expected {(n, *shape)} {dtype}"
+    return ""
+
+
+def shard_info(path: Path) -> ShardInfo:
+    """What the shard or virtual dataset at ``path`` says about itself.
+
+    Raises:
+        ShardError: It is missing, damaged, or of another schema.
+    """
+    with open_shard(path) as file:
+        blurry = file["blurry"]
+        sources = tuple(source.file_name for source in blurry.virtual_sources()) if blurry.is_virtual else ()
+        return ShardInfo(
+            n_patches=blurry.shape[0],
+            patch=blurry.shape[1],
+            split=str(file.attrs["split"]),
+            bit_depth=int(file.attrs["bit_depth"]),
+            resize=str(file.attrs["resize"]),
+            color=str(file.attrs["color"]),
+            compression="virtual" if sources else compression_of(blurry),
+            stored_bytes=0 if sources else sum(file[name].id.get_storage_size() for name in PICTURES),
+            sources=sources,
+        )
+
+
+def compression_of(dataset: h5py.Dataset) -> str:
+    filters = dataset.id.get_create_plist()
+    numbers = [filters.get_filter(i)[0] for i in range(filters.get_nfilters())]
+    names = {chunks.HDF5_FILTER: "blosc2", h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_LZF: "lzf"}
+    return next((names[number] for number in numbers if number in names), "none")

@@ -1,0 +1,120 @@
+r"""Patches as a torch dataset: random crops, flips and turns, the same for blurry, sharp and flow.
+
+Pictures are float32 :math:`(3, H, W)` RGB in [0, 1] whatever the bit depth, flow is float32 :math:`(2, H, W)`, pixels
+of the crop. The files are opened on first use in every worker, so workers may be forked or spawned, and what is drawn
+depends on (seed, epoch, index) alone, not on the number of workers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.data import Dataset
+
+from sdd_bench.core.errors import ConfigError, ShardError
+from sdd_bench.prepared.shards import FlowReader, ShardSet, shard_paths
+from sdd_bench.prepared.transforms import Transform, centre_crop, random_transform
+
+
+class PairDataset(Dataset[dict[str, Any]]):
+    """The patches of a prepared set, a virtual dataset or one shard.
+
+    An item holds ``blurry`` and ``sharp`` (3, crop, crop), ``index``, ``flow`` (2, crop, crop) when asked for, and
+    ``transform`` (a :class:`~sdd_bench.prepared.transforms.Transform`) when asked for.
+
+    Args:
+        path: A prepared set (its folder or dataset.json), its ``train.h5``, or a shard.
+        split: Name of the split.
+        crop: Side of the crop in pixels; ``None`` takes whole patches.
+        augment: Crop anywhere, flip and turn at random; otherwise the crop is in the middle.
+        flips: Of an augmented patch; without, it is cropped anywhere alone.
+        seed: Of the random numbers.
+        flow: File of flows ``estimate(reference=blurry, moving=sharp)`` beside the set, see
+            :mod:`sdd_bench.prepared.shards.flows`.
+        with_transform: Also return what was done to the patch.
+
+    Raises:
+        ManifestError: The set is damaged.
+        ShardError: There are no such patches, or a file is missing or damaged; the flow belongs to other patches.
+        ConfigError: The crop is larger than the patches.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        split: str = "train",
+        *,
+        crop: int | None = 256,
+        augment: bool = True,
+        flips: bool = True,
+        seed: int = 0,
+        flow: Path | str | None = None,
+        with_transform: bool = False,
+    ) -> None:
+        path = Path(path)
+        self._shards = ShardSet(shard_paths(path, split))
+        patch = self._shards.patch
+        self.crop = patch if crop is None else crop
+        if not 1 <= self.crop <= patch:
+            raise ConfigError(f"crop is {crop}; the patches of {path} allow 1 to {patch}.")
+        self.augment = augment
+        self.flips = flips
+        self.seed = seed
+        self.with_transform = with_transform
+        self._flows = None if flow is None else FlowReader(Path(flow), split)
+        if self._flows is not None and (len(self._flows), self._flows.patch) != (len(self), patch):
+            raise ShardError(
+                f"{flow}: flow of {len(self._flows)} patches of {self._flows.patch} pixels, but {path} holds "
+                f"{len(self)} of {patch}. Delete it and estimate it again."
+            )
+        # Shared, so that workers that stay from epoch to epoch see it change.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other crops; call it before each epoch."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One pair.
+
+        Raises:
+            IndexError: There is no such patch.
+            ShardError: Its chunk is damaged.
+        """
+        transform = self._transform(index)
+        crop = self._shards.read_crop(index, *transform[:4])
+        item: dict[str, Any] = {
+            "blurry": _to_tensor(transform.turn(crop.blurry)),
+            "sharp": _to_tensor(transform.turn(crop.sharp)),
+            "index": index,
+        }
+        if self._flows is not None:
+            flow = torch.from_numpy(self._flows.read(index))
+            whole = interpolate(flow[None], (self._shards.patch,) * 2, mode="bilinear", align_corners=False)[0]
+            item["flow"] = torch.from_numpy(np.ascontiguousarray(transform.apply_flow(whole.numpy())))
+        if self.with_transform:
+            item["transform"] = transform
+        return item
+
+    def _transform(self, index: int) -> Transform:
+        if not self.augment:
+            return centre_crop(self._shards.patch, self.crop)
+        generator = np.random.default_rng((self.seed, int(self._epoch), index))
+        drawn = random_transform(generator, self._shards.patch, self.crop)
+        return drawn if self.flips else Transform(*drawn[:4])
+
+
+def _to_tensor(pixels: NDArray[np.generic]) -> Tensor:
+    """(H, W, 3) uint8 or uint16 as (3, H, W) float32 in [0, 1]."""
+    planes = np.empty((3, *pixels.shape[:2]), np.float32)
+    np.divide(pixels.transpose(2, 0, 1), np.float32(255 if pixels.dtype == np.uint8 else 65535), out=planes)
+    return torch.from_numpy(planes)

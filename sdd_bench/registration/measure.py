@@ -1,0 +1,282 @@
+"""How a blurry and a sharp picture of one scene lie to one another.
+
+Flow at a small size gives a start (:mod:`sdd_bench.registration.coarse`); direct registration, which defocus does not
+bias, measures (:mod:`sdd_bench.registration.refine`). All in linear light, exposure matched per channel. What cannot be
+believed is flagged, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ImageError
+from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.geometry.affine import overlap, warp
+from sdd_bench.geometry.similarity import (
+    Similarity,
+    as_complex,
+    compose,
+    corner_displacement,
+    displacement_rms,
+    invert,
+    recentre,
+    scale,
+)
+from sdd_bench.images.light import grey_plane, linear_planes
+from sdd_bench.registration.coarse import Coarse, align_by_flow, likeness, shrink
+from sdd_bench.registration.exposure import Gain, exposure_gain, saturated
+from sdd_bench.registration.options import MeasureOptions
+from sdd_bench.registration.refine import DirectFit, register
+
+MOST_PIXELS = 2_400_000
+"""Pictures are averaged down by a whole factor to about this many pixels for direct registration."""
+SMALLEST_SIDE_PX = 64
+_GREY = (0.25, 0.5, 0.25)
+_Z95 = 1.96
+_FEW_TILES = 20
+_LOW_TRUST = 0.35
+_LOW_CONSISTENCY = 0.3
+_LARGEST_CORNER_ERROR_PX = 0.35
+_DISAGREEMENT_PX = 3.0
+"""Of flow and direct registration, in working pixels."""
+_CLOSE_PX = 1.5
+"""In working pixels: so much flow may be off."""
+_LOW_LIKENESS = 0.5
+
+
+class Kind(StrEnum):
+    """What the misalignment is, by the thresholds of the options. A rotation counts as a shift does."""
+
+    ALIGNED = "aligned"
+    SHIFT = "shift"
+    ZOOM = "zoom"
+    ZOOM_SHIFT = "zoom+shift"
+    NONRIGID = "nonrigid"
+
+
+@dataclass(frozen=True)
+class Misalignment:
+    """A measured pair; pixels are those of the full picture."""
+
+    similarity: Similarity
+    """Blurry to sharp coordinates, about the picture's centre."""
+    standard_error: Similarity
+    """Of each of its numbers; NaN where only flow could be used."""
+    width: int
+    height: int
+    rms_px: float
+    """RMS displacement over the picture."""
+    corner_px: float
+    """Displacement of the corner that moves most."""
+    zoom_centre_px: tuple[float, float] | None
+    """The point (x, y) that stays in place; None where there is no zoom or rotation to speak of."""
+    residual_px: float
+    """RMS by which parts of the picture differ from the similarity, beyond noise."""
+    residual_p95_px: float
+    trusted_share: float
+    """Of the textured tiles, those that agree with the similarity."""
+    textured_share: float
+    n_tiles: int
+    forward_backward_px: float
+    flow_difference_px: float
+    """RMS over the picture between flow's similarity and the one measured."""
+    exposure_gain: Gain
+    """Light of blurry over light of sharp: red, green, blue."""
+    likeness: float
+    """Correlation of the aligned pictures, coarse detail only."""
+    kind: Kind
+    distrust: tuple[str, ...]
+    """Reasons not to believe the result, ``kind`` or ``kind: figure``; empty: none known."""
+
+    @property
+    def rms_permille(self) -> float:
+        """RMS displacement in thousandths of the width: comparable between picture sizes."""
+        return 1000 * self.rms_px / self.width
+
+
+def measure(
+    blurry: NDArray[Any], sharp: NDArray[Any], flow: FlowEstimator, *, options: MeasureOptions | None = None
+) -> Misalignment:
+    """Measure one pair.
+
+    Args:
+        blurry: sRGB pixels ``(H, W, 3)``, uint8 or uint16.
+        sharp: The same shape and type.
+        flow: Estimator of the start.
+        options: Thresholds and working size.
+
+    Raises:
+        ImageError: Shapes differ, or a side is below 64 pixels.
+    """
+    options = options or MeasureOptions()
+    height, width = blurry.shape[:2]
+    if blurry.shape != sharp.shape or blurry.ndim != 3 or blurry.shape[2] != 3:
+        raise ImageError(f"analyze: expected two pictures (H, W, 3) of one size, got {blurry.shape}, {sharp.shape}.")
+    if min(height, width) < SMALLEST_SIDE_PX:
+        raise ImageError(f"analyze: {width}x{height} is too small; expected at least {SMALLEST_SIDE_PX} px a side.")
+    factor = max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
+    light, other = linear_planes(blurry, factor), linear_planes(sharp, factor)
+    coarse = align_by_flow(light, other, flow, working_width=options.working_width)
+    fit = _refine(light, other, coarse)
+    believed = fit is not None and _is_better(light, other, fit.similarity, coarse, options)
+    found = fit.similarity if fit is not None and believed else coarse.similarity
+    small, by = shrink(light, options.working_width)
+    small_other, _ = shrink(other, options.working_width)
+    at_small = scale(found, by)
+    gain = exposure_gain(small, warp(small_other, at_small), overlap(small.shape, at_small))
+    # from the planes, cropped to whole tiles of pixels, to the whole picture
+    by_px = (width - factor * light.shape[1]) / 2, (height - factor * light.shape[0]) / 2
+    similarity = recentre(scale(found, factor), by_px)
+    difference = compose(invert(coarse.similarity), found)
+    return _describe(
+        similarity,
+        _error(fit if believed else None, factor),
+        fit,
+        coarse,
+        (height, width),
+        factor=factor,
+        difference_px=factor * displacement_rms(difference, *light.shape[:2]),
+        gain=gain,
+        alike=likeness(small, small_other, at_small),
+        options=options,
+    )
+
+
+def _refine(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> DirectFit | None:
+    weights = tuple(weight * gain for weight, gain in zip(_GREY, coarse.gain, strict=True))
+    return register(
+        grey_plane(light, _GREY),
+        grey_plane(other, (weights[0], weights[1], weights[2])),
+        coarse.similarity,
+        clipped=_clipped(light),
+        moving_clipped=_clipped(other),
+    )
+
+
+def _clipped(light: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(saturated(light).astype(np.uint8), np.ones((5, 5), np.uint8)))
+
+
+def _is_better(
+    light: NDArray[np.float32], other: NDArray[np.float32], found: Similarity, coarse: Coarse, options: MeasureOptions
+) -> bool:
+    """Whether the refined similarity is close to its start, or aligns the pictures no worse."""
+    difference = displacement_rms(compose(invert(coarse.similarity), found), *light.shape[:2])
+    if difference * coarse.factor < _CLOSE_PX:
+        return True
+    small, by = shrink(light, options.working_width)
+    small_other, _ = shrink(other, options.working_width)
+    return likeness(small, small_other, scale(found, by)) >= coarse.likeness - 0.005
+
+
+def _error(fit: DirectFit | None, factor: int) -> Similarity:
+    return Similarity(math.nan, math.nan, math.nan, math.nan) if fit is None else scale_error(fit, factor)
+
+
+def scale_error(fit: DirectFit, factor: int) -> Similarity:
+    """The standard errors of a fit in pixels of the whole picture."""
+    error = fit.standard_error
+    return Similarity(error.zoom, error.rotation_deg, factor * error.shift_x_px, factor * error.shift_y_px)
+
+
+def _describe(
+    similarity: Similarity,
+    error: Similarity,
+    fit: DirectFit | None,
+    coarse: Coarse,
+    size: tuple[int, int],
+    *,
+    factor: int,
+    difference_px: float,
+    gain: Gain,
+    alike: float,
+    options: MeasureOptions,
+) -> Misalignment:
+    height, width = size
+    residual_px = factor * fit.residual_px if fit is not None else math.nan
+    corner_error_px = _corner_error(error, size)
+    reasons = []
+    if fit is None or fit.n_tiles < _FEW_TILES:
+        reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
+    elif math.isnan(error.zoom):
+        reasons.append("direct registration made the alignment worse: this is that of flow")
+    elif not fit.settled:
+        reasons.append("direct registration did not settle")
+    if fit is not None and fit.trusted_share < _LOW_TRUST:
+        reasons.append(f"few tiles agree: {fit.trusted_share:.0%} of the textured ones")
+    if coarse.consistent_share < _LOW_CONSISTENCY:
+        reasons.append(f"flow inconsistent: only {coarse.consistent_share:.0%} of it comes back to where it began")
+    if difference_px > _DISAGREEMENT_PX * factor / coarse.factor:
+        reasons.append(f"flow and direct registration disagree: by {difference_px:.1f} px")
+    if corner_error_px > _LARGEST_CORNER_ERROR_PX:
+        reasons.append(f"uncertain: standard error of {corner_error_px:.2f} px at the corners")
+    if alike < _LOW_LIKENESS:
+        reasons.append(f"the aligned pictures are not alike: correlation {alike:.2f}")
+    shift = math.hypot(similarity.shift_x_px, similarity.shift_y_px)
+    if abs(math.log(similarity.zoom)) > math.log1p(options.largest_zoom):
+        reasons.append(f"too large: zoom {similarity.zoom:.3f}")
+    if shift > options.largest_shift * max(size):
+        reasons.append(f"too large: shift {shift:.0f} px")
+    return Misalignment(
+        similarity,
+        error,
+        width,
+        height,
+        rms_px=displacement_rms(similarity, height, width),
+        corner_px=corner_displacement(similarity, size),
+        zoom_centre_px=_fixed_point(similarity, error, size),
+        residual_px=residual_px,
+        residual_p95_px=factor * fit.residual_p95_px if fit is not None else math.nan,
+        trusted_share=fit.trusted_share if fit is not None else 0.0,
+        textured_share=fit.textured_share if fit is not None else 0.0,
+        n_tiles=fit.n_tiles if fit is not None else 0,
+        forward_backward_px=factor * coarse.forward_backward_px,
+        flow_difference_px=difference_px,
+        exposure_gain=gain,
+        likeness=alike,
+        kind=name_kind(similarity, residual_px, size, options),
+        distrust=tuple(reasons),
+    )
+
+
+def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int], options: MeasureOptions) -> Kind:
+    """The kind of a misalignment, by the thresholds of ``options``."""
+    if residual_px >= options.nonrigid_px:
+        return Kind.NONRIGID
+    reach = math.hypot(*size) / 2
+    zooms = abs(similarity.zoom - 1) * reach >= options.aligned_px
+    turn = similarity.zoom * math.radians(abs(similarity.rotation_deg)) * reach
+    shifts = max(math.hypot(similarity.shift_x_px, similarity.shift_y_px), turn) >= options.aligned_px
+    if zooms:
+        return Kind.ZOOM_SHIFT if shifts else Kind.ZOOM
+    return Kind.SHIFT if shifts else Kind.ALIGNED
+
+
+def interval(value: float, standard_error: float) -> tuple[float, float]:
+    """The 95 % interval, normal."""
+    return value - _Z95 * standard_error, value + _Z95 * standard_error
+
+
+def _corner_error(error: Similarity, size: tuple[int, int]) -> float:
+    if math.isnan(error.zoom):
+        return 0.0
+    reach = math.hypot(*size) / 2
+    turns = math.hypot(error.zoom, math.radians(error.rotation_deg)) * reach
+    return math.hypot(turns, error.shift_x_px, error.shift_y_px)
+
+
+def _fixed_point(similarity: Similarity, error: Similarity, size: tuple[int, int]) -> tuple[float, float] | None:
+    r"""Where :math:`p = c + \sigma (p - c) + t`; None where that is not known to a tenth of the picture."""
+    slope, shift = as_complex(similarity)
+    if math.isnan(error.zoom) or abs(1 - slope) * math.hypot(*size) / 2 < 0.5:
+        return None
+    height, width = size
+    point = complex((width - 1) / 2, (height - 1) / 2) + shift / (1 - slope)
+    return point.real, point.imag

@@ -1,0 +1,175 @@
+r"""How far each tile of a picture is displaced, without being fooled by blur, exposure or vignetting.
+
+In a tile the reference (blurry) picture *B* is modelled by the moving (sharp) picture sampled where the present
+similarity says, :math:`S`, blurred by a small bank of Gaussians :math:`G_k`, plus a constant:
+
+.. math:: B(p) \approx \sum_k a_k\,(G_k * S)(p) + a + d \cdot \nabla B(p)
+
+The :math:`a_k` are free in every tile. They absorb any blur that is symmetric about its centre (so all defocus), gain
+and offset; *d* is what no such blur explains: the displacement, ``S(p + d) ~ B(p)``. For it the nuisance terms are
+projected out of *B* and of its gradient (variable projection), leaving residuals :math:`\tilde B` and
+:math:`\nabla\tilde B`:
+
+.. math:: d = H^{-1} \langle \nabla\tilde B, \tilde B \rangle,\quad
+          H = \langle \nabla\tilde B, \nabla\tilde B^T \rangle,\quad \mathrm{cov}(d) = \sigma^2 H^{-1}
+
+with :math:`\sigma^2` from what is left. Noise biases the length of *d*, not its zero: iterate until *d* vanishes.
+Only second moments of a tile are needed; they are taken about the tile's mean in float32, solved in float64.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.geometry.spline import sample
+from sdd_bench.images.light import Plane
+
+SMOOTHING_PX = 0.8
+"""Of both pictures beforehand: noise, and what interpolation cannot keep."""
+_RIDGE = 1e-6
+_LOPSIDED = 0.03
+"""Real blur is not quite symmetric (a lens clips the disk off its axis): so many of its standard deviations a tile may
+be off, which the covariance says; tiles in focus lead where there are some."""
+_LEAST_USABLE_SHARE = 0.6
+"""Tiles with fewer usable pixels are left out."""
+ROWS_PER_STEP = 256
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Displacements of the tiles that could be measured."""
+
+    centre: NDArray[np.complex128]
+    """Of each tile, x + iy from the picture's centre in pixels, (n,)."""
+    displacement: NDArray[np.float64]
+    """(n, 2), pixels, x then y."""
+    covariance: NDArray[np.float64]
+    """(n, 2, 2), of the displacement, by the residual of the tile."""
+    explained: NDArray[np.float64]
+    """Share of the reference's variance that the blurred moving picture explains, (n,): noise has next to none."""
+    n_inside: int
+    """Tiles that lie inside both pictures and are not clipped, textured or not."""
+
+
+def smooth(plane: Plane) -> Plane:
+    """``plane`` as :func:`measure_tiles` wants it."""
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), SMOOTHING_PX))
+
+
+def measure_tiles(
+    reference: Plane,
+    moving: Plane,
+    similarity: Similarity,
+    *,
+    clipped: NDArray[np.uint8],
+    moving_clipped: NDArray[np.uint8],
+    tile: int,
+    bank: tuple[float, ...],
+) -> Tiles:
+    """Displacement of every tile from where ``similarity`` puts it.
+
+    Args:
+        reference: The blurry picture, linear light, ``(H, W)``, smoothed.
+        moving: The sharp picture, same shape, smoothed, as :func:`spline` makes it.
+        similarity: Reference to moving coordinates, pixels of these planes.
+        clipped: Non-zero where the reference must not be used, ``(H, W)``.
+        moving_clipped: The same on the grid of ``moving``.
+        tile: Side of a tile in pixels.
+        bank: Standard deviations of the Gaussians, ascending, in pixels; the unblurred picture is always there.
+    """
+    height, width = reference.shape
+    rows, columns = height // tile, width // tile
+    top, left = (height - rows * tile) // 2, (width - columns * tile) // 2
+
+    def cut(plane: NDArray[np.generic]) -> NDArray[np.generic]:
+        inner = plane[top : top + rows * tile, left : left + columns * tile]
+        return inner.reshape(rows, tile, columns, tile).swapaxes(1, 2).reshape(rows * columns, tile * tile)
+
+    x = np.arange(columns) * tile + left + (tile - 1) / 2 - (width - 1) / 2
+    y = np.arange(rows) * tile + top + (tile - 1) / 2 - (height - 1) / 2
+    centre = (x + 1j * y[:, None]).ravel()
+
+    margin = math.ceil(2.5 * max(bank))
+    usable = cut(_usable(similarity, clipped, moving_clipped, margin))
+    count = usable.sum(axis=1, dtype=np.float64)
+    kept = count >= _LEAST_USABLE_SHARE * tile * tile
+    usable, count, centre = usable[kept].astype(np.float32), count[kept], centre[kept]
+
+    def centred(plane: Plane) -> NDArray[np.float32]:
+        values = cut(plane)[kept].astype(np.float32)
+        mean = np.einsum("np,np->n", values, usable) / np.maximum(count, 1)
+        values -= mean[:, None].astype(np.float32)
+        values *= usable
+        return values
+
+    sharp = sample(moving, similarity)
+    columns_of = []
+    finer = sharp
+    for sigma in bank:  # differences of neighbours in the bank span the same space and are far better conditioned
+        coarser = np.asarray(cv2.GaussianBlur(sharp, (0, 0), sigma))
+        columns_of.append(centred(finer - coarser))
+        finer = coarser
+    columns_of.append(centred(finer))
+    slope = np.array([[-0.5, 0, 0.5]], np.float32)
+    columns_of += [centred(np.asarray(cv2.filter2D(reference, -1, kernel))) for kernel in (slope, slope.T)]
+    columns_of.append(centred(reference))
+    stacked = np.stack(columns_of, axis=1)
+    moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
+    return _solve(centre, moments, count, bank)
+
+
+def _usable(
+    similarity: Similarity, clipped: NDArray[np.uint8], moving_clipped: NDArray[np.uint8], margin: int
+) -> NDArray[np.uint8]:
+    """One where both pictures are inside their borders by ``margin`` and not clipped, else zero."""
+    height, width = clipped.shape
+    inside = np.zeros((height, width), np.uint8)
+    inside[margin : height - margin, margin : width - margin] = 1
+    slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
+    c = complex((width - 1) / 2, (height - 1) / 2)
+    offset = c + complex(similarity.shift_x_px, similarity.shift_y_px) - slope * c
+    matrix = np.array([[slope.real, -slope.imag, offset.real], [slope.imag, slope.real, offset.imag]])
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    there = cv2.warpAffine(inside & (moving_clipped == 0), matrix, (width, height), flags=flags)
+    return np.asarray(inside & np.asarray(there) & (clipped == 0), np.uint8)
+
+
+def _solve(
+    centre: NDArray[np.complex128], moments: NDArray[np.float64], count: NDArray[np.float64], bank: tuple[float, ...]
+) -> Tiles:
+    """Project the nuisance terms out and solve for the displacement (module docstring)."""
+    n = len(bank) + 1
+    scale = np.sqrt(np.maximum(moments[:, range(n), range(n)], 1e-20))
+    normal = moments[:, :n, :n] / (scale[:, :, None] * scale[:, None]) + _RIDGE * np.eye(n)
+    mixed = moments[:, :n, n:] / scale[:, :, None]
+    projection = np.linalg.solve(normal, mixed)
+    left = moments[:, n:, n:] - mixed.swapaxes(1, 2) @ projection
+    energy = np.maximum(np.trace(moments[:, n : n + 2, n : n + 2], axis1=1, axis2=2), 1e-20)
+    hessian = left[:, :2, :2] + (1e-9 * energy)[:, None, None] * np.eye(2) + 1e-14 * np.eye(2)
+    gradient, power = left[:, :2, 2], left[:, 2, 2]
+    displacement = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    freedom = np.maximum(count - n - 3, 1)
+    floor = 1e-7 * np.maximum(moments[:, -1, -1], 1e-12)
+    variance = np.maximum(power - (gradient * displacement).sum(axis=1), floor) / freedom
+    lopsided = _LOPSIDED * _blur(projection[:, :, 2] / scale, bank)
+    covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
+    known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
+    explained = 1 - power / np.maximum(moments[:, -1, -1], 1e-20)
+    return Tiles(centre[known], displacement[known], covariance[known], explained[known], len(centre))
+
+
+def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:
+    r"""Standard deviation of each tile's blur: :math:`\sum a_k \sigma_k^2 / \sum a_k` under the root, (n,).
+
+    ``coefficients`` are those of the differences of neighbours in the bank: :math:`a_k` is the difference of two.
+    """
+    gain = np.where(np.abs(coefficients[:, -1]) > 1e-6, coefficients[:, -1], 1.0)
+    moment = (np.diff(coefficients, axis=1) @ np.square(bank)) / gain
+    return np.asarray(np.sqrt(np.clip(moment, 0, max(bank) ** 2)))

@@ -1,0 +1,136 @@
+"""How a scene is captured: depths, focus, aperture and misalignment, drawn from the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import Split
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.optics.coc import Lens, breathing_zoom, coc_diameter_px, f_number_for
+from sdd_bench.synth.options import LARGEST_COC_PX, SPLIT_NUMBER, SynthOptions
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One pair's camera: everything but the scene."""
+
+    split: Split
+    index: int
+    similarity: Similarity
+    """Blurry to sharp coordinates."""
+    exposure_gain: tuple[float, float, float]
+    lens: Lens
+    """Of the blurry picture; the sharp one has a pinhole."""
+    blurry_focus_m: float
+    sharp_focus_m: float
+    depths_m: tuple[float, ...]
+    """Of the layers, from back to front."""
+    coc_px: tuple[float, ...]
+    """Diameter of each layer's circle of confusion in the blurry picture."""
+    parallax_px: float
+    parallax_shift_px: tuple[tuple[float, float], ...]
+    """Each layer's shift (x, y) in the sharp picture beside the similarity's."""
+    iris_deg: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.index:04d}"
+
+
+def random_numbers(options: SynthOptions, split: Split, index: int, purpose: int) -> np.random.Generator:
+    """A stream of random numbers of its own for every pair and purpose, whoever makes the pair."""
+    return np.random.default_rng([options.seed, SPLIT_NUMBER[split], index, purpose])
+
+
+def scene_start(options: SynthOptions, index: int) -> int:
+    """The first pair of the scene of pair ``index``."""
+    return index - index % options.pairs_per_scene
+
+
+def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
+    """Draw the camera of pair ``index`` of ``split``.
+
+    Raises:
+        ConfigError: The lens asked for blurs more than can be rendered.
+    """
+    rng = random_numbers(options, split, index, 0)
+    lens = Lens(options.focal_length_mm, options.f_number or 2.8, 1000 * options.sensor_width_mm / options.width)
+    depths = _draw_depths(options, random_numbers(options, split, scene_start(options, index), 3))
+    blurry_focus, sharp_focus = _draw_focus(options, depths, rng)
+    coc_range = options.coc_range or (0.0025 * options.width, 0.01 * options.width)
+    largest_px = rng.uniform(*coc_range)
+    if options.f_number is None:
+        unscaled = coc_diameter_px(depths, blurry_focus, lens)
+        worst = depths[int(np.argmax(unscaled))]
+        lens = dataclasses.replace(lens, f_number=f_number_for(float(largest_px), worst, blurry_focus, lens))
+    coc = coc_diameter_px(depths, blurry_focus, lens)
+    if coc.max() > LARGEST_COC_PX:
+        raise ConfigError(
+            f"f_number {lens.f_number:g}: a circle of confusion of {coc.max():.0f} px; at most {LARGEST_COC_PX:g} px "
+            "can be rendered. Stop the lens down, or set coc_range."
+        )
+    zoom = breathing_zoom(blurry_focus, sharp_focus, lens)
+    if options.zoom_range is not None:
+        zoom = rng.uniform(*options.zoom_range)
+    shift_x, shift_y = rng.uniform(*(options.shift_range or (-0.005 * options.width, 0.005 * options.width)), 2)
+    similarity = Similarity(float(zoom), float(rng.uniform(*options.rotation_range)), float(shift_x), float(shift_y))
+    gain = rng.uniform(*options.exposure_range) * rng.uniform(1 - options.color_cast, 1 + options.color_cast, 3)
+    parallax = float(rng.uniform(*options.parallax_range))
+    direction = rng.uniform(0, 2 * math.pi)
+    return Capture(
+        split=split,
+        index=index,
+        similarity=similarity,
+        exposure_gain=(float(gain[0]), float(gain[1]), float(gain[2])),
+        lens=lens,
+        blurry_focus_m=blurry_focus,
+        sharp_focus_m=sharp_focus,
+        depths_m=depths,
+        coc_px=tuple(float(value) for value in coc),
+        parallax_px=parallax,
+        parallax_shift_px=_parallax(depths, parallax, direction),
+        iris_deg=float(rng.uniform(0, 360)),
+    )
+
+
+def _draw_depths(options: SynthOptions, rng: np.random.Generator) -> tuple[float, ...]:
+    """Depths of a scene from back to front, in metres; even in dioptres, as blur is."""
+    near, far = options.depth_range
+    inner = np.sort(rng.uniform(1 / far, 1 / near, max(0, options.n_layers - 2)))
+    return tuple(float(1 / value) for value in [1 / far, *inner, 1 / near][: options.n_layers])
+
+
+def _draw_focus(options: SynthOptions, depths: tuple[float, ...], rng: np.random.Generator) -> tuple[float, float]:
+    """Blurry and sharp focus, in metres.
+
+    The blurry picture is focused on a thing before the background, or somewhere in the nearer two thirds, so that most
+    of the picture is out of focus.
+    """
+    near, far = options.depth_range
+    nearest, farthest = 1 / near, 1 / far
+    on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, len(depths) - 1), len(depths)))
+    anywhere = rng.uniform(farthest + (nearest - farthest) / 3, nearest)
+    if near == far:
+        blurry = near / 1.25  # before everything: all is out of focus alike
+    elif on_layer and len(depths) > 1:
+        blurry = depths[layer]  # exactly there: its circle of confusion is exactly zero
+    else:
+        blurry = float(1 / anywhere)
+    return blurry, float(2 / (nearest + farthest))
+
+
+def _parallax(depths: tuple[float, ...], parallax_px: float, direction: float) -> tuple[tuple[float, float], ...]:
+    """A camera moved sideways shifts each layer by 1/depth; the mean of nearest and farthest stays in place."""
+    dioptres = 1 / np.array(depths)
+    span = float(np.ptp(dioptres))
+    if span == 0 or parallax_px == 0:
+        return ((0.0, 0.0),) * len(depths)
+    share = (dioptres - (dioptres.min() + dioptres.max()) / 2) / span
+    return tuple(
+        (float(parallax_px * math.cos(direction) * s), float(parallax_px * math.sin(direction) * s)) for s in share
+    )

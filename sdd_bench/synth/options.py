@@ -1,0 +1,151 @@
+"""What a synthetic capture is: the options of a set, and what is drawn from them for each pair.
+
+The camera of a pair takes the scene twice: *sharp* through a pinhole, everything in focus, and *blurry* at full
+aperture, focused elsewhere. Moving the focus zooms the picture (:mod:`sdd_bench.optics.coc`); ``zoom_range`` and
+``shift_range`` set what the lens does in its stead.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sdd_bench.core.config import load
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import Split
+
+Range = tuple[float, float]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "sdd": {"width": 4096, "height": 2160},
+    "half": {"width": 2048, "height": 1080},
+    "small": {"width": 640, "height": 384},
+}
+"""Picture sizes by name; all else is the same camera at another resolution."""
+
+_SMALLEST_SIDE_PX = 64
+_LARGEST_SIDE_PX = 16384
+LARGEST_COC_PX = 256.0
+SPLIT_NUMBER = {Split.TRAIN: 0, Split.VAL: 1, Split.TEST: 2}
+
+
+@dataclass(frozen=True)
+class SynthOptions:
+    """A synthetic set. Ranges are (smallest, largest) of what is drawn uniformly for each pair.
+
+    Raises:
+        ConfigError: A value out of range; the message names the option.
+    """
+
+    width: int = 4096
+    height: int = 2160
+    n_train: int = 8
+    n_test: int = 4
+    pairs_per_scene: int = 1
+    seed: int = 0
+    zoom_range: Range | None = None
+    """Zoom of the similarity blurry -> sharp; None: what the lens does (focus breathing)."""
+    shift_range: Range | None = None
+    """Shift in x and in y, in pixels; None: -0.5 % to 0.5 % of the width."""
+    rotation_range: Range = (-0.1, 0.1)
+    """In degrees."""
+    parallax_range: Range = (0.0, 0.0)
+    """Motion of the nearest layer against the farthest, in pixels."""
+    coc_range: Range | None = None
+    """Largest circle of confusion of a pair, diameter in pixels; None: 0.25 % to 1 % of the width."""
+    exposure_range: Range = (0.9, 1.2)
+    """Light of blurry over light of sharp."""
+    color_cast: float = 0.02
+    """Each channel's exposure is off by up to this share."""
+    shot_noise: float = 0.007
+    """Standard deviation of the photon noise at white, white = 1 in linear light (a full well of 20,000 electrons)."""
+    read_noise: float = 0.0005
+    """Standard deviation of the noise in the dark."""
+    n_layers: int = 4
+    """Layers of depth, the background included."""
+    depth_range: Range = (1.5, 8.0)
+    """Of the nearest and farthest layer, in metres."""
+    focal_length_mm: float = 50.0
+    sensor_width_mm: float = 36.0
+    f_number: float | None = None
+    """None: whatever gives the circle of confusion drawn from ``coc_range``."""
+    blades: int = 0
+    """Of the iris; 0: round."""
+    bit_depth: int = 8
+    truth: Literal["small", "full"] = "small"
+    """full: also the flow, the aligned sharp picture and the map of circles of confusion."""
+    photos: Path | None = None
+    """A folder of sharp photographs that scenes are made of; None: scenes made from nothing."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            self._check(name, _SMALLEST_SIDE_PX, _LARGEST_SIDE_PX)
+        for name in ("n_train", "n_test"):
+            self._check(name, 0, 10**6)
+        if self.n_train + self.n_test == 0:
+            raise ConfigError("n_train and n_test are both 0: there is nothing to make.")
+        self._check("pairs_per_scene", 1, 10**6)
+        self._check("seed", 0, 2**63 - 1)
+        smaller = min(self.width, self.height)
+        self._check("zoom_range", 0.5, 2.0)
+        self._check("shift_range", -smaller / 2, smaller / 2)
+        self._check("rotation_range", -45.0, 45.0)
+        self._check("parallax_range", 0.0, smaller / 4)
+        self._check("coc_range", 0.0, min(LARGEST_COC_PX, smaller / 2))
+        self._check("exposure_range", 0.1, 10.0)
+        self._check("color_cast", 0.0, 0.5)
+        for name in ("shot_noise", "read_noise"):
+            self._check(name, 0.0, 1.0)
+        self._check("n_layers", 1, 32)
+        self._check("sensor_width_mm", 0.1, 1000.0)
+        self._check("focal_length_mm", 0.1, 10_000.0)
+        self._check("depth_range", 2 * self.focal_length_mm / 1000, 1e6)
+        self._check("f_number", 0.1, math.inf)
+        if self.f_number is not None and self.coc_range is not None:
+            raise ConfigError("f_number and coc_range exclude each other: each gives the circle of confusion.")
+        if self.blades != 0:
+            self._check("blades", 3, 64)
+        if self.bit_depth not in (8, 16):
+            raise ConfigError(f"bit_depth: expected 8 or 16, got {self.bit_depth}.")
+        if self.truth not in ("small", "full"):
+            raise ConfigError(f"truth: expected small or full, got {self.truth}.")
+
+    def _check(self, name: str, smallest: float, largest: float) -> None:
+        """Raise unless the number, or both ends of the range, called ``name`` lie in [smallest, largest]."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        ends = value if isinstance(value, tuple) else (value,)
+        if not all(smallest <= end <= largest for end in ends):
+            raise ConfigError(f"{name}: expected {smallest:g} to {largest:g}, got {' '.join(f'{e:g}' for e in ends)}.")
+        if list(ends) != sorted(ends):
+            raise ConfigError(f"{name}: expected the smaller value first, got {ends[0]:g} {ends[1]:g}.")
+
+
+def load_options(
+    config: Path | None = None,
+    *,
+    preset: str | None = None,
+    size: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> SynthOptions:
+    """Options from a TOML file, then a preset's or an explicit size (``"WxH"``), then ``overrides`` that are not None.
+
+    Raises:
+        ConfigError: An unknown option or preset, or a value out of range.
+    """
+    values = dict(overrides or {})
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ConfigError(f"preset {preset}: unknown; known: {', '.join(PRESETS)}.")
+        values |= PRESETS[preset]
+    if size is not None:
+        match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", size)
+        if match is None:
+            raise ConfigError(f"size: expected WIDTHxHEIGHT in pixels, like 640x384, got {size!r}.")
+        values |= {"width": int(match[1]), "height": int(match[2])}
+    return load(SynthOptions, config, values)

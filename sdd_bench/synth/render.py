@@ -1,0 +1,166 @@
+"""Render a capture: the blurry and the sharp picture of one continuous scene, and the truth between them.
+
+The scene is sampled once, on the *blurry* grid with a margin, and smoothed by half a pixel; the continuous scene is
+the cubic spline through these samples. The blurry picture is the blurred layers on that grid, without any resampling,
+so it has no shift of its own. The *aligned* picture is the same layers unblurred; the *sharp* picture is the spline
+sampled where the similarity says, at double-precision positions: ``sharp(T(p)) = aligned(p)``, to the error of the
+spline, which tests/data/test_synthetic.py states. OpenCV's warps are not used: they round positions to 1/32 px.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.images.light import add_noise, linear_to_srgb
+from sdd_bench.optics.defocus import Layer, blur_layer, lay_over
+from sdd_bench.optics.kernels import aperture_kernel
+from sdd_bench.synth.camera import Capture
+from sdd_bench.synth.options import SynthOptions
+
+Light = NDArray[np.float32]
+"""Linear light, ``(3, H, W)``."""
+
+_SPLINE_MARGIN_PX = 12
+"""So far a cubic spline's border has no more effect than 1e-6."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A capture in linear light, before exposure, noise and quantisation."""
+
+    blurry: Light
+    sharp: Light
+    aligned: Light
+    front: NDArray[np.uint8]
+    """Number of the layer that is seen at each pixel of the blurry grid, ``(H, W)``."""
+
+
+def canvas_margin(capture: Capture, height: int, width: int) -> int:
+    """How far beyond the blurry picture the scene must go, in pixels: for the sharp picture, the blur, the spline."""
+    matrix, offset = _sharp_to_blurry(capture.similarity, height, width)
+    corners = np.array([(y, x) for y in (0, height - 1) for x in (0, width - 1)], dtype=np.float64)
+    seen = corners @ matrix.T + offset
+    outside = max(-seen.min(), (seen - (height - 1, width - 1)).max(), 0.0)
+    return math.ceil(outside + capture.parallax_px + 0.6 * max(capture.coc_px)) + _SPLINE_MARGIN_PX
+
+
+def render(
+    capture: Capture, layers: Iterable[Layer], height: int, width: int, *, margin: int, blades: int = 0
+) -> Rendered:
+    """Render ``layers``, from back to front, on a canvas that is ``margin`` larger on every side.
+
+    One layer is held at a time. With no parallax the sharp picture is resampled once, from the aligned canvas.
+
+    Args:
+        capture: The camera.
+        layers: As many as the capture has depths.
+        height: Of the pictures, in pixels.
+        width: Of the pictures, in pixels.
+        margin: At least the :func:`canvas_margin` of the capture.
+        blades: Of the iris; 0: round.
+    """
+    inside = (slice(margin, margin + height), slice(margin, margin + width))
+    canvas = (3, height + 2 * margin, width + 2 * margin)
+    aligned, blurry = np.zeros(canvas, np.float32), np.zeros((3, height, width), np.float32)
+    sharp = np.zeros((3, height, width), np.float32) if capture.parallax_px else None
+    front = np.zeros((height, width), np.uint8)
+    for number, (layer, coc_px) in enumerate(zip(layers, capture.coc_px, strict=True)):
+        kernel = aperture_kernel(coc_px, blades=blades, rotation_deg=capture.iris_deg)
+        lay_over(blurry, _crop(blur_layer(layer, kernel), inside))
+        lay_over(aligned, layer)
+        if layer.alpha is not None:
+            front[layer.alpha[inside] >= 0.5] = number
+        if sharp is not None:
+            lay_over(sharp, _resample(layer, capture, number, height, width, margin))
+    if sharp is None:
+        sharp = _resample(Layer(aligned), capture, 0, height, width, margin).color
+    return Rendered(blurry, sharp, np.ascontiguousarray(aligned[:, inside[0], inside[1]]), front)
+
+
+def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Flow on the blurry grid, ``(2, H, W)`` in pixels: ``aligned(p) = sharp(p + flow(p))``.
+
+    Each pixel moves with the layer seen there; with parallax, what the sharp picture hides has no counterpart.
+    """
+    height, width = front.shape
+    similarity = capture.similarity
+    angle = math.radians(similarity.rotation_deg)
+    along, across = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    x, y = np.arange(width) - (width - 1) / 2, (np.arange(height) - (height - 1) / 2)[:, None]
+    flow = np.empty((2, height, width), np.float32)
+    flow[0] = along * x + (similarity.shift_x_px - across * y)
+    flow[1] = across * x + (similarity.shift_y_px + along * y)
+    if capture.parallax_px:
+        flow += np.array(capture.parallax_shift_px, np.float32).T[:, front]
+    return flow
+
+
+def develop(
+    light: Light, gain: Iterable[float], rng: np.random.Generator | None, options: SynthOptions
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Linear light to pixels ``(H, W, 3)``: exposure, noise, clipping, sRGB, rounding; no noise without ``rng``."""
+    largest = np.float32(2**options.bit_depth - 1)
+    pixels = np.empty((*light.shape[1:], 3), np.uint8 if options.bit_depth == 8 else np.uint16)
+    streams = [None] * 3 if rng is None else rng.spawn(3)
+
+    def develop_channel(channel: int, factor: float, stream: np.random.Generator | None) -> None:
+        exposed = light[channel] * np.float32(factor)
+        if stream is not None:
+            exposed = add_noise(exposed, stream, shot=options.shot_noise, read=options.read_noise)
+        encoded = linear_to_srgb(exposed)
+        encoded *= largest
+        encoded += np.float32(0.5)
+        pixels[..., channel] = encoded
+
+    with _threads() as pool:
+        list(pool.map(develop_channel, range(3), gain, streams))
+    return pixels
+
+
+def _threads() -> ThreadPoolExecutor:
+    """As many threads as OpenCV has: workers were told to leave the others their part."""
+    return ThreadPoolExecutor(max(1, cv2.getNumThreads()))
+
+
+def _crop(layer: Layer, inside: tuple[slice, slice]) -> Layer:
+    return Layer(layer.color[:, inside[0], inside[1]], None if layer.alpha is None else layer.alpha[inside])
+
+
+def _sharp_to_blurry(
+    similarity: Similarity, height: int, width: int, extra_px: tuple[float, float] = (0.0, 0.0)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The inverse similarity as ``blurry = matrix @ sharp + offset`` on (row, column) coordinates."""
+    angle = math.radians(similarity.rotation_deg)
+    cosine, sine = math.cos(angle) / similarity.zoom, math.sin(angle) / similarity.zoom
+    matrix = np.array([[cosine, -sine], [sine, cosine]])
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    shift = np.array([similarity.shift_y_px + extra_px[1], similarity.shift_x_px + extra_px[0]])
+    return matrix, centre - matrix @ (centre + shift)
+
+
+def _resample(layer: Layer, capture: Capture, number: int, height: int, width: int, margin: int) -> Layer:
+    """``layer`` as the sharp picture sees it; shrunk pictures are first smoothed to the sharp grid's half pixel."""
+    extra_px = capture.parallax_shift_px[number]
+    matrix, offset = _sharp_to_blurry(capture.similarity, height, width, extra_px)
+    sigma = 0.5 * math.sqrt(max(0.0, capture.similarity.zoom**-2 - 1))
+
+    planes = [*layer.color] if layer.alpha is None else [*layer.color, layer.alpha]
+    resampled = np.empty((len(planes), height, width), np.float32)
+
+    def resample(plane: NDArray[np.float32], output: NDArray[np.float32]) -> None:
+        if sigma > 0.05:
+            plane = cv2.GaussianBlur(plane, (0, 0), sigma)
+        ndimage.affine_transform(plane, matrix, offset + margin, order=3, mode="mirror", output=output)
+
+    with _threads() as pool:
+        list(pool.map(resample, planes, resampled))
+    return Layer(resampled[:3], np.clip(resampled[3], 0, 1) if len(planes) == 4 else None)

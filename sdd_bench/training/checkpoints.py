@@ -1,0 +1,151 @@
+"""Checkpoints of a training run: a folder each, whole or not there at all.
+
+::
+
+    RUN/checkpoints/step-00000500/deblur.safetensors    weights of the deblurring network, and what network it is
+    RUN/checkpoints/step-00000500/reblur.safetensors    weights of the reblurring network, where there is one
+    RUN/checkpoints/step-00000500/state.pt              optimizer and where the run stands; loads with weights_only
+    RUN/best.json                                       the step of the best checkpoint and its score
+
+A folder is written as ``NAME.partial`` and renamed when everything in it is on the disk; older ones go only after.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.files import output_errors, sealed, write_json
+from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
+from sdd_bench.training.step import JointNetworks
+from sdd_bench.weights.tensors import load_into, read_tensors
+
+SCHEMA = 1
+FOLDER = "checkpoints"
+BEST_JSON = "best.json"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands."""
+
+    step: int
+    """Steps done."""
+    best_step: int | None = None
+    best_psnr: float | None = None
+    """Of the held-out patches, in dB."""
+
+
+def save_weights(path: Path, network: nn.Module, spec: ModelSpec) -> None:
+    """Write the weights of a deblurring network as safetensors that say what network it is."""
+    metadata = {METADATA_KEY: json.dumps(facts_of(network, spec))}
+    with sealed(path) as partial:
+        partial.write_bytes(save(_plain(network), metadata=metadata))
+
+
+def save_checkpoint(
+    run: Path,
+    standing: Standing,
+    networks: JointNetworks,
+    spec: ModelSpec,
+    *,
+    optimizer: dict[str, Any],
+    scaler: dict[str, Any] | None = None,
+    keep: int = 3,
+) -> Path:
+    """Write a checkpoint, then remove those that are neither the best nor among the last ``keep``.
+
+    Raises:
+        OutputError: The disk is full, or the place is not writable; earlier checkpoints stay.
+    """
+    folder = run / FOLDER / f"step-{standing.step:08d}"
+    partial = folder.with_name(folder.name + ".partial")
+    with output_errors(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            save_weights(partial / "deblur.safetensors", networks.deblur, spec)
+            if networks.reblur is not None:
+                with sealed(partial / "reblur.safetensors") as file:
+                    file.write_bytes(save(_plain(networks.reblur)))
+            state = {"schema": SCHEMA, **vars(standing), "optimizer": optimizer, "scaler": scaler}
+            with sealed(partial / "state.pt") as file:
+                _save_state(state, file)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(partial, folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    if standing.best_step is not None:
+        write_json(run / BEST_JSON, {"step": standing.best_step, "psnr": standing.best_psnr})
+    steps = checkpoint_steps(run)
+    for step in steps[:-keep]:
+        if step != standing.best_step:
+            shutil.rmtree(checkpoint_folder(run, step))
+    return folder
+
+
+def _save_state(state: dict[str, Any], file: Path) -> None:
+    """torch.save reports a full disk as a RuntimeError of its archive writer; through memory it is an OSError."""
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    file.write_bytes(buffer.getbuffer())
+
+
+def _plain(network: nn.Module) -> dict[str, Tensor]:
+    """Copies, as safetensors takes no tensors that share memory (tied weights)."""
+    return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+
+
+def checkpoint_folder(run: Path, step: int) -> Path:
+    """Folder of the checkpoint of a step."""
+    return run / FOLDER / f"step-{step:08d}"
+
+
+def checkpoint_steps(run: Path) -> list[int]:
+    """The steps there are whole checkpoints of, in order."""
+    names = [path.name for path in (run / FOLDER).glob("step-*")]
+    return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
+
+
+def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, dict[str, Any], dict[str, Any] | None]:
+    """Fill the networks; where the run stood, the state of the optimizer and of the gradient scaler.
+
+    Raises:
+        ManifestError: ``state.pt`` is missing, damaged or of another kind.
+        WeightsError: Weights are missing, damaged or of other networks.
+    """
+    path = folder / "state.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        standing = Standing(state["step"], state["best_step"], state["best_psnr"])
+        optimizer, scaler = state["optimizer"], state["scaler"]
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ManifestError(
+            f"{path}: no state of a training run ({reason[:200]}). Remove {folder} to go on from the one before."
+        ) from error
+    load_weights(folder, networks)
+    return standing, optimizer, scaler
+
+
+def load_weights(folder: Path, networks: JointNetworks) -> None:
+    """Fill the networks from a checkpoint's folder."""
+    for name, network in (("deblur", networks.deblur), ("reblur", networks.reblur)):
+        if network is not None:
+            file = folder / f"{name}.safetensors"
+            load_into(network, read_tensors(file), file)

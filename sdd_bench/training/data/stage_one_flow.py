@@ -1,0 +1,106 @@
+r"""The flow of the first stage: ``estimate(reference=blurry, moving=sharp)``, once per patch, kept beside the set.
+
+The file is that of :mod:`sdd_bench.prepared.shards.flows`, at the resolution the network decides at: a quarter of the
+patch. Finished patches are kept in a folder of parts, so a killed estimation goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.files import sealed
+from sdd_bench.core.types import OnProgress, Progress
+from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.prepared.manifest import is_prepared
+from sdd_bench.prepared.shards import flow_info, flow_path, write_flows
+from sdd_bench.prepared.torch_dataset import PairDataset
+from sdd_bench.training.data.split import data_digest, splits_of
+
+_CELL_PX = 4
+_PATCHES_PER_PART = 16
+_PATCHES_AT_ONCE = 4
+
+
+def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
+    """Where the flow of ``data`` by ``estimator`` lies unless told otherwise; a shard alone has its own."""
+    name = estimator.sha256 or hashlib.sha256(estimator.signature.encode()).hexdigest()
+    if is_prepared(data):
+        return flow_path(data if data.is_dir() else data.parent, name)
+    return flow_path(data.parent, f"{name}-{data.stem}")
+
+
+def ensure_flow(
+    data: Path, estimator: FlowEstimator, path: Path | None = None, *, on_progress: OnProgress | None = None
+) -> Path:
+    """The flow file of the patches ``data`` has to train and validate on, made where it is not there.
+
+    Args:
+        data: A prepared set or a shard.
+        estimator: From :func:`sdd_bench.flow.estimator.load_flow`.
+        path: The file; None is :func:`sidecar_path`.
+        on_progress: Called after every part; what it raises ends the estimation, which goes on another time.
+
+    Raises:
+        ConfigError: The file there was estimated otherwise, or of other patches.
+        OutputError: It cannot be written.
+    """
+    path = path or sidecar_path(data, estimator)
+    wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
+    if path.is_file():
+        there = flow_info(path)
+        if wrong := [name for name, value in wanted.items() if there[name] != value]:
+            raise ConfigError(
+                f"{path}: holds other flow ({wrong[0]} is {there[wrong[0]]!r}, expected {wanted[wrong[0]]!r}). "
+                "Delete it, or give flow_file."
+            )
+        return path
+    datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
+    total, done = sum(map(len, datasets.values())), 0
+    identity = hashlib.sha256(" ".join(wanted.values()).encode()).hexdigest()[:16]
+    parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
+    files: dict[str, list[Path]] = {split: [] for split in datasets}
+    for split, dataset in datasets.items():
+        for start in range(0, len(dataset), _PATCHES_PER_PART):
+            indices = range(start, min(start + _PATCHES_PER_PART, len(dataset)))
+            file = parts / f"{split}-{start:08d}.npy"
+            files[split].append(file)
+            if not file.is_file():
+                flows = np.concatenate([_estimate(dataset, estimator, some) for some in _chunks(indices)])
+                with sealed(file) as partial, open(partial, "wb") as stream:
+                    np.save(stream, flows)
+            done += len(indices)
+            if on_progress is not None:
+                on_progress(Progress(done, total, item="flow of blurry and sharp"))
+    flows_of = {split: _stored(some) for split, some in files.items()}
+    patch = datasets["train"].crop
+    write_flows(path, flows_of, signature=estimator.signature, data_sha256=wanted["data_sha256"], patch=patch)
+    shutil.rmtree(parts)
+    return path
+
+
+def _chunks(indices: range) -> Iterator[range]:
+    for start in range(0, len(indices), _PATCHES_AT_ONCE):
+        yield indices[start : start + _PATCHES_AT_ONCE]
+
+
+def _stored(files: list[Path]) -> Iterator[NDArray[np.float16]]:
+    for file in files:
+        yield from np.load(file)
+
+
+def _estimate(dataset: PairDataset, estimator: FlowEstimator, indices: range) -> NDArray[np.float16]:
+    items = [dataset[index] for index in indices]
+    blurry, sharp = (torch.stack([item[name] for item in items]) for name in ("blurry", "sharp"))
+    flow = estimator.estimate(blurry, sharp).cpu()
+    cells = -(-dataset.crop // _CELL_PX)
+    reduced: NDArray[np.float16] = F.adaptive_avg_pool2d(flow, cells).numpy().astype(np.float16)
+    return reduced

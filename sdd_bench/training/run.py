@@ -1,0 +1,120 @@
+"""A training run from its folder to its report: one process or several, killed and resumed without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.files import alone_in
+from sdd_bench.core.types import OnProgress
+from sdd_bench.training.claim import claim_run
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.trainer import Stop, Trainer, TrainReport
+
+_PATIENCE = timedelta(days=2)
+"""How long processes wait for the first one, which estimates the flow of the whole set and validates."""
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """SIGTERM and SIGINT ask the loop to save and leave; a second one leaves at once."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def without_subnormals() -> Iterator[None]:
+    """Gradients near zero become subnormal numbers, with which a processor takes many times as long: make them zero.
+
+    In this thread, and in those that torch starts meanwhile.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def train(
+    data: Path,
+    run: Path,
+    config: TrainConfig | None = None,
+    *,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> TrainReport:
+    """Train on the patches of ``data``, or go on with the run begun at ``run``.
+
+    Under torchrun every process calls this.
+
+    Args:
+        data: A prepared set or a shard.
+        run: Folder of the run; new or empty unless ``resume``.
+        config: How; None is the paper's.
+        resume: Go on from the last checkpoint (from the start where there is none yet).
+        on_progress: Called after every step.
+
+    Raises:
+        ConfigError: Options that do not go together or with the set; ``run`` was begun with others.
+        OutputError: ``run`` holds something else, or cannot be written.
+        TrainingError: The loss is not finite; the batch is saved in the run.
+        ShardError: The patches or their flow are damaged.
+    """
+    config = config or TrainConfig()
+    fabric = make_fabric(config)
+    with without_subnormals(), stop_signals() as stopping:
+        training = Trainer(data, run, config, fabric, stopping, on_progress)
+        with alone_in(run) if fabric.is_global_zero else nullcontext():
+            if fabric.is_global_zero:
+                claim_run(run, data, config, training.flow_signature, resume=resume)
+            fabric.barrier()
+            try:
+                finished = training.prepare() and training.loop()
+            finally:
+                training.close()
+    return training.report(finished)
+
+
+def make_fabric(config: TrainConfig) -> Fabric:
+    """Devices and precision; data-parallel where torchrun started several processes."""
+    world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    precision: Any = {"32": "32-true"}.get(config.precision, config.precision)
+    try:
+        if world == 1:
+            fabric = Fabric(accelerator=config.accelerator, devices=1, precision=precision)
+        else:
+            # The reblurring network rests in some stages.
+            strategy = DDPStrategy(find_unused_parameters=config.has_reblur, timeout=_PATIENCE)
+            nodes = max(1, world // local)
+            fabric = Fabric(
+                accelerator=config.accelerator, devices=local, num_nodes=nodes, strategy=strategy, precision=precision
+            )
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"accelerator {config.accelerator}, precision {config.precision}: {error}") from error
+    fabric.launch()
+    return fabric

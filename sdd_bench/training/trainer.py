@@ -1,0 +1,346 @@
+"""The training loop: one process or several, CPU or GPU, killed and resumed without a trace.
+
+::
+
+    RUN/options.json        what the run is: training options and the digest of its patches; others are refused
+    RUN/config.toml         all options, to use again
+    RUN/checkpoints, best.json   see :mod:`sdd_bench.training.checkpoints`
+    RUN/tensorboard         curves and pictures
+    RUN/model.safetensors   the best network (the last, where nothing was held out); with it RUN/model.pt2 on demand
+    RUN/result.json         the seal, written last
+
+Every random number comes from (seed, epoch, step), so a run that was killed at any step and goes on from its last
+checkpoint ends with the same weights as one left alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sdd_bench.core.errors import ConfigError, TrainingError
+from sdd_bench.core.files import sealed, write_json
+from sdd_bench.core.types import OnProgress, Progress
+from sdd_bench.flow.estimator import FlowEstimator, load_flow
+from sdd_bench.models.program import export_program
+from sdd_bench.prepared.torch_dataset import PairDataset
+from sdd_bench.training.checkpoints import (
+    Standing,
+    checkpoint_folder,
+    checkpoint_steps,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.curves import Curves
+from sdd_bench.training.data.batches import EpochBatches
+from sdd_bench.training.data.split import split_patches
+from sdd_bench.training.data.stage_one_flow import ensure_flow
+from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
+from sdd_bench.training.validation import validate
+from sdd_bench.weights.tensors import WRAPPERS, load_into, read_tensors
+
+RESULT_JSON = "result.json"
+
+
+def _seed(*numbers: int) -> None:
+    """Seed torch from several numbers."""
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a call of :func:`train` reached."""
+
+    run: Path
+    finished: bool
+    """False: a signal stopped it; resume it."""
+    step: int
+    n_steps: int
+    best_step: int | None
+    best_psnr: float | None
+    model: Path | None
+    """The best network, once finished."""
+
+
+@dataclass
+class Stop:
+    """Whether someone asked the loop to save and leave."""
+
+    asked: bool = False
+
+
+class _Stopped(Exception):
+    """A signal came while the flow was estimated."""
+
+
+class Trainer:
+    """A run under way. Making it checks the options against the set and writes nothing."""
+
+    def __init__(
+        self,
+        data: Path,
+        run: Path,
+        config: TrainConfig,
+        fabric: Fabric,
+        stopping: Stop,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.run, self.config, self.fabric = run, config, fabric
+        self._data, self._stopping, self._on_progress = data, stopping, on_progress
+        self.split = split_patches(data, val_share=config.val_share, val_patches=config.val_patches, seed=config.seed)
+        self.batches = EpochBatches(
+            self.split.train,
+            batch=config.batch,
+            accumulate=config.accumulate,
+            seed=config.seed,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+        )
+        self._readers: dict[bool, tuple[PairDataset, DataLoader[dict[str, Any]]]] = {}
+        self.n_steps = (config.reblur_epochs + config.epochs) * self.batches.steps_per_epoch
+        _seed(config.seed, 3)
+        self.networks = build_networks(config)
+        multiple = int(getattr(self.networks.deblur, "size_multiple", 1))
+        if config.crop % multiple:
+            raise ConfigError(f"crop: {config.model} takes multiples of {multiple} pixels, got {config.crop}.")
+        PairDataset(data, crop=config.crop)
+        self.estimator = self._load_estimator()
+        self.standing = Standing(0)
+        self._saved = -1
+        self.curves: Curves | None = None
+
+    def prepare(self) -> bool:
+        """Estimate the flow, and stand where the last checkpoint stood; False: a signal came."""
+        config, fabric = self.config, self.fabric
+        state: list[dict[str, Any] | None] = []
+        if steps := checkpoint_steps(self.run):
+            self._saved = steps[-1]
+            self.standing, *state = load_checkpoint(checkpoint_folder(self.run, steps[-1]), self.networks)
+        elif config.init is not None:
+            tensors = read_tensors(config.init, wrappers=("G_state_dict", *WRAPPERS))
+            load_into(self.networks.deblur, tensors, config.init)
+        self._flow = self._flow_file()
+        if self.estimator is not None and self._flow is None:
+            return False
+        self.val_dataset = PairDataset(
+            self._data, self.split.val_from, crop=config.crop, augment=False, flow=self._flow
+        )
+        self._set_up(state)
+        self.curves = Curves(self.run, self.standing.step) if fabric.is_global_zero else None
+        return True
+
+    @property
+    def flow_signature(self) -> str:
+        """What flow is estimated with."""
+        return "" if self.estimator is None else self.estimator.signature
+
+    def _load_estimator(self) -> FlowEstimator | None:
+        config = self.config
+        if not config.has_flow:
+            return None
+        device = str(self.fabric.device)
+        return load_flow(config.flow, weights=config.flow_weights, device=device, precision=config.flow_precision)
+
+    def _flow_file(self) -> Path | None:
+        """The flow of the first stage, and of validation; None where there is none, or a signal came."""
+        path: Path | None = None
+        if self.estimator is not None and self.fabric.is_global_zero:
+            with suppress(_Stopped):
+                path = ensure_flow(self._data, self.estimator, self.config.flow_file, on_progress=self._tell_or_stop)
+        path = self.fabric.broadcast(path)
+        return path
+
+    def _tell_or_stop(self, progress: Progress) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress)
+        if self._stopping.asked:
+            raise _Stopped
+
+    def _read(self, epoch: int, within: int, *, with_flow: bool) -> Iterator[dict[str, Any]]:
+        """The batches of an epoch from a step on; the flow is read only in the stage that wants it."""
+        config, workers = self.config, self.config.workers
+        if with_flow not in self._readers:
+            flow = self._flow if with_flow else None
+            dataset = PairDataset(self._data, crop=config.crop, flips=config.flips, seed=config.seed, flow=flow)
+            loader = DataLoader(
+                dataset,
+                batch_sampler=self.batches,  # type: ignore[arg-type]  # any iterable of lists will do
+                num_workers=workers,
+                persistent_workers=workers > 0,
+                multiprocessing_context="forkserver" if workers else None,
+                pin_memory=self.fabric.device.type == "cuda",
+                generator=torch.Generator(),
+            )
+            self._readers = {with_flow: (dataset, loader)}
+        dataset, loader = self._readers[with_flow]
+        dataset.set_epoch(epoch)
+        self.batches.begin(epoch, within)
+        return iter(loader)
+
+    def _set_up(self, state: list[dict[str, Any] | None]) -> None:
+        """Hand networks and optimizer to Fabric, and the states of optimizer and gradient scaler to them."""
+        if self.config.channels_last:
+            self.networks.to(memory_format=torch.channels_last)
+        if self.config.compile:
+            self.networks.deblur.compile()
+        optimizer = torch.optim.Adam(self.networks.parameters(), lr=self.config.learning_rate)
+        self.wrapped, self.optimizer = self.fabric.setup(self.networks, optimizer)
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        for receiver, values in zip((optimizer, scaler), state, strict=False):
+            if receiver is not None and values is not None:
+                receiver.load_state_dict(values)
+        self._adam, self._scaler = optimizer, scaler
+        self.networks.train()
+
+    def loop(self) -> bool:
+        """Train to the end (True) or until asked to stop (False)."""
+        per_epoch = self.batches.steps_per_epoch
+        while self.standing.step < self.n_steps:
+            epoch, within = divmod(self.standing.step, per_epoch)
+            self.networks.train()
+            stage = stage_of(self.config, epoch)
+            loader = self._read(epoch, within, with_flow=stage is Stage.FIRST)
+            for _ in range(within, per_epoch):
+                for group in self._adam.param_groups:
+                    group["lr"] = learning_rate_of(self.config, epoch, self.standing.step)
+                terms, batch = self._step(stage, loader)
+                self._after_step(epoch, stage, terms, batch)
+                if self.standing.step % per_epoch and self._must_stop():
+                    self._save()
+                    return False
+            self._end_epoch(epoch)
+            if self.standing.step < self.n_steps and self._must_stop():
+                self._save()
+                return False
+        self._finish()
+        return True
+
+    def _step(self, stage: Stage, loader: Iterator[dict[str, Tensor]]) -> tuple[StepTerms, dict[str, Tensor]]:
+        """One update of the weights."""
+        parts = self.config.accumulate
+        step = self.standing.step
+        for part in range(parts):
+            batch = {name: self._to_device(value) for name, value in next(loader).items() if name != "index"}
+            _seed(self.config.seed, 4, step, part, self.fabric.global_rank)
+            with self.fabric.no_backward_sync(self.wrapped, enabled=part < parts - 1):
+                terms = compute_terms(self.wrapped, self.config, stage, batch, self.estimator)
+                if not bool(terms.total.isfinite()):
+                    self._refuse(step, batch)
+                self.fabric.backward(terms.total / parts)
+        if self.config.clip is not None:
+            self.fabric.clip_gradients(
+                self.wrapped, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.standing = dataclasses.replace(self.standing, step=step + 1)
+        return terms, batch
+
+    def _to_device(self, value: Tensor) -> Tensor:
+        value = value.to(self.fabric.device, non_blocking=True)
+        return value.contiguous(memory_format=torch.channels_last) if self.config.channels_last else value
+
+    def _refuse(self, step: int, batch: dict[str, Tensor]) -> None:
+        path = self.run / f"not-finite-step-{step:08d}-rank-{self.fabric.global_rank}.pt"
+        with sealed(path) as partial:
+            torch.save({name: value.cpu() for name, value in batch.items()}, partial)
+        raise TrainingError(
+            f"step {step}: the loss is not finite. Its batch is saved in {path}; the last good checkpoint stays. Lower "
+            "the learning rate, give --clip, or check those pictures."
+        )
+
+    def _must_stop(self) -> bool:
+        """Whether any process was asked to."""
+        if self.fabric.world_size == 1:
+            return self._stopping.asked
+        asked = torch.tensor(float(self._stopping.asked), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(asked, reduce_op="sum") > 0)
+
+    def _after_step(self, epoch: int, stage: Stage, terms: StepTerms, batch: dict[str, Tensor]) -> None:
+        step, config = self.standing.step, self.config
+        if self.curves is not None and step % config.log_every == 0:
+            self.curves.step(step, terms, learning_rate_of(config, epoch, step - 1))
+            if step % (50 * config.log_every) == 0:
+                self.curves.pictures(step, batch, terms)
+        if self._on_progress is not None and self.fabric.is_global_zero:
+            values = {"loss": terms.total, "deblur": terms.deblurring, "reblur": terms.reblurring}
+            losses = " ".join(f"{name} {value.item():.4f}" for name, value in values.items() if value is not None)
+            self._on_progress(Progress(step, self.n_steps, item=f"epoch {epoch + 1} ({stage}) {losses}"))
+        if step % config.checkpoint_every == 0 and step % self.batches.steps_per_epoch:
+            self._save()
+
+    def _end_epoch(self, epoch: int) -> None:
+        last = self.standing.step >= self.n_steps
+        due = (epoch + 1) % self.config.validate_every == 0 or last
+        scored = stage_of(self.config, epoch) is not Stage.REBLUR
+        if due and scored and self.split.val:
+            if self.fabric.is_global_zero:
+                found = validate(self.networks, self.val_dataset, self.split.val, self.fabric.device)
+                if self.standing.best_psnr is None or found.psnr > self.standing.best_psnr:
+                    self.standing = Standing(self.standing.step, self.standing.step, found.psnr)
+                if self.curves is not None:
+                    self.curves.validation(self.standing.step, found)
+            self.standing = self.fabric.broadcast(self.standing)
+        if due or self.standing.step % self.config.checkpoint_every == 0:
+            self._save()
+
+    def _save(self) -> None:
+        if self.standing.step == self._saved:
+            return
+        self._saved = self.standing.step
+        if self.fabric.is_global_zero:
+            save_checkpoint(
+                self.run,
+                self.standing,
+                self.networks,
+                self.config.spec,
+                optimizer=self._adam.state_dict(),
+                scaler=None if self._scaler is None else self._scaler.state_dict(),
+                keep=self.config.keep,
+            )
+        self.fabric.barrier()
+
+    def _finish(self) -> None:
+        """Write the best network and the seal."""
+        if self.fabric.is_global_zero:
+            config, standing = self.config, self.standing
+            networks = build_networks(config)
+            load_weights(checkpoint_folder(self.run, standing.best_step or standing.step), networks)
+            save_weights(self.run / "model.safetensors", networks.deblur, config.spec)
+            if config.export_program:
+                export_program(networks.deblur, config.spec, self.run / "model.pt2")
+            best = {"best_step": standing.best_step, "best_psnr": standing.best_psnr}
+            write_json(self.run / RESULT_JSON, {"schema": 1, "step": standing.step, **best})
+        self.fabric.barrier()
+
+    def report(self, finished: bool) -> TrainReport:
+        """Where the run stands."""
+        model = self.run / "model.safetensors" if finished else None
+        return TrainReport(
+            self.run,
+            finished,
+            self.standing.step,
+            self.n_steps,
+            self.standing.best_step,
+            self.standing.best_psnr,
+            model,
+        )
+
+    def close(self) -> None:
+        """Flush the curves and end the reading processes."""
+        if self.curves is not None:
+            self.curves.close()
+        self._readers.clear()

@@ -1,0 +1,36 @@
+"""What a folder of pictures holds, and what is said of the rest."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.captures.listing import list_pictures
+
+
+def test_names_that_no_table_can_hold_are_problems(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.png", b"two\rlines.png", "Ångström\u3000一.png".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    listing = list_pictures(tmp_path, tmp_path)
+    assert listing.stems == ["Ångström\u3000一"]
+    assert {problem.item for problem in listing.problems} == {r"'caf\udce9.png'", r"'two\rlines.png'"}
+    assert all("rename it" in problem.reason for problem in listing.problems)
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/a.png").touch()
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    listing = list_pictures(tmp_path, tmp_path)
+    assert listing.stems == ["open/a"]
+    assert [(p.item, p.reason) for p in listing.problems] == [
+        ("closed", "the folder cannot be read (Permission denied)")
+    ]

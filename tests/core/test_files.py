@@ -1,0 +1,99 @@
+"""Files are never half-written."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.core.errors import OutputError
+from sdd_bench.core.files import (
+    alone_in,
+    output_errors,
+    sealed,
+    sha256_of,
+    spreadsheet_plain,
+    spreadsheet_safe,
+    write_json,
+    write_text,
+)
+
+
+def test_a_sealed_file_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.bin"
+    with sealed(target) as partial:
+        partial.write_bytes(b"abc")
+        assert not target.exists()
+    assert target.read_bytes() == b"abc"
+    assert os.listdir(target.parent) == ["file.bin"]
+
+
+def test_an_error_leaves_what_stood_there(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), sealed(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_file_in_the_way_of_the_folder_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("")
+    with pytest.raises(OutputError, match=r"in the way.*Remove it or choose another output"):
+        write_text(tmp_path / "folder" / "file.txt", "x")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no space left.*free space and run again"),
+        (errno.EROFS, "not writable"),
+        (errno.EACCES, "not writable"),
+        (errno.ENAMETOOLONG, "the name is too long"),
+    ],
+)
+def test_the_systems_refusals_say_what_to_do(number: int, words: str) -> None:
+    with pytest.raises(OutputError, match=f"out.h5: {words}"), output_errors(Path("out.h5")):
+        raise OSError(number, os.strerror(number))
+
+
+def test_a_name_too_long_is_said_and_not_hidden_by_cleaning_up(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="too long"):
+        write_text(tmp_path / ("n" * 250), "x")
+
+
+def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path / "out"),
+        pytest.raises(OutputError, match="another run is writing"),
+        alone_in(tmp_path / "out"),
+    ):
+        pass
+    with alone_in(tmp_path / "out"):
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "value.json"
+    write_json(target, {"b": 1, "a": 2})
+    with pytest.raises(ValueError):
+        write_json(target, float("nan"))
+    assert target.read_text() == '{\n  "b": 1,\n  "a": 2\n}\n'
+
+
+def test_sha256_is_the_known_one(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1", "-x", "@A1", "\tx", "\rx", "'=x", "''-x"])
+def test_a_cell_that_a_spreadsheet_would_run_is_neutralised_and_comes_back(text: str) -> None:
+    assert spreadsheet_safe(text) == f"'{text}"
+    assert spreadsheet_plain(spreadsheet_safe(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "UNet*", "'quoted'", "a=b", "Son et al."])
+def test_a_harmless_cell_is_left_alone(text: str) -> None:
+    assert spreadsheet_safe(text) == text
+    assert spreadsheet_plain(text) == text

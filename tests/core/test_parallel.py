@@ -1,0 +1,145 @@
+"""Many items at once, whatever runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdd_bench.core.errors import ConfigError, SddBenchError
+from sdd_bench.core.parallel import open_executor, run
+
+
+def _square(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"negative: {number}")
+    return number * number
+
+
+def _die(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_do_not_depend_on_jobs_and_errors_are_yielded(jobs: int) -> None:
+    with open_executor(jobs) as executor:
+        outcomes = dict(run(executor, _square, [3, -1, 2], window=2))
+    assert outcomes[3] == 9
+    assert outcomes[2] == 4
+    assert isinstance(outcomes[-1], ValueError)
+
+
+def test_at_most_window_tasks_are_under_way() -> None:
+    taken: list[int] = []
+
+    def tasks():  # type: ignore[no-untyped-def]
+        for number in range(6):
+            taken.append(number)
+            yield number
+
+    with open_executor(1) as executor:
+        results = run(executor, _square, tasks(), window=2)
+        next(results)
+        assert len(taken) == 2
+        assert len(list(results)) == 5
+
+
+def test_a_dead_worker_is_an_error_that_names_its_task() -> None:
+    with open_executor(2) as executor, pytest.raises(SddBenchError, match=r"worker process died.*under way: .*1"):
+        list(run(executor, _die, [1], window=2))
+
+
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    with (
+        pytest.raises(ConfigError, match="--dask nonsense: no Dask scheduler answers there"),
+        open_executor(dask="nonsense"),
+    ):
+        pass
+
+
+def test_no_jobs_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--jobs 0: expected 1 or more"), open_executor(0):
+        pass
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_on_loopback_gives_the_same(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        open_executor(dask=cluster.scheduler_address) as executor,
+    ):
+        assert dict(run(executor, _square, [1, 2, 3], window=2)) == {1: 1, 2: 4, 3: 9}
+
+
+@pytest.mark.slow
+def test_a_dead_dask_worker_is_an_error_that_names_its_task() -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        open_executor(dask=cluster.scheduler_address) as executor,
+        pytest.raises(SddBenchError, match=r"worker process died.*under way: 1"),
+    ):
+        list(run(executor, _die, [1], window=1))
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_an_error_rather_than_a_wait() -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster,
+        pytest.raises(ConfigError, match="the scheduler has no workers"),
+        open_executor(dask=cluster.scheduler_address),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_package_is_an_error_rather_than_a_wait(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    block = "import sys; sys.modules['sdd_bench'] = None\nfrom distributed.cli.dask_worker import main; main()"
+    python = [sys.executable, "-W", "ignore", "-c"]
+    schedule = "from distributed.cli.dask_scheduler import main; main()"
+    scheduler_file = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(scheduler_file)]
+    processes = [
+        subprocess.Popen(
+            [*python, schedule, *options, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
+        )
+    ]
+    try:
+        wait_for(scheduler_file.is_file)
+        address = json.loads(scheduler_file.read_text())["address"]
+        processes.append(
+            subprocess.Popen([*python, block, address, "--nthreads", "1", "--no-nanny", "--dashboard-address", ":0"])
+        )
+        from distributed import Client
+
+        with Client(address) as client:
+            client.wait_for_workers(1, timeout=60)
+        with pytest.raises(ConfigError, match="a worker cannot import sdd_bench"), open_executor(dask=address):
+            pass
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Return as soon as ``condition`` holds."""
+    for _ in range(int(seconds / 0.1)):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise TimeoutError

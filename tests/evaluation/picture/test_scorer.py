@@ -1,0 +1,126 @@
+"""Scores of one picture, on arrays whose geometry is known."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.types import GroundTruth, WarpMode
+from sdd_bench.evaluation.picture.scorer import PictureScorer, score_picture
+from sdd_bench.flow.estimator import load_flow
+from sdd_bench.metrics.psnr import psnr
+
+Triple = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+METRICS = ("psnr", "ssim", "mae")
+
+
+@pytest.fixture
+def scorer(triple: Triple) -> PictureScorer:
+    return PictureScorer(triple[0], triple[1], flow=load_flow("dis"), metrics=METRICS)
+
+
+@pytest.mark.parametrize("flow", ["dis", "pwcnet"])
+def test_registration_undoes_a_known_shift(triple: Triple, flow: str) -> None:
+    blurry, sharp, aligned = triple
+    truths = score_picture(blurry, sharp, aligned, flow=load_flow(flow), metrics=METRICS).truths
+    assert truths[GroundTruth.RAW].psnr == pytest.approx(psnr(aligned, sharp))
+    for truth in (GroundTruth.WARPED, GroundTruth.REGISTERED):
+        better, raw = truths[truth], truths[GroundTruth.RAW]
+        assert (better.psnr or 0) > (raw.psnr or 0) + 5
+        assert (better.ssim or 0) > (raw.ssim or 0)
+        assert (better.mae or 1) < (raw.mae or 0)
+
+
+def test_the_valid_share_is_what_the_shift_leaves_inside(scorer: PictureScorer, triple: Triple) -> None:
+    shares = {truth: scores.valid_share for truth, scores in scorer.score(triple[2]).truths.items()}
+    assert shares[GroundTruth.RAW] == 1.0
+    assert shares[GroundTruth.REGISTERED] == pytest.approx((1 - 3 / 128) * (1 - 2 / 96), abs=0.015)
+
+
+def test_identity_has_no_drift_and_one_warped_ground_truth(scorer: PictureScorer, triple: Triple) -> None:
+    scores = scorer.identity()
+    assert (scores.drift_px, scores.deform_px) == (0.0, 0.0)
+    assert scores.truths[GroundTruth.WARPED] == scores.truths[GroundTruth.REGISTERED]
+    as_prediction = scorer.score(triple[0])
+    assert as_prediction.truths == scores.truths
+    assert as_prediction.drift_px == pytest.approx(0, abs=0.02)
+
+
+def test_the_drift_of_a_shifted_prediction_is_its_shift(scorer: PictureScorer, triple: Triple) -> None:
+    shifted = np.roll(triple[0], (-2, 1), axis=(0, 1))
+    scores = scorer.score(shifted)
+    assert scores.drift_px == pytest.approx(math.hypot(2, 1), abs=0.1)
+    registered, warped = scores.truths[GroundTruth.REGISTERED], scores.truths[GroundTruth.WARPED]
+    assert (warped.psnr or 0) > (registered.psnr or 0) + 2, "warped forgives what registered does not"
+
+
+def test_wavy_lines_are_deformation_and_no_drift(scorer: PictureScorer, triple: Triple) -> None:
+    import torch
+
+    from sdd_bench.flow.warp import backwarp
+
+    rows = torch.arange(96, dtype=torch.float32)
+    waves = torch.zeros(1, 2, 96, 128)
+    waves[0, 0] = 2 * torch.sin(2 * math.pi * rows / 48)[:, None]
+    wavy = backwarp(torch.from_numpy(triple[0].transpose(2, 0, 1))[None], waves)[0].numpy().transpose(1, 2, 0)
+    scores = scorer.score(np.ascontiguousarray(wavy))
+    assert scores.deform_px == pytest.approx(math.sqrt(2), abs=0.35)
+    assert scores.drift_px < 0.5
+
+
+def test_the_aligned_truth_scores_above_every_other_prediction(scorer: PictureScorer, triple: Triple) -> None:
+    ceiling = scorer.score(triple[2])
+    for other in (scorer.identity(), scorer.score((triple[0] + triple[2]) / 2)):
+        for truth in (GroundTruth.WARPED, GroundTruth.REGISTERED):
+            assert (ceiling.truths[truth].psnr or 0) > (other.truths[truth].psnr or 0)
+            assert (ceiling.truths[truth].mae or 1) < (other.truths[truth].mae or 0)
+
+
+def test_equal_pictures_have_infinite_psnr(triple: Triple) -> None:
+    sharp = triple[1]
+    scores = score_picture(sharp, sharp, sharp, flow=load_flow("dis"), metrics=METRICS)
+    assert scores.truths[GroundTruth.RAW].psnr == math.inf
+    assert scores.truths[GroundTruth.RAW].mae == 0
+    assert scores.drift_px == pytest.approx(0, abs=0.02)
+
+
+def test_the_released_warp_differs_from_the_exact_one(triple: Triple) -> None:
+    blurry, sharp, aligned = triple
+    exact, released = (
+        score_picture(blurry, sharp, aligned, flow=load_flow("dis"), metrics=METRICS, warp=warp)
+        for warp in (WarpMode.EXACT, WarpMode.RELEASED)
+    )
+    assert exact.truths[GroundTruth.RAW] == released.truths[GroundTruth.RAW]
+    assert (exact.truths[GroundTruth.WARPED].psnr or 0) > (released.truths[GroundTruth.WARPED].psnr or 0)
+
+
+def test_metrics_not_asked_for_are_none(triple: Triple) -> None:
+    blurry, sharp, aligned = triple
+    scores = score_picture(blurry, sharp, aligned, flow=load_flow("dis"), metrics=("mae",))
+    values = dataclasses.asdict(scores.truths[GroundTruth.RAW])
+    assert [name for name in ("psnr", "ssim", "mae", "lpips") if values[name] is not None] == ["mae"]
+
+
+def test_a_registered_flow_can_be_given(triple: Triple, scorer: PictureScorer) -> None:
+    kept = scorer.registered.flow
+    again = PictureScorer(
+        triple[0], triple[1], flow=load_flow("dis"), metrics=METRICS, registered_flow=lambda compute: kept
+    )
+    np.testing.assert_array_equal(again.registered.picture, scorer.registered.picture)
+
+
+def test_what_does_not_fit_is_refused(triple: Triple, scorer: PictureScorer) -> None:
+    blurry, sharp, aligned = triple
+    with pytest.raises(ImageError, match=r"the prediction is \(95, 128, 3\), expected \(96, 128, 3\)"):
+        scorer.score(aligned[1:])
+    with pytest.raises(ImageError, match="a pair must share one size"):
+        PictureScorer(blurry[1:], sharp, flow=load_flow("dis"), metrics=METRICS)
+    with pytest.raises(ConfigError, match="no Lpips network was given"):
+        PictureScorer(blurry, sharp, flow=load_flow("dis"))
+    bad = aligned.copy()
+    bad[3, 4, 1] = np.nan
+    with pytest.raises(ImageError, match="the prediction holds NaN or infinite values"):
+        scorer.score(bad)

@@ -1,0 +1,81 @@
+"""The sentences beside a table."""
+
+import math
+from typing import Any
+
+from sdd_bench.core.types import GroundTruth
+from sdd_bench.evaluation.notes import notes_on
+from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
+from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.evaluation.summary import rows_of
+
+
+def _scores(registered: float | None, *, warped: float | None = None, **motion: float) -> PictureScores:
+    rows = {truth: TruthScores(registered, None, None, None, motion.get("share", 1.0)) for truth in GroundTruth}
+    if warped is not None:
+        rows[GroundTruth.WARPED] = TruthScores(warped, None, None, None, 1.0)
+    return PictureScores(rows, motion.get("drift", 0.0), motion.get("deform", 0.0))
+
+
+def _notes(
+    method: list[PictureScores], *, n_expected: int | None = None, misalignment: float = 0.0, exposure: float = 1.0
+) -> str:
+    labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
+    labels |= dict.fromkeys(("prediction_sha256", "crop"), "")
+    psnr = method[0].truths[GroundTruth.RAW].psnr
+    records = [
+        PictureRecord(
+            **labels,
+            name=f"p{number}",
+            bit_depth=8,
+            prediction_bit_depth=8,
+            coc_diameter_px=None,
+            misalignment_px=misalignment,
+            misalignment_source="flow",
+            exposure_ratio=exposure ** (1 - 2 * (number % 2)),
+            method=scores,
+            baselines=Baselines(_scores(None if psnr is None else 30.0 + number), None, 0.0),
+        )
+        for number, scores in enumerate(method)
+    ]
+    return "\n".join(notes_on(rows_of(records, "net"), method="net", n_expected=n_expected or len(records)))
+
+
+def test_better_worse_and_undecided_are_told_apart() -> None:
+    better = _notes([_scores(31.0), _scores(32.2), _scores(33.1)])
+    worse = _notes([_scores(29.0), _scores(30.2), _scores(31.1)])
+    unsure = _notes([_scores(31.0), _scores(29.8), _scores(32.1)])
+    assert "net against its input, registered PSNR: +1.10 dB [+1.00, +1.20]: better than its own input." in better
+    assert "WORSE than its own input" in worse
+    assert "no difference from its own input is shown" in unsure
+
+
+def test_a_gain_from_its_own_flow_is_pointed_out() -> None:
+    text = _notes([_scores(30.0, warped=32.0, drift=1.5), _scores(31.0, warped=33.1, drift=1.7)])
+    assert "scores +2.05 dB [+2.00, +2.10] higher on warped than on registered" in text
+    assert "moves the picture by 1.60 px on average (drift)" in text
+
+
+def test_a_steady_method_gets_no_warning() -> None:
+    text = _notes([_scores(31.0, warped=31.05, drift=0.1), _scores(32.2, warped=32.2, drift=0.1)])
+    assert "higher on warped" not in text
+    assert "drift" not in text
+
+
+def test_bent_lines_misaligned_sets_borders_and_gaps_are_said() -> None:
+    text = _notes([_scores(31.0, deform=0.9, share=0.9)], n_expected=4, misalignment=3.25)
+    assert text.startswith("INCOMPLETE: 1 of 4 pictures were scored")
+    assert "bends the picture by 0.90 px" in text
+    assert "lie 3.25 px apart on average" in text
+    assert "10.0% of the registered ground truth" in text
+
+
+def test_a_difference_in_exposure_is_said_whichever_is_brighter() -> None:
+    text = _notes([_scores(31.0), _scores(31.0)], exposure=1.5)
+    assert "differ in brightness by a factor of 1.50" in text
+    assert "exposure" not in _notes([_scores(31.0)], exposure=1.05)
+
+
+def test_runs_without_psnr_and_with_infinite_psnr_have_notes() -> None:
+    assert _notes([_scores(None, drift=0.7)]).startswith("net moves the picture")
+    assert "3 PSNR value(s) of net are infinite" in _notes([_scores(math.inf), _scores(31.0)])

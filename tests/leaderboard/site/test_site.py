@@ -1,0 +1,224 @@
+"""The rendered folder: what is in it, and what a browser makes of it."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import make_run, set_figure
+from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
+
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.types import Problem
+from sdd_bench.leaderboard.runs.entries import entries_of
+from sdd_bench.leaderboard.runs.read import read_run
+from sdd_bench.leaderboard.site.media import PictureSource
+from sdd_bench.leaderboard.site.site import render_run, render_site
+from sdd_bench.leaderboard.tables.add import add, run_paths
+
+PROJECT = Path(__file__).parents[3]
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+BROWSER_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(PROJECT / "leaderboards", tmp_path_factory.mktemp("tables") / "boards"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, boards: Path) -> Path:
+    return make_site(tmp_path_factory.mktemp("site"), boards).parent
+
+
+def test_there_is_a_page_a_method_and_a_page_a_picture(site: Path) -> None:
+    assert len(list(site.glob("*/methods/*.html"))) == 3
+    assert len(list(site.glob("*/pictures/*.html"))) == 6
+    # Preview and crops of 6 blurry, 6 sharp, 18 deblurred, 6 warped; 18 errors; 6 thumbs; 6 flows; the wheel.
+    assert len(list((site / "media").iterdir())) == 2 * (6 + 6 + 18 + 6) + 18 + 6 + 6 + 1
+
+
+def test_every_address_on_every_page_is_a_file_of_the_site(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for address in re.findall(r'(?:href|src)="([^"]*)"', text):
+            target = address.split("#")[0]
+            if target and not target.startswith("data:"):
+                assert (page.parent / target).resolve().is_file(), (page, address)
+                assert site in (page.parent / target).resolve().parents
+
+
+def test_no_page_lets_a_name_become_a_script(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert HOSTILE not in text
+        assert HOSTILE_PICTURE not in text
+        assert text.count("<script") == text.count("</script>")
+
+
+def test_a_second_rendering_makes_no_picture_again(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b"])
+    run = make_run(tmp_path / "run", images=["a", "b"])
+    source = PictureSource.open(run, data, predictions[0])
+    render_run(source, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "media").iterdir()}
+    pages = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.html")}
+    render_run(source, tmp_path / "out")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "media").iterdir()}
+    assert pages == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.html")}
+
+
+def test_a_picture_that_cannot_be_shown_is_named_and_the_rest_is_there(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b"])
+    run = make_run(tmp_path / "run", images=["a", "b"])
+    (predictions[0] / "a.png").write_bytes(b"not a picture")
+    index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
+    text = index.read_text(encoding="utf-8")
+    assert "What could not be shown" in text
+    assert "a.png" in text
+    assert len(list((tmp_path / "out").glob("*/pictures/*.html"))) == 2
+
+
+def test_a_table_or_comparison_that_fails_is_named_and_the_rest_is_there(tmp_path: Path) -> None:
+    boards = tmp_path / "boards"
+    entries = add(make_run(tmp_path / "run"), boards)
+    figures = run_paths(boards, entries[0].run_sha256).figures
+    figures.write_text(figures.read_text().replace("identity,picture00,", "identity,other,"))
+    (boards / "damaged.csv").write_text("method\n")
+    problems: list[Problem] = []
+    index = render_site(boards, tmp_path / "out", on_problem=problems.append)
+    assert [problem.item for problem in problems] == ["damaged.csv", "made-up: UNet against its input"]
+    assert "not the same pictures" in problems[1].reason
+    text = index.read_text(encoding="utf-8")
+    assert all(problem.item in text for problem in problems)
+    assert len(list((tmp_path / "out").glob("*/methods/*.html"))) == 1
+
+
+def test_the_page_says_what_infinite_psnr_counts(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b", "c"])
+    run = make_run(tmp_path / "run", images=["a", "b", "c"])
+    set_figure(run, "UNet", "a", "psnr", float("inf"))
+    index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
+    mean = entries_of(read_run(run))[0].psnr
+    text = index.read_text(encoding="utf-8")
+    assert f"{mean:.2f} +1 inf" in text
+    assert "each counts as 100 dB" in text
+    page = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert f"mean {mean:.2f}<" in page
+
+
+def test_a_run_of_one_picture_has_a_page_that_claims_nothing(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a"])
+    run = make_run(tmp_path / "run", images=["a"])
+    index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
+    page = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert "nan" not in page
+    assert "no difference shown" in page
+    assert "Too few pictures" in page
+
+
+def test_tables_render_without_any_picture(tmp_path: Path, boards: Path) -> None:
+    index = render_site(boards, tmp_path / "out")
+    assert "MPRNet*" in index.read_text(encoding="utf-8")
+    assert not (tmp_path / "out" / "media").exists()
+
+
+def test_a_run_that_no_table_names_is_refused(tmp_path: Path, boards: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a"])
+    run = make_run(tmp_path / "run", images=["a"], method="stranger")
+    with pytest.raises(LeaderboardError, match="not in the tables.*add it first"):
+        render_site(boards, tmp_path / "out", sources=[PictureSource.open(run, data, predictions[0])])
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_site(tmp_path: Path) -> None:
+    data, predictions = make_data(tmp_path, ["a", "b"])
+    source = PictureSource.open(make_run(tmp_path / "run", images=["a", "b"]), data, predictions[0])
+    for jobs in (1, 2):
+        render_run(source, tmp_path / f"out{jobs}", jobs=jobs)
+    files = [sorted(p for p in (tmp_path / f"out{jobs}").rglob("*") if p.is_file()) for jobs in (1, 2)]
+    assert [path.name for path in files[0]] == [path.name for path in files[1]]
+    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+
+
+@pytest.mark.slow
+def test_a_hundred_methods_on_76_pictures_give_small_pages(tmp_path: Path) -> None:
+    images = [f"picture{index:02d}" for index in range(76)]
+    for index in range(100):
+        run = make_run(tmp_path / f"run{index}", method=f"method {index}", images=images, gain=index / 30, seed=index)
+        add(run, tmp_path / "boards")
+    index_page = render_site(tmp_path / "boards", tmp_path / "out")
+    sizes = [path.stat().st_size for path in (tmp_path / "out").rglob("*.html")]
+    assert len(sizes) == 1 + 100 + 76
+    assert index_page.stat().st_size < 2e6
+    assert max(sizes) < 2e6
+
+
+@pytest.fixture(scope="module")
+def seen(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: the pages were not opened in a browser (Debian: apt-get install chromium)")
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: the pages were not opened in a browser")
+    artifacts = Path(os.environ.get("SDD_BENCH_ARTIFACTS") or PROJECT / "artifacts")
+    command = [sys.executable, str(PROJECT / "tests" / "browse.py"), str(site), str(artifacts), CHROMIUM]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        output, errors = process.communicate(timeout=BROWSER_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        _, errors = process.communicate()
+        pytest.fail(f"the browser had not finished after {BROWSER_SECONDS} s\n{errors}")
+    assert process.returncode == 0, errors
+    return dict(json.loads(output))
+
+
+def test_a_browser_finds_no_error_and_asks_nobody(seen: dict[str, Any]) -> None:
+    assert seen["complaints"] == []
+
+
+def test_a_heading_sorts_by_keyboard_and_says_so(seen: dict[str, Any]) -> None:
+    measured = [name for name in seen["sorted"] if name in METHODS or name in ("identity", "ceiling")]
+    assert measured == ["ceiling", *METHODS, "identity"]
+    assert [name for name in seen["sorted_again"] if name in measured] == measured[::-1]
+    assert seen["aria_sort"] == ["ascending", "descending"]
+    assert sorted(seen["sorted"]) == sorted(seen["start"])
+
+
+def test_filters_choose_rows_and_columns(seen: dict[str, Any]) -> None:
+    assert seen["filtered"] == [METHODS[1]]
+    assert seen["status"] == "1 of 20 rows"
+    assert seen["n_paper"] == 15
+    assert seen["ssim_hidden"]
+
+
+def test_the_slider_moves_by_key_and_by_pointer(seen: dict[str, Any]) -> None:
+    start, by_key, by_pointer = (float(value.rstrip("%")) for value in seen["divider"])
+    assert (start, by_key) == (50.0, 51.0)
+    assert by_pointer == pytest.approx(25.0, abs=1.0)
+    assert "percent: blurry to the left, deblurred" in seen["valuetext"]
+
+
+def test_the_slider_changes_method_and_layer(seen: dict[str, Any]) -> None:
+    assert seen["method_changed"]
+    assert seen["alt"] == f"sharp registered to blurry · {METHODS[1]}"
+
+
+def test_everything_has_a_name_for_a_screen_reader(seen: dict[str, Any]) -> None:
+    assert seen["nameless"] == []
+
+
+def test_it_fits_a_phone_and_turns_dark(seen: dict[str, Any]) -> None:
+    assert seen["too_wide"] == []
+    assert seen["dark"] == "rgb(18, 21, 25)"

@@ -1,0 +1,103 @@
+"""Comparing methods of runs and tables."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from run_folders import make_run, set_figure
+
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.leaderboard.runs.entries import entries_of
+from sdd_bench.leaderboard.runs.read import read_run
+from sdd_bench.leaderboard.tables.add import add
+from sdd_bench.leaderboard.text import compare_methods
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Path:
+    for number, (method, gain) in enumerate((("good", 2.0), ("base", 0.5), ("twin", 0.5)), start=1):
+        add(make_run(tmp_path / method, method=method, gain=gain, seed=number), tmp_path / "boards")
+    return tmp_path / "boards"
+
+
+def test_methods_of_a_table_are_compared_on_all_metrics(boards: Path) -> None:
+    report = compare_methods(["good", "base", "twin"], leaderboards=boards, dataset="made-up", n_resamples=2000)
+    assert list(report.comparisons) == ["psnr", "ssim", "mae", "lpips"]
+    verdicts = {(item.first, item.second): item.verdict for item in report.comparisons["psnr"]}
+    assert verdicts == {("good", "base"): "good is better", ("good", "twin"): "good is better", ("base", "twin"): "tie"}
+    assert [str(item) for item in report.ranks["psnr"]] == ["1", "2–3", "2–3"]
+    assert len(report.tables()) == 8
+    json.dumps(report.as_json(), allow_nan=False)
+
+
+def test_run_folders_and_table_names_mix(boards: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "unlisted", method="new", gain=3.0, seed=9)
+    report = compare_methods([str(run), "good", "identity"], leaderboards=boards, dataset="made-up", metrics=["psnr"])
+    assert [item.method for item in report.ranks["psnr"]] == ["new", "good", "identity"]
+    assert [item.place for item in report.ranks["psnr"]] == [1, 2, 3]
+
+
+def test_two_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / str(index), gain=index, seed=index) for index in range(2)]
+    report = compare_methods([str(run) for run in runs], leaderboards=tmp_path, metrics=["psnr"])
+    assert [item.method for item in report.ranks["psnr"]] == ["UNet (1)", "UNet (2)"]
+
+
+def test_a_name_that_stands_for_two_runs_says_which(boards: Path, tmp_path: Path) -> None:
+    other = add(make_run(tmp_path / "again", method="good", protocol="pixels=abc bits=16"), boards)
+    with pytest.raises(LeaderboardError, match=r"stands for 2 runs; say which: good@"):
+        compare_methods(["good", "base"], leaderboards=boards, dataset="made-up")
+    with pytest.raises(LeaderboardError, match="scored by other protocols"):
+        compare_methods([f"good@{other[0].run_sha256[:8]}", "base"], leaderboards=boards, dataset="made-up")
+
+
+def test_an_unknown_method_lists_the_known_ones(boards: Path) -> None:
+    with pytest.raises(LeaderboardError, match="measured: base, good, twin"):
+        compare_methods(["good", "best"], leaderboards=boards, dataset="made-up")
+
+
+def test_a_name_without_a_dataset_says_what_to_add(boards: Path) -> None:
+    with pytest.raises(LeaderboardError, match="say --dataset NAME"):
+        compare_methods(["good", "base"], leaderboards=boards)
+
+
+def test_other_pictures_are_refused(tmp_path: Path) -> None:
+    a = make_run(tmp_path / "a", images=["x", "y", "z"])
+    b = make_run(tmp_path / "b", images=["x", "y", "w"], method="b")
+    with pytest.raises(LeaderboardError, match=r"not the same pictures \(w, z\)"):
+        compare_methods([str(a), str(b)], leaderboards=tmp_path)
+
+
+def test_a_ground_truth_that_was_not_scored_is_refused(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, truths=("raw",)) for name in "ab"]
+    with pytest.raises(LeaderboardError, match="a: has no scores against warped"):
+        compare_methods([str(run) for run in runs], leaderboards=tmp_path, truth="warped")
+
+
+def test_a_metric_that_is_missing_is_refused(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, metrics=("psnr",)) for name in "ab"]
+    with pytest.raises(LeaderboardError, match="lpips is missing for some pictures"):
+        compare_methods([str(run) for run in runs], leaderboards=tmp_path, metrics=["lpips"])
+    assert list(compare_methods([str(run) for run in runs], leaderboards=tmp_path).ranks) == ["psnr"]
+
+
+def test_the_mean_is_the_protocols_and_the_table_says_the_cap(tmp_path: Path) -> None:
+    equal, other = make_run(tmp_path / "a", method="a"), make_run(tmp_path / "b", method="b", gain=2.0, seed=1)
+    set_figure(equal, "a", "picture00", "psnr", math.inf)
+    report = compare_methods([str(equal), str(other)], leaderboards=tmp_path, metrics=["psnr"])
+    mean = entries_of(read_run(equal))[2].psnr
+    title, _, rows = report.tables()[0]
+    assert [row[:3] for row in rows] == [
+        ("a", f"{mean:.3f} +1 inf", 1),
+        ("b", f"{report.ranks['psnr'][1].mean:.3f}", 2),
+    ]
+    assert "count 100 dB in places and pairs" in title
+
+
+def test_a_baseline_is_of_the_protocol_of_the_others(tmp_path: Path) -> None:
+    for warp in ("exact", "released"):
+        add(make_run(tmp_path / warp, method=warp, warp=warp), tmp_path / "boards")
+    for names in (["exact", "identity"], ["identity", "released"]):
+        report = compare_methods(names, leaderboards=tmp_path / "boards", dataset="made-up", metrics=["psnr"])
+        assert [item.method for item in report.ranks["psnr"]] == names

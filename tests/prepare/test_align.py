@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.images.photograph import Photograph, read_photograph
+from sdd_bench.prepare.align import Registration, read_registrations, register_sharp
+from sdd_bench.prepare.options import PrepareOptions
+from sdd_bench.prepare.run import prepare
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.run import synthesize
+
+_COLUMNS = ("pair_id", "width", "height", "trusted", "zoom", "rotation_deg", "shift_x_px", "shift_y_px",
+            "blurry_sha256", "sharp_sha256")  # fmt: skip
+_FILES = ("b" * 64, "5" * 64)
+
+
+def _write(path: Path, *rows: tuple[object, ...]) -> Path:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([_COLUMNS, *rows])
+    return path
+
+
+def test_only_trusted_rows_are_read(tmp_path: Path) -> None:
+    distrusted = ("test/b", 64, 48, 0, 2, 0, 0, 0, *_FILES)
+    path = _write(tmp_path / "m.csv", ("test/a", 64, 48, 1, 1.01, 0.1, 2.0, -1.0, *_FILES), distrusted)
+    assert read_registrations(path) == (Registration("test/a", 64, 48, 1.01, 0.1, 2.0, -1.0, *_FILES),)
+    with pytest.raises(ManifestError, match="trusted"):
+        read_registrations(_write(tmp_path / "n.csv", distrusted))
+    with pytest.raises(ManifestError, match="Run analyze"):
+        read_registrations(tmp_path / "none.csv")
+
+
+def test_a_row_cut_short_is_refused(tmp_path: Path) -> None:
+    for n_cells in (5, len(_COLUMNS) - 1):
+        row = ("test/a", 64, 48, 1, 1.01, 0.1, 2.0, -1.0, *_FILES)[:n_cells]
+        with pytest.raises(ManifestError, match="Run analyze"):
+            read_registrations(_write(tmp_path / "m.csv", row))
+
+
+def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
+    entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0, *_FILES)
+    registered = register_sharp(Photograph(photo), "test/a", _FILES, (entry,))
+    assert np.array_equal(registered.pixels[2:, :-3], photo[:-2, 3:])
+    assert "shift (3.000, -2.000) px" in registered.message
+
+
+def test_a_pair_that_was_not_measured_or_has_another_size_is_refused(photo: np.ndarray) -> None:
+    entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0, *_FILES)
+    with pytest.raises(ImageError, match="no trusted measurement"):
+        register_sharp(Photograph(photo), "test/b", _FILES, (entry,))
+    with pytest.raises(ImageError, match="measured at 100x100"):
+        register_sharp(Photograph(photo), "test/a", _FILES, (entry,))
+
+
+def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: Path) -> None:
+    options = SynthOptions(
+        width=384, height=256, n_train=0, n_test=1, zoom_range=(1.01, 1.01), shot_noise=0, read_noise=0, truth="full"
+    )
+    synthesize(tmp_path / "captures", options)
+    truth = json.loads((tmp_path / "captures/truth/test/0000.json").read_text())
+    numbers = {name: truth[name] for name in ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")}
+    files = [sha256_of(tmp_path / "captures/test" / kind / "0000.png") for kind in ("blur", "gt")]
+    entry = Registration("test/0000", 384, 256, **numbers, blurry_sha256=files[0], sharp_sha256=files[1])
+    chosen = PrepareOptions(resize="none", register=(entry,))
+    prepare(tmp_path / "captures", tmp_path / "out", chosen)
+    gt = read_photograph(tmp_path / "out/test/gt/0000.png").pixels.astype(float)
+    aligned = read_photograph(tmp_path / "out/test/aligned/0000.png").pixels.astype(float)
+    captured = read_photograph(tmp_path / "captures/test/gt/0000.png").pixels.astype(float)
+    left, before = (np.abs(picture - aligned)[16:-16, 16:-16].mean() for picture in (gt, captured))
+    assert left < min(2.0, before / 5)
+    manifest = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert manifest["options"]["register"] == [dataclasses.asdict(entry)]
+    assert not (tmp_path / "out/test/truth").exists()
+    for side in ("blurry_sha256", "sharp_sha256"):
+        other = dataclasses.replace(entry, **{side: "0" * 64})
+        with pytest.raises(ManifestError, match="test/0000: its pictures are not those that were measured"):
+            prepare(tmp_path / "captures", tmp_path / side, dataclasses.replace(chosen, register=(other,)))
+
+
+def test_without_registration_the_manifest_says_nothing_of_it() -> None:
+    assert "register" not in PrepareOptions().as_dict()

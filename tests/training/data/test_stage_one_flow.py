@@ -1,0 +1,99 @@
+"""The flow file: computed once, gone on with, and inverted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from prepared_sets import make_prepared
+from torch import Tensor
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import Progress
+from sdd_bench.prepared.shards import FlowReader
+from sdd_bench.prepared.torch_dataset import PairDataset
+from sdd_bench.training.data.stage_one_flow import ensure_flow, sidecar_path
+
+
+class Brightness:
+    """A flow that says how bright the two pictures are, so that a test sees which ones it was given."""
+
+    name = sha256 = signature = "brightness"
+    resolution, precision = "full", "32"
+
+    def __init__(self, patience: int = 10**6) -> None:
+        self.n_pictures = 0
+        self.patience = patience
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        self.n_pictures += len(reference)
+        if self.n_pictures > self.patience:
+            raise KeyboardInterrupt
+        means = torch.stack([picture.mean((1, 2, 3)) for picture in (reference, moving)], 1)
+        return means[:, :, None, None].expand(-1, -1, *reference.shape[2:])
+
+    def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        return self.estimate(a, b), self.estimate(b, a)
+
+
+def test_every_patch_gets_the_flow_of_blurry_and_sharp(prepared: Path) -> None:
+    path = ensure_flow(prepared, Brightness())
+    assert path == prepared / "flow-brightness.h5"
+    flows, patches = FlowReader(path, "train"), PairDataset(prepared, crop=None, augment=False)
+    assert len(flows) == len(patches) == 12
+    for index in (0, 7, 11):
+        flow = flows.read(index)
+        assert flow.shape == (2, 12, 12)
+        assert np.allclose(flow[0], patches[index]["blurry"].mean(), atol=1e-3)
+        assert np.allclose(flow[1], patches[index]["sharp"].mean(), atol=1e-3)
+
+
+def test_the_val_split_gets_its_own(tmp_path: Path) -> None:
+    data = make_prepared(tmp_path, n_train=2, n_val=1)
+    seen: list[Progress] = []
+    path = ensure_flow(data, Brightness(), on_progress=seen.append)
+    assert seen[-1].done == seen[-1].total == 12
+    val = PairDataset(data, "val", crop=None, augment=False)
+    flows = FlowReader(path, "val")
+    assert len(flows) == len(val) == 4
+    assert np.allclose(flows.read(3)[1], val[3]["sharp"].mean(), atol=1e-3)
+
+
+def test_it_is_estimated_once(prepared: Path) -> None:
+    estimator = Brightness()
+    path = ensure_flow(prepared, estimator)
+    assert ensure_flow(prepared, estimator) == path
+    assert estimator.n_pictures == 12
+
+
+def test_a_killed_estimation_goes_on(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdd_bench.training.data.stage_one_flow._PATCHES_PER_PART", 4)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_flow(prepared, Brightness(patience=9))
+    estimator = Brightness()
+    path = ensure_flow(prepared, estimator)
+    assert estimator.n_pictures == 4
+    assert len(FlowReader(path, "train")) == 12
+    assert not list(prepared.glob(".flow*"))
+
+
+def test_flow_estimated_otherwise_is_refused(prepared: Path) -> None:
+    ensure_flow(prepared, Brightness())
+    other = Brightness()
+    other.signature = "brightness, precision bf16"  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="bf16"):
+        ensure_flow(prepared, other)
+    assert ensure_flow(prepared, other, prepared / "other.h5") == prepared / "other.h5"
+
+
+def test_flow_of_other_patches_is_refused(prepared: Path) -> None:
+    first, second = (prepared / f"train-0000{number}.h5" for number in (0, 1))
+    assert ensure_flow(first, Brightness()) != ensure_flow(second, Brightness()) != ensure_flow(prepared, Brightness())
+    with pytest.raises(ConfigError, match="data_sha256"):
+        ensure_flow(second, Brightness(), ensure_flow(first, Brightness()))
+
+
+def test_an_estimator_without_weights_has_its_own_file(prepared: Path) -> None:
+    unnamed = Brightness()
+    unnamed.sha256 = ""  # type: ignore[misc]
+    assert len(sidecar_path(prepared, unnamed).stem) == len("flow-") + 64
