@@ -17,7 +17,6 @@ from sdd_bench.analysis.table import Row, similarity_of
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Pair
 from sdd_bench.geometry.affine import warp
-from sdd_bench.geometry.similarity import scale
 from sdd_bench.images.light import linear_planes, linear_to_srgb
 from sdd_bench.images.pair import read_pair
 from sdd_bench.registration.coarse import shrink, to_tensor
@@ -100,7 +99,7 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
     light, by = shrink(linear_planes(blurry.pixels, factor), _SHOWN_PX)
     other, _ = shrink(linear_planes(sharp.pixels, factor), _SHOWN_PX)
     gain = np.array([row["exposure_gain_r"], row["exposure_gain_g"], row["exposure_gain_b"]], np.float32)
-    aligned = warp(other, scale(similarity_of(row), by / factor))
+    aligned = warp(other, similarity_of(row).scaled(by / factor))
     flow = flow_of(options).estimate(to_tensor(light), to_tensor(other * gain))[0].numpy() * (factor / by)
     pictures = [_to_pixels(picture) for picture in (light, other, aligned)]
     uris = [data_uri(encode_image(picture), "webp") for picture in pictures]

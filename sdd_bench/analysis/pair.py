@@ -17,7 +17,7 @@ from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.files import sha256_of, write_json
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
-from sdd_bench.geometry.similarity import Similarity, compose, corner_displacement, invert
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
 from sdd_bench.registration.measure import measure
 
@@ -116,7 +116,7 @@ def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> flo
             return None
         shift_x, shift_y = (scale * float(truth[name]) for name in ("shift_x_px", "shift_y_px"))
         known = Similarity(float(truth["zoom"]), float(truth["rotation_deg"]), shift_x, shift_y)
-        error_px = corner_displacement(compose(invert(known), found), (height, width))
+        error_px = (known.inverse() @ found).corner_px(height, width)
         if not math.isfinite(error_px):
             raise ValueError(f"its corners are {error_px} px off")
         return float(f"{error_px:.4g}")

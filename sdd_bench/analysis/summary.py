@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdd_bench.analysis.table import Row
-from sdd_bench.registration.measure import Kind
+from sdd_bench.registration.trust import Kind
 
 SCHEMA = 1
 

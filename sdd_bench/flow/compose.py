@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from sdd_bench.geometry.fit import centred_grid
-from sdd_bench.geometry.similarity import Similarity, shift_of, to_complex
+from sdd_bench.geometry.similarity import Similarity
 
 
 def similarity_flow(similarity: Similarity, height: int, width: int) -> Tensor:
     """The flow of a similarity: ``similarity(p) - p``, ``(2, H, W)`` float32 in pixels."""
-    u = (to_complex(similarity) - 1) * centred_grid(height, width) + shift_of(similarity)
+    u = (similarity.linear - 1) * centred_grid(height, width) + similarity.shift
     return torch.from_numpy(np.stack((u.real, u.imag)).astype(np.float32))
 
 

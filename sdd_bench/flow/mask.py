@@ -16,7 +16,6 @@ from torch import Tensor
 
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.geometry.similarity import displacement_rms
 
 TOLERANCE = 0.35
 r""":math:`\lambda` of the paper."""
@@ -73,8 +72,8 @@ def similarity_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: flo
     height, width = flow.shape[2:]
     masks = []
     for one in flow.detach():
-        similarity = fit_similarity(one, robust=True).similarity
-        accepted = max(tolerance * displacement_rms(similarity, height, width), floor_px)
+        similarity = fit_similarity(one.cpu().numpy(), robust=True).similarity
+        accepted = max(tolerance * similarity.rms_px(height, width), floor_px)
         masks.append((one - similarity_flow(similarity, height, width).to(one)).norm(dim=0, keepdim=True) < accepted)
     return torch.stack(masks)
 

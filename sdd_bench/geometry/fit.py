@@ -6,7 +6,7 @@ With :math:`c` the picture's centre, :math:`q = p - c` and :math:`a + ib = z e^{
 
 linear in :math:`(a, b, t_x, t_y)`: its weighted least-squares fit to a flow is closed-form, by complex regression of
 :math:`u = \mathrm{flow}_x + i\,\mathrm{flow}_y` on :math:`q_x + i\,q_y`. All sums are in float64.
-The convention is that of :class:`sdd_bench.geometry.similarity.Similarity`.
+The convention is that of :class:`~sdd_bench.geometry.similarity.Similarity`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sdd_bench.core.errors import ImageError
-from sdd_bench.geometry.similarity import Similarity, displacement_rms, from_complex
+from sdd_bench.geometry.similarity import Similarity
 
 _ROBUST_SAMPLES = 1 << 18
 """A robust fit looks at a regular sub-grid of at most about this many pixels."""
@@ -45,9 +44,7 @@ class SimilarityFit:
     """95 % of those pixels have a smaller residual."""
 
 
-def fit_similarity(
-    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None = None, robust: bool = False
-) -> SimilarityFit:
+def fit_similarity(flow: NDArray[Any], weights: NDArray[Any] | None = None, robust: bool = False) -> SimilarityFit:
     """Fit a similarity to a flow by weighted least squares.
 
     Args:
@@ -75,25 +72,23 @@ def fit_similarity(
         slope, shift = _regress(u, q, weight)
     magnitude = np.abs(u - slope * q - shift)
     residual = math.sqrt(float((weight * magnitude**2).sum() / weight.sum()))
-    similarity = from_complex(1 + slope, shift)
+    similarity = Similarity.from_complex(1 + slope, shift)
     return SimilarityFit(
         similarity,
-        rms_px=displacement_rms(similarity, height, width),
+        rms_px=similarity.rms_px(height, width),
         residual_px=residual,
         p95_px=float(np.percentile(magnitude[weight > 0], 95)),
     )
 
 
-def _as_arrays(
-    flow: Tensor | NDArray[Any], weights: Tensor | NDArray[Any] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    vectors = _float64(flow)
+def _as_arrays(flow: NDArray[Any], weights: NDArray[Any] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    vectors = np.asarray(flow, dtype=np.float64)
     if vectors.ndim != 3 or vectors.shape[0] != 2:
         raise ImageError(f"fit_similarity: expected a flow (2, H, W), got {vectors.shape}.")
     known: NDArray[np.bool_] = np.isfinite(vectors[0]) & np.isfinite(vectors[1])
     weight = known.astype(np.float64)
     if weights is not None:
-        given = _float64(weights)
+        given = np.asarray(weights, dtype=np.float64)
         if given.shape != known.shape:
             raise ImageError(f"fit_similarity: weights {given.shape} for a flow of {known.shape}.")
         weight *= given
@@ -102,11 +97,6 @@ def _as_arrays(
     if np.count_nonzero(weight > 0) < 2 or weight.min() < 0:
         raise ImageError("fit_similarity: expected non-negative weights, at least two pixels above zero.")
     return vectors, weight
-
-
-def _float64(values: Tensor | NDArray[Any]) -> NDArray[np.float64]:
-    array: NDArray[Any] = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    return array.astype(np.float64)
 
 
 def centred_grid(height: int, width: int) -> NDArray[np.complex128]:

@@ -1,7 +1,9 @@
 r"""The similarity: zoom, rotation and shift, and its algebra.
 
-With :math:`c` the picture's centre and :math:`q = p - c` a similarity maps :math:`q` to :math:`\sigma q + \tau`, where
-:math:`\sigma = z e^{i\theta}` and :math:`\tau` are complex numbers. Nothing but numbers is needed here."""
+With :math:`c` the centre of the picture and :math:`q = p - c` as a complex number :math:`q_x + i q_y`, a similarity
+maps :math:`q` to :math:`\sigma q + \tau`, where :math:`\sigma = z e^{i\theta}` holds zoom and rotation, and
+:math:`\tau` is the shift. Composition and inversion are those of complex linear functions.
+"""
 
 from __future__ import annotations
 
@@ -9,76 +11,75 @@ import cmath
 import math
 from dataclasses import dataclass
 
-
-def corner_displacement(similarity: Similarity, size: tuple[int, int]) -> float:
-    """Displacement of the corner of a picture (height, width) that moves most, in pixels."""
-    slope, shift = as_complex(similarity)
-    height, width = size
-    corners = [
-        complex(x, y) for x in (-(width - 1) / 2, (width - 1) / 2) for y in (-(height - 1) / 2, (height - 1) / 2)
-    ]
-    return max(abs((slope - 1) * corner + shift) for corner in corners)
-
-
-def as_complex(similarity: Similarity) -> tuple[complex, complex]:
-    slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
-    return slope, complex(similarity.shift_x_px, similarity.shift_y_px)
-
-
-def recentre(similarity: Similarity, by_px: tuple[float, float]) -> Similarity:
-    r"""The same mapping about a centre that lies ``by_px`` (x, y) further: :math:`t' = t + (a + ib - 1)\,\delta`."""
-    slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
-    shift = complex(similarity.shift_x_px, similarity.shift_y_px) + (slope - 1) * complex(*by_px)
-    return Similarity(similarity.zoom, similarity.rotation_deg, shift.real, shift.imag)
-
-
-def displacement_rms(similarity: Similarity, height: int, width: int) -> float:
-    r"""RMS displacement over a picture, in pixels: :math:`|a + ib - 1|^2 \overline{|q|^2} + |t|^2` under the root."""
-    spread = (width**2 - 1 + height**2 - 1) / 12
-    return math.sqrt(abs(to_complex(similarity) - 1) ** 2 * spread + abs(shift_of(similarity)) ** 2)
-
-
-def compose(outer: Similarity, inner: Similarity) -> Similarity:
-    """The similarity that applies ``inner``, then ``outer`` (both about the same centre)."""
-    slope = to_complex(outer)
-    return from_complex(slope * to_complex(inner), slope * shift_of(inner) + shift_of(outer))
-
-
-def invert(similarity: Similarity) -> Similarity:
-    """The similarity that undoes ``similarity``."""
-    slope = 1 / to_complex(similarity)
-    return from_complex(slope, -slope * shift_of(similarity))
-
-
-def scale(similarity: Similarity, factor: float) -> Similarity:
-    """The same similarity of pictures resized by ``factor``: only its shift changes."""
-    return from_complex(to_complex(similarity), factor * shift_of(similarity))
-
-
-def to_complex(similarity: Similarity) -> complex:
-    return cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
-
-
-def shift_of(similarity: Similarity) -> complex:
-    return complex(similarity.shift_x_px, similarity.shift_y_px)
-
-
-def from_complex(slope: complex, shift: complex) -> Similarity:
-    return Similarity(
-        zoom=abs(slope), rotation_deg=math.degrees(cmath.phase(slope)), shift_x_px=shift.real, shift_y_px=shift.imag
-    )
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """The similarity that maps reference (blurry) to moving (sharp) coordinates about the picture's centre.
+    """The similarity that maps reference (blurry) to moving (sharp) coordinates about the centre of the picture.
 
-    With c = ((W-1)/2, (H-1)/2) and R the rotation by ``rotation_deg`` (x to the right, y down, so a
-    positive angle turns x towards y): ``moving = c + zoom * R @ (reference - c) + shift``.
-    zoom > 1 means the moving picture is larger. Shift in pixels at the centre.
+    With c = ((W-1)/2, (H-1)/2) and R the rotation by ``rotation_deg`` (x to the right, y down, so a positive angle
+    turns x towards y): ``moving = c + zoom * R @ (reference - c) + shift``. With a zoom above 1 the moving picture is
+    larger. The shift is in pixels, at the centre.
+
+    Example:
+        >>> zoom = Similarity(zoom=2.0, shift_x_px=3.0)
+        >>> zoom @ zoom
+        Similarity(zoom=4.0, rotation_deg=0.0, shift_x_px=9.0, shift_y_px=0.0)
     """
 
     zoom: float = 1.0
     rotation_deg: float = 0.0
     shift_x_px: float = 0.0
     shift_y_px: float = 0.0
+
+    @classmethod
+    def from_complex(cls, linear: complex, shift: complex) -> Similarity:
+        r"""The similarity of :math:`\sigma` and :math:`\tau`."""
+        return cls(abs(linear), math.degrees(cmath.phase(linear)), shift.real, shift.imag)
+
+    @property
+    def linear(self) -> complex:
+        r""":math:`\sigma`: zoom and rotation."""
+        return cmath.rect(self.zoom, math.radians(self.rotation_deg))
+
+    @property
+    def shift(self) -> complex:
+        r""":math:`\tau`: the shift, x + iy."""
+        return complex(self.shift_x_px, self.shift_y_px)
+
+    def __matmul__(self, inner: Similarity) -> Similarity:
+        """The similarity that applies ``inner``, then this one (both about the same centre)."""
+        return Similarity.from_complex(self.linear * inner.linear, self.linear * inner.shift + self.shift)
+
+    def inverse(self) -> Similarity:
+        """The similarity that undoes this one."""
+        linear = 1 / self.linear
+        return Similarity.from_complex(linear, -linear * self.shift)
+
+    def scaled(self, factor: float) -> Similarity:
+        """The same similarity of pictures resized by ``factor``: only its shift changes."""
+        return Similarity.from_complex(self.linear, factor * self.shift)
+
+    def about(self, by_px: tuple[float, float]) -> Similarity:
+        r"""The same mapping about a centre that lies ``by_px`` (x, y) further: :math:`\tau + (\sigma - 1)\,\delta`."""
+        shift = self.shift + (self.linear - 1) * complex(*by_px)
+        return Similarity(self.zoom, self.rotation_deg, shift.real, shift.imag)
+
+    def matrix(self, height: int, width: int) -> NDArray[np.float64]:
+        """The affine matrix ``(2, 3)`` on pixel coordinates (x, y, 1) of a picture, as OpenCV takes it."""
+        linear, centre = self.linear, complex((width - 1) / 2, (height - 1) / 2)
+        offset = centre + self.shift - linear * centre
+        return np.array([[linear.real, -linear.imag, offset.real], [linear.imag, linear.real, offset.imag]])
+
+    def rms_px(self, height: int, width: int) -> float:
+        r"""RMS displacement over a picture, :math:`|\sigma - 1|^2 \overline{|q|^2} + |\tau|^2` under the root."""
+        spread = (width**2 - 1 + height**2 - 1) / 12
+        return math.sqrt(abs(self.linear - 1) ** 2 * spread + abs(self.shift) ** 2)
+
+    def corner_px(self, height: int, width: int) -> float:
+        """Displacement of the corner of a picture that moves most."""
+        x, y = (width - 1) / 2, (height - 1) / 2
+        corners = (complex(sx * x, sy * y) for sx in (-1, 1) for sy in (-1, 1))
+        return max(abs((self.linear - 1) * corner + self.shift) for corner in corners)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
-import math
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -31,10 +29,8 @@ def sample(coefficients: Plane, similarity: Similarity) -> Plane:
     does not even keep a ramp, which moves a picture shifted by a third of a pixel by 0.03 px.
     """
     height, width = coefficients.shape
-    slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    matrix = np.array([[slope.real, slope.imag], [-slope.imag, slope.real]])  # on (row, column)
-    offset = centre + np.array([similarity.shift_y_px, similarity.shift_x_px]) - matrix @ centre
+    affine = similarity.matrix(height, width)[::-1]
+    matrix, offset = affine[:, 1::-1], affine[:, 2]  # on (row, column)
     result = np.empty_like(coefficients)
 
     def fill(top: int) -> None:

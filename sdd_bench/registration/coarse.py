@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.geometry.affine import overlap, warp
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.geometry.similarity import Similarity, compose, displacement_rms, scale
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import grey_plane, linear_to_srgb
 from sdd_bench.registration.exposure import Gain, exposure_gain
 
@@ -75,18 +75,18 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
     similarity = Similarity()
     for _ in range(2):
         step = _estimate(small_blurry, small_sharp, similarity, gain, flow)
-        similarity = _rounded(compose(similarity, step.similarity))
+        similarity = _rounded(similarity @ step.similarity)
     candidates = [Similarity(), similarity]
     likenesses = [likeness(small_blurry, small_sharp, candidate) for candidate in candidates]
-    similarity = scale(candidates[int(np.argmax(likenesses))], 1 / small)
+    similarity = (candidates[int(np.argmax(likenesses))]).scaled(1 / small)
     for _ in range(_MOST_STEPS):
         step = _estimate(blurry, sharp, similarity, gain, flow)
-        similarity = _rounded(compose(similarity, step.similarity))
+        similarity = _rounded(similarity @ step.similarity)
         gain = exposure_gain(blurry, warp(sharp, similarity), overlap(blurry.shape, similarity))
-        if displacement_rms(step.similarity, *blurry.shape[:2]) < _SETTLED_PX:
+        if step.similarity.rms_px(*blurry.shape[:2]) < _SETTLED_PX:
             break
     return Coarse(
-        scale(similarity, 1 / factor),
+        similarity.scaled(1 / factor),
         round(step.forward_backward_px, 3) / factor,
         step.consistent_share,
         gain,

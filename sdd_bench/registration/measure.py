@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import cv2
@@ -19,46 +18,21 @@ from numpy.typing import NDArray
 from sdd_bench.core.errors import ImageError
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.geometry.affine import overlap, warp
-from sdd_bench.geometry.similarity import (
-    Similarity,
-    as_complex,
-    compose,
-    corner_displacement,
-    displacement_rms,
-    invert,
-    recentre,
-    scale,
-)
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import grey_plane, linear_planes
 from sdd_bench.registration.coarse import Coarse, align_by_flow, likeness, shrink
 from sdd_bench.registration.exposure import Gain, exposure_gain, saturated
 from sdd_bench.registration.options import MeasureOptions
 from sdd_bench.registration.refine import DirectFit, register
+from sdd_bench.registration.trust import Kind, distrust, name_kind
 
 MOST_PIXELS = 2_400_000
 """Pictures are averaged down by a whole factor to about this many pixels for direct registration."""
 SMALLEST_SIDE_PX = 64
 _GREY = (0.25, 0.5, 0.25)
 _Z95 = 1.96
-_FEW_TILES = 20
-_LOW_TRUST = 0.35
-_LOW_CONSISTENCY = 0.3
-_LARGEST_CORNER_ERROR_PX = 0.35
-_DISAGREEMENT_PX = 3.0
-"""Of flow and direct registration, in working pixels."""
 _CLOSE_PX = 1.5
 """In working pixels: so much flow may be off."""
-_LOW_LIKENESS = 0.5
-
-
-class Kind(StrEnum):
-    """What the misalignment is, by the thresholds of the options. A rotation counts as a shift does."""
-
-    ALIGNED = "aligned"
-    SHIFT = "shift"
-    ZOOM = "zoom"
-    ZOOM_SHIFT = "zoom+shift"
-    NONRIGID = "nonrigid"
 
 
 @dataclass(frozen=True)
@@ -129,12 +103,12 @@ def measure(
     found = fit.similarity if fit is not None and believed else coarse.similarity
     small, by = shrink(light, options.working_width)
     small_other, _ = shrink(other, options.working_width)
-    at_small = scale(found, by)
+    at_small = found.scaled(by)
     gain = exposure_gain(small, warp(small_other, at_small), overlap(small.shape, at_small))
     # from the planes, cropped to whole tiles of pixels, to the whole picture
     by_px = (width - factor * light.shape[1]) / 2, (height - factor * light.shape[0]) / 2
-    similarity = recentre(scale(found, factor), by_px)
-    difference = compose(invert(coarse.similarity), found)
+    similarity = found.scaled(factor).about(by_px)
+    difference = coarse.similarity.inverse() @ found
     return _describe(
         similarity,
         _error(fit if believed else None, factor),
@@ -142,7 +116,7 @@ def measure(
         coarse,
         (height, width),
         factor=factor,
-        difference_px=factor * displacement_rms(difference, *light.shape[:2]),
+        difference_px=factor * difference.rms_px(*light.shape[:2]),
         gain=gain,
         alike=likeness(small, small_other, at_small),
         options=options,
@@ -168,12 +142,12 @@ def _is_better(
     light: NDArray[np.float32], other: NDArray[np.float32], found: Similarity, coarse: Coarse, options: MeasureOptions
 ) -> bool:
     """Whether the refined similarity is close to its start, or aligns the pictures no worse."""
-    difference = displacement_rms(compose(invert(coarse.similarity), found), *light.shape[:2])
+    difference = (coarse.similarity.inverse() @ found).rms_px(*light.shape[:2])
     if difference * coarse.factor < _CLOSE_PX:
         return True
     small, by = shrink(light, options.working_width)
     small_other, _ = shrink(other, options.working_width)
-    return likeness(small, small_other, scale(found, by)) >= coarse.likeness - 0.005
+    return likeness(small, small_other, found.scaled(by)) >= coarse.likeness - 0.005
 
 
 def _error(fit: DirectFit | None, factor: int) -> Similarity:
@@ -201,36 +175,16 @@ def _describe(
 ) -> Misalignment:
     height, width = size
     residual_px = factor * fit.residual_px if fit is not None else math.nan
-    corner_error_px = _corner_error(error, size)
-    reasons = []
-    if fit is None or fit.n_tiles < _FEW_TILES:
-        reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
-    elif math.isnan(error.zoom):
-        reasons.append("direct registration made the alignment worse: this is that of flow")
-    elif not fit.settled:
-        reasons.append("direct registration did not settle")
-    if fit is not None and fit.trusted_share < _LOW_TRUST:
-        reasons.append(f"few tiles agree: {fit.trusted_share:.0%} of the textured ones")
-    if coarse.consistent_share < _LOW_CONSISTENCY:
-        reasons.append(f"flow inconsistent: only {coarse.consistent_share:.0%} of it comes back to where it began")
-    if difference_px > _DISAGREEMENT_PX * factor / coarse.factor:
-        reasons.append(f"flow and direct registration disagree: by {difference_px:.1f} px")
-    if corner_error_px > _LARGEST_CORNER_ERROR_PX:
-        reasons.append(f"uncertain: standard error of {corner_error_px:.2f} px at the corners")
-    if alike < _LOW_LIKENESS:
-        reasons.append(f"the aligned pictures are not alike: correlation {alike:.2f}")
-    shift = math.hypot(similarity.shift_x_px, similarity.shift_y_px)
-    if abs(math.log(similarity.zoom)) > math.log1p(options.largest_zoom):
-        reasons.append(f"too large: zoom {similarity.zoom:.3f}")
-    if shift > options.largest_shift * max(size):
-        reasons.append(f"too large: shift {shift:.0f} px")
+    reasons = distrust(
+        similarity, error, fit, coarse, size, factor=factor, difference_px=difference_px, alike=alike, options=options
+    )
     return Misalignment(
         similarity,
         error,
         width,
         height,
-        rms_px=displacement_rms(similarity, height, width),
-        corner_px=corner_displacement(similarity, size),
+        rms_px=similarity.rms_px(height, width),
+        corner_px=similarity.corner_px(*size),
         zoom_centre_px=_fixed_point(similarity, error, size),
         residual_px=residual_px,
         residual_p95_px=factor * fit.residual_p95_px if fit is not None else math.nan,
@@ -242,21 +196,8 @@ def _describe(
         exposure_gain=gain,
         likeness=alike,
         kind=name_kind(similarity, residual_px, size, options),
-        distrust=tuple(reasons),
+        distrust=reasons,
     )
-
-
-def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int], options: MeasureOptions) -> Kind:
-    """The kind of a misalignment, by the thresholds of ``options``."""
-    if residual_px >= options.nonrigid_px:
-        return Kind.NONRIGID
-    reach = math.hypot(*size) / 2
-    zooms = abs(similarity.zoom - 1) * reach >= options.aligned_px
-    turn = similarity.zoom * math.radians(abs(similarity.rotation_deg)) * reach
-    shifts = max(math.hypot(similarity.shift_x_px, similarity.shift_y_px), turn) >= options.aligned_px
-    if zooms:
-        return Kind.ZOOM_SHIFT if shifts else Kind.ZOOM
-    return Kind.SHIFT if shifts else Kind.ALIGNED
 
 
 def interval(value: float, standard_error: float) -> tuple[float, float]:
@@ -264,17 +205,9 @@ def interval(value: float, standard_error: float) -> tuple[float, float]:
     return value - _Z95 * standard_error, value + _Z95 * standard_error
 
 
-def _corner_error(error: Similarity, size: tuple[int, int]) -> float:
-    if math.isnan(error.zoom):
-        return 0.0
-    reach = math.hypot(*size) / 2
-    turns = math.hypot(error.zoom, math.radians(error.rotation_deg)) * reach
-    return math.hypot(turns, error.shift_x_px, error.shift_y_px)
-
-
 def _fixed_point(similarity: Similarity, error: Similarity, size: tuple[int, int]) -> tuple[float, float] | None:
     r"""Where :math:`p = c + \sigma (p - c) + t`; None where that is not known to a tenth of the picture."""
-    slope, shift = as_complex(similarity)
+    slope, shift = similarity.linear, similarity.shift
     if math.isnan(error.zoom) or abs(1 - slope) * math.hypot(*size) / 2 < 0.5:
         return None
     height, width = size

@@ -15,14 +15,13 @@ half size first. Intervals are those of the sandwich estimator, which believes t
 
 from __future__ import annotations
 
-import cmath
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.geometry.similarity import Similarity, compose, scale
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import spline
 from sdd_bench.images.light import Plane, halve
 from sdd_bench.registration.tile_fit import (
@@ -88,9 +87,9 @@ def register(
     level = (reference, moving, clipped, moving_clipped)
     coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
-    found = _settle(*coarse, scale(start, 0.5), _STEPS[0], halved=True)
+    found = _settle(*coarse, start.scaled(0.5), _STEPS[0], halved=True)
     if found is not None:
-        start = scale(found.similarity, 2.0)
+        start = found.similarity.scaled(2.0)
     return _settle(*level, start, _STEPS[1], halved=False)
 
 
@@ -116,10 +115,9 @@ def _settle(
         if fitted is None:
             return None
         estimate = fitted
-        slope, shift = 1 + complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
-        step = Similarity(abs(slope), math.degrees(cmath.phase(slope)), shift.real, shift.imag)
-        similarity = compose(similarity, step)
-        moved = abs(slope - 1) * reach + abs(shift)
+        step = Similarity.from_complex(1 + complex(*estimate.theta[:2]), complex(*estimate.theta[2:]))
+        similarity = similarity @ step
+        moved = abs(step.linear - 1) * reach + abs(step.shift)
         if moved < _SETTLED_PX:
             break
     return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX)

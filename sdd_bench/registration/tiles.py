@@ -19,7 +19,6 @@ Only second moments of a tile are needed; they are taken about the tile's mean i
 
 from __future__ import annotations
 
-import cmath
 import math
 from dataclasses import dataclass
 
@@ -132,10 +131,7 @@ def _usable(
     height, width = clipped.shape
     inside = np.zeros((height, width), np.uint8)
     inside[margin : height - margin, margin : width - margin] = 1
-    slope = cmath.rect(similarity.zoom, math.radians(similarity.rotation_deg))
-    c = complex((width - 1) / 2, (height - 1) / 2)
-    offset = c + complex(similarity.shift_x_px, similarity.shift_y_px) - slope * c
-    matrix = np.array([[slope.real, -slope.imag, offset.real], [slope.imag, slope.real, offset.imag]])
+    matrix = similarity.matrix(height, width)
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     there = cv2.warpAffine(inside & (moving_clipped == 0), matrix, (width, height), flags=flags)
     return np.asarray(inside & np.asarray(there) & (clipped == 0), np.uint8)

@@ -9,6 +9,7 @@ spline, which tests/data/test_synthetic.py states. OpenCV's warps are not used: 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -93,8 +94,7 @@ def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32
     """
     height, width = front.shape
     similarity = capture.similarity
-    angle = math.radians(similarity.rotation_deg)
-    along, across = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    along, across = similarity.linear.real - 1, similarity.linear.imag
     x, y = np.arange(width) - (width - 1) / 2, (np.arange(height) - (height - 1) / 2)[:, None]
     flow = np.empty((2, height, width), np.float32)
     flow[0] = along * x + (similarity.shift_x_px - across * y)
@@ -139,12 +139,11 @@ def _sharp_to_blurry(
     similarity: Similarity, height: int, width: int, extra_px: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The inverse similarity as ``blurry = matrix @ sharp + offset`` on (row, column) coordinates."""
-    angle = math.radians(similarity.rotation_deg)
-    cosine, sine = math.cos(angle) / similarity.zoom, math.sin(angle) / similarity.zoom
-    matrix = np.array([[cosine, -sine], [sine, cosine]])
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    shift = np.array([similarity.shift_y_px + extra_px[1], similarity.shift_x_px + extra_px[0]])
-    return matrix, centre - matrix @ (centre + shift)
+    moved = dataclasses.replace(
+        similarity, shift_x_px=similarity.shift_x_px + extra_px[0], shift_y_px=similarity.shift_y_px + extra_px[1]
+    )
+    affine = moved.inverse().matrix(height, width)[::-1]
+    return affine[:, 1::-1], affine[:, 2]
 
 
 def _resample(layer: Layer, capture: Capture, number: int, height: int, width: int, margin: int) -> Layer:

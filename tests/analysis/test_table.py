@@ -9,7 +9,8 @@ from sdd_bench.analysis.summary import headline, summarize
 from sdd_bench.analysis.table import COLUMNS, Row, figures, read_table, similarity_of, write_table
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.geometry.similarity import Similarity
-from sdd_bench.registration.measure import Kind, Misalignment
+from sdd_bench.registration.measure import Misalignment
+from sdd_bench.registration.trust import Kind
 
 
 def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> Row:

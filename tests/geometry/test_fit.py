@@ -7,7 +7,7 @@ import torch
 from sdd_bench.core.errors import ImageError
 from sdd_bench.flow.compose import compose_flow, invert_flow, similarity_flow
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.geometry.similarity import Similarity, compose, displacement_rms, invert, scale
+from sdd_bench.geometry.similarity import Similarity
 
 KNOWN = Similarity(zoom=1.0125, rotation_deg=-0.3, shift_x_px=4.25, shift_y_px=-2.5)
 
@@ -69,8 +69,8 @@ def test_a_robust_fit_ignores_a_third_of_the_picture_that_moves_otherwise(rng):
     flow = exact_flow(KNOWN, 120, 160) + rng.normal(0, 0.05, (2, 120, 160))
     flow[:, :, :55] += 7
     plain, robust = fit_similarity(flow).similarity, fit_similarity(flow, robust=True).similarity
-    difference = compose(robust, invert(KNOWN))
-    assert displacement_rms(difference, 120, 160) < 0.02
+    difference = robust @ KNOWN.inverse()
+    assert difference.rms_px(120, 160) < 0.02
     assert abs(plain.shift_x_px - KNOWN.shift_x_px) > 1
 
 
@@ -87,24 +87,24 @@ def test_weights_of_zero_and_unknown_vectors_count_for_nothing():
 
 def test_compose_applies_the_inner_one_first_and_invert_undoes():
     other = Similarity(0.98, 1.5, -3, 2)
-    both = compose(KNOWN, other)
+    both = KNOWN @ other
     height, width = 51, 70
     first, second = (torch.from_numpy(exact_flow(s, height, width))[None] for s in (other, KNOWN))
     stepwise = compose_flow(first, second)[0]
     inner = (slice(None), slice(10, -10), slice(10, -10))
     np.testing.assert_allclose(stepwise[inner], exact_flow(both, height, width)[inner], atol=1e-9)
-    np.testing.assert_allclose(as_tuple(compose(KNOWN, invert(KNOWN))), (1, 0, 0, 0), atol=1e-12)
+    np.testing.assert_allclose(as_tuple(KNOWN @ KNOWN.inverse()), (1, 0, 0, 0), atol=1e-12)
 
 
 def test_invert_flow_leads_back():
     flow = torch.from_numpy(exact_flow(KNOWN, 64, 64))[None]
     back = invert_flow(flow)
     inner = (..., slice(12, -12), slice(12, -12))
-    np.testing.assert_allclose(back[inner], exact_flow(invert(KNOWN), 64, 64)[None][inner], atol=1e-6)
+    np.testing.assert_allclose(back[inner], exact_flow(KNOWN.inverse(), 64, 64)[None][inner], atol=1e-6)
 
 
 def test_resizing_a_pair_scales_its_shift_alone():
-    assert as_tuple(scale(KNOWN, 0.5)) == pytest.approx((KNOWN.zoom, KNOWN.rotation_deg, 2.125, -1.25))
+    assert as_tuple(KNOWN.scaled(0.5)) == pytest.approx((KNOWN.zoom, KNOWN.rotation_deg, 2.125, -1.25))
 
 
 @pytest.mark.parametrize(

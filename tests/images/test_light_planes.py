@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdd_bench.geometry.similarity import Similarity, recentre
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import grey_plane, halve, linear_planes, srgb_to_linear
 
 
@@ -28,7 +28,7 @@ def test_sides_are_even_so_that_half_the_size_has_the_same_centre(rng: np.random
 
 def test_a_similarity_about_another_centre_maps_every_point_alike() -> None:
     similarity = Similarity(1.03, 0.4, 5.0, -3.0)
-    there = recentre(similarity, (1.5, -0.5))
+    there = similarity.about((1.5, -0.5))
     slope = 1.03 * np.exp(1j * np.radians(0.4))
     point, delta = 40 - 7j, 1.5 - 0.5j  # from the old centre; the new one lies at delta
     expected = slope * point + complex(5, -3)

@@ -13,15 +13,16 @@ from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import figures
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.flow.estimator import load_flow
-from sdd_bench.geometry.similarity import Similarity, compose, corner_displacement, invert
-from sdd_bench.registration.measure import Kind, interval, measure, name_kind
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration.measure import interval, measure
+from sdd_bench.registration.trust import Kind, name_kind
 
 _SIZE = 384, 640
 _DIS = load_flow("dis")
 
 
 def _off_px(found: Similarity, truth: Similarity, size: tuple[int, int] = _SIZE) -> float:
-    return corner_displacement(compose(invert(truth), found), size)
+    return (truth.inverse() @ found).corner_px(*size)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sdd_bench.geometry.similarity import Similarity, compose, displacement_rms, invert
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
 from sdd_bench.registration.refine import register
 from sdd_bench.registration.tile_fit import fit_tiles
@@ -29,14 +29,14 @@ def _blurry(sharp: np.ndarray, truth: Similarity, radius: float) -> np.ndarray:
 
 
 def _off(found: Similarity, truth: Similarity) -> float:
-    return displacement_rms(compose(invert(truth), found), *_SIZE)
+    return (truth.inverse() @ found).rms_px(*_SIZE)
 
 
 @pytest.mark.parametrize("radius", [0.0, 3.0, 6.0])
 @pytest.mark.parametrize("truth", [Similarity(), Similarity(1.0, 0.0, 1 / 3, -1 / 3), Similarity(1.02, 0.2, 5.2, -3.7)])
 def test_a_known_motion_is_found_however_blurred(rng: np.random.Generator, truth: Similarity, radius: float) -> None:
     sharp = _scene(rng)
-    start = compose(truth, Similarity(1.002, 0.05, 0.6, -0.4))
+    start = truth @ Similarity(1.002, 0.05, 0.6, -0.4)
     fit = register(1.3 * _blurry(sharp, truth, radius), sharp, start)
     assert fit is not None
     assert fit.settled

@@ -28,7 +28,7 @@ from sdd_bench.core.types import Split
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.geometry.similarity import Similarity, compose, corner_displacement, invert
+from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import read_photograph
 from sdd_bench.registration.measure import Misalignment, measure
@@ -165,7 +165,7 @@ _OTHERS: dict[str, Callable[[np.ndarray, np.ndarray], Similarity | None]] = {
 
 def off(found: Similarity, truth: Similarity, size: Size) -> float:
     """Largest error at a corner, px."""
-    return corner_displacement(compose(invert(truth), found), size)
+    return (truth.inverse() @ found).corner_px(*size)
 
 
 def table_on(what: str, n_pairs: int, width: int, methods: dict[str, Callable]) -> None:
@@ -246,7 +246,7 @@ def alike(a: np.ndarray, b: np.ndarray, flow: np.ndarray, block: int = 64) -> fl
 
 def mean_off(found: Similarity, truth: Similarity, size: Size) -> float:
     """Mean displacement over the picture between two similarities, px."""
-    error = compose(invert(truth), found)
+    error = truth.inverse() @ found
     slope = cmath.rect(error.zoom, math.radians(error.rotation_deg)) - 1
     x = np.arange(size[1]) - (size[1] - 1) / 2
     y = np.arange(size[0]) - (size[0] - 1) / 2
@@ -264,7 +264,7 @@ def on_breathing(root: Path, method: Callable[[np.ndarray, np.ndarray], Misalign
              for pair in itertools.combinations(frames, 2)}  # fmt: skip
     closures = []
     for a, b, c in itertools.combinations(frames, 3):
-        closures.append([off(compose(found[b, c][i], found[a, b][i]), found[a, c][i], size) for i in (0, 1)])
+        closures.append([off(found[b, c][i] @ found[a, b][i], found[a, c][i], size) for i in (0, 1)])
     own, sift = np.mean(closures, axis=0)
     print(f"\nbreathing: zoom 0 -> 24 {100 * (found[0, 24][0].zoom - 1):.2f} % (known 6.4), "
           f"SIFT {100 * (found[0, 24][1].zoom - 1):.2f} %; closure at the corners {own:.2f} px, SIFT {sift:.2f} px: "

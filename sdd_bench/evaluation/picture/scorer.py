@@ -145,7 +145,7 @@ class PictureScorer:
             raise ImageError(
                 "the prediction holds NaN or infinite values; the network diverged or the file is damaged."
             )
-        moved = fit_similarity(self._estimate(self.blurry, prediction), robust=True)
+        moved = fit_similarity(self._estimate(self.blurry, prediction).numpy(), robust=True)
         warped = self._backwarp(self._estimate(prediction, self.sharp))
         return Motion(warped, drift_px=moved.rms_px, deform_px=moved.residual_px)
 

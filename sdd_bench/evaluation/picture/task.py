@@ -141,7 +141,7 @@ def score_files(
 
 def _score_baselines(scorer: PictureScorer, aligned: Picture | None) -> Baselines:
     motion = None if aligned is None else scorer.motion(aligned)
-    measured = fit_similarity(scorer.registered.flow, robust=True).rms_px
+    measured = fit_similarity(scorer.registered.flow.numpy(), robust=True).rms_px
     ceiling = None if aligned is None else scorer.score(aligned, motion)
     return Baselines(scorer.identity(), ceiling, measured)
 

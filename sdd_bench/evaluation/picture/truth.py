@@ -45,8 +45,7 @@ def _displacement_rms(similarity: Similarity, width: int, height: int, across: f
 
     On its grid :math:`q`, about the centre, the displacement is :math:`(D S D^{-1} - 1) q + D t`.
     """
-    angle = math.radians(similarity.rotation_deg)
-    stretch, turn = similarity.zoom * math.cos(angle) - 1, similarity.zoom * math.sin(angle)
+    stretch, turn = similarity.linear.real - 1, similarity.linear.imag
     x2, y2 = (width**2 - 1) / 12, (height**2 - 1) / 12
     dx2 = stretch**2 * x2 + (turn * across / down) ** 2 * y2 + (across * similarity.shift_x_px) ** 2
     dy2 = stretch**2 * y2 + (turn * down / across) ** 2 * x2 + (down * similarity.shift_y_px) ** 2

@@ -21,7 +21,6 @@ from sdd_bench.flow.pwcnet.plain import PwcNetFlow
 from sdd_bench.flow.pwcnet.refinement import choose, refine
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.geometry.similarity import displacement_rms
 
 _REFINEMENT = "lucas-kanade 2"
 """Part of the signature: changes when the refinement does."""
@@ -78,10 +77,10 @@ class RefinedFlow:
         """The network's flow after undoing the similarities of the coarse flow; None when they are all small."""
         height, width = reference.shape[2:]
         large = _LARGE_RMS_PX * self.network.working_scale(height, width)
-        similarities = [fit_similarity(flow, robust=True).similarity for flow in coarse]
+        similarities = [fit_similarity(flow.cpu().numpy(), robust=True).similarity for flow in coarse]
         undone = torch.zeros_like(coarse)
         for index, similarity in enumerate(similarities):
-            if displacement_rms(similarity, height, width) >= large:
+            if similarity.rms_px(height, width) >= large:
                 undone[index] = similarity_flow(similarity, height, width)
         if not undone.any():
             return None

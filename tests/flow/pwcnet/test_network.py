@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from sdd_bench.flow.estimator import bundled_weights
+from sdd_bench.flow.pwcnet import network as pwcnet
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import PWCNet
-from sdd_bench.flow.pwcnet import network as pwcnet
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
 

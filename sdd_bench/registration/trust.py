@@ -1,0 +1,101 @@
+"""What a measured misalignment is called, and the reasons not to believe it."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration.coarse import Coarse
+from sdd_bench.registration.options import MeasureOptions
+from sdd_bench.registration.refine import DirectFit
+
+_FEW_TILES = 20
+_LOW_TRUST = 0.35
+_LOW_CONSISTENCY = 0.3
+_LARGEST_CORNER_ERROR_PX = 0.35
+_DISAGREEMENT_PX = 3.0
+"""Of flow and direct registration, in working pixels."""
+_LOW_LIKENESS = 0.5
+
+
+class Kind(StrEnum):
+    """What the misalignment is, by the thresholds of the options. A rotation counts as a shift does."""
+
+    ALIGNED = "aligned"
+    SHIFT = "shift"
+    ZOOM = "zoom"
+    ZOOM_SHIFT = "zoom+shift"
+    NONRIGID = "nonrigid"
+
+
+def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int], options: MeasureOptions) -> Kind:
+    """The kind of a misalignment, by the thresholds of ``options``."""
+    if residual_px >= options.nonrigid_px:
+        return Kind.NONRIGID
+    reach = math.hypot(*size) / 2
+    zooms = abs(similarity.zoom - 1) * reach >= options.aligned_px
+    turn = similarity.zoom * math.radians(abs(similarity.rotation_deg)) * reach
+    shifts = max(math.hypot(similarity.shift_x_px, similarity.shift_y_px), turn) >= options.aligned_px
+    if zooms:
+        return Kind.ZOOM_SHIFT if shifts else Kind.ZOOM
+    return Kind.SHIFT if shifts else Kind.ALIGNED
+
+
+def distrust(
+    similarity: Similarity,
+    error: Similarity,
+    fit: DirectFit | None,
+    coarse: Coarse,
+    size: tuple[int, int],
+    *,
+    factor: int,
+    difference_px: float,
+    alike: float,
+    options: MeasureOptions,
+) -> tuple[str, ...]:
+    """Reasons not to believe a measurement, ``kind`` or ``kind: figure``; empty where none is known.
+
+    Args:
+        similarity: The result, in pixels of the whole picture.
+        error: Standard errors of its numbers; NaN where direct registration was not believed.
+        fit: Direct registration; None where too few tiles have texture.
+        coarse: The start from flow.
+        size: Height and width of the whole picture.
+        factor: Pixels of the whole picture per pixel of the planes of ``fit``.
+        difference_px: RMS between the similarity of flow and the result.
+        alike: Correlation of the aligned pictures.
+        options: Thresholds.
+    """
+    reasons = []
+    corner_error_px = _corner_error(error, size)
+    if fit is None or fit.n_tiles < _FEW_TILES:
+        reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
+    elif math.isnan(error.zoom):
+        reasons.append("direct registration made the alignment worse: this is that of flow")
+    elif not fit.settled:
+        reasons.append("direct registration did not settle")
+    if fit is not None and fit.trusted_share < _LOW_TRUST:
+        reasons.append(f"few tiles agree: {fit.trusted_share:.0%} of the textured ones")
+    if coarse.consistent_share < _LOW_CONSISTENCY:
+        reasons.append(f"flow inconsistent: only {coarse.consistent_share:.0%} of it comes back to where it began")
+    if difference_px > _DISAGREEMENT_PX * factor / coarse.factor:
+        reasons.append(f"flow and direct registration disagree: by {difference_px:.1f} px")
+    if corner_error_px > _LARGEST_CORNER_ERROR_PX:
+        reasons.append(f"uncertain: standard error of {corner_error_px:.2f} px at the corners")
+    if alike < _LOW_LIKENESS:
+        reasons.append(f"the aligned pictures are not alike: correlation {alike:.2f}")
+    shift = math.hypot(similarity.shift_x_px, similarity.shift_y_px)
+    if abs(math.log(similarity.zoom)) > math.log1p(options.largest_zoom):
+        reasons.append(f"too large: zoom {similarity.zoom:.3f}")
+    if shift > options.largest_shift * max(size):
+        reasons.append(f"too large: shift {shift:.0f} px")
+    return tuple(reasons)
+
+
+def _corner_error(error: Similarity, size: tuple[int, int]) -> float:
+    if math.isnan(error.zoom):
+        return 0.0
+    reach = math.hypot(*size) / 2
+    turns = math.hypot(error.zoom, math.radians(error.rotation_deg)) * reach
+    return math.hypot(turns, error.shift_x_px, error.shift_y_px)
