@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+
+from sdd_bench import weights
 
 Write = Callable[..., Path]
 
@@ -40,16 +43,15 @@ def data_root() -> Path:
     return Path(root)
 
 
-@pytest.fixture(scope="session")
-def alexnet() -> None:
-    """LPIPS's backbone is in the user's cache folder; the test is skipped where no source can be reached."""
-    from sdd_bench import weights
-    from sdd_bench.core.errors import WeightsError
-
-    try:
-        weights.fetch("alexnet")
-    except WeightsError as error:
-        pytest.skip(f"LPIPS is untested: {error}")
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the bundled weights that may be damaged; the table finds them there."""
+    folder = tmp_path / "package"
+    for weight in weights.TABLE.values():
+        (folder / weight.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights.path(weight.name), folder / weight.file)
+    monkeypatch.setattr("sdd_bench.weights.table._PACKAGE", folder)
+    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
     python tools/reproduce_jdrl.py --out runs/bundle --sets A --methods jdrl --seeds 0 --steps 1080
     python tools/bundle_model.py runs/bundle/A/jdrl-0/run/model.safetensors --pictures runs/bundle/A/captures/test/blur
 
-Prints what the table in ``sdd_bench/weights/store.py`` and the card beside the file have to say.
+Prints what the table in ``sdd_bench/weights/table.py`` and the card beside the file have to say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sdd_bench.metrics.psnr import psnr
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.run import pictures_of, predict
-from sdd_bench.weights import table as store
+from sdd_bench.weights import table
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of blurry pictures")
     parser.add_argument("--name", default="unet-small-jdrl", help="in the table of weights")
     arguments = parser.parse_args()
-    target = store.place(arguments.name)
+    target = table.place(arguments.name)
     with safe_open(arguments.checkpoint, framework="pt") as file:
         halves = {name: file.get_tensor(name).half() for name in file.keys()}  # noqa: SIM118 (not a dictionary)
         metadata = file.metadata()

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdd_bench.core.errors import WeightsError
 from sdd_bench.core.files import write_json
 from sdd_bench.core.types import Progress
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.images.write import write_png
+from sdd_bench.metrics.lpips import Lpips
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.metrics.ssim import ssim
 from sdd_bench.models.network import load_network
@@ -39,7 +39,6 @@ from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train
-from sdd_bench.weights import path as weights_path
 
 WIDTH, HEIGHT, PATCH = 640, 384, 192
 MARGIN = 8
@@ -175,7 +174,7 @@ def tell(progress: Progress) -> None:
 
 def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
     """Scores against the aligned truth by picture; warped, registered and motion as means of ``evaluate``."""
-    lpips = _load_lpips()
+    lpips = Lpips()
     rows = []
     dataset = open_dataset(captures)
     for pair in dataset.pairs:
@@ -185,10 +184,9 @@ def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
         for label, path in (("", predictions / f"{pair.name}.png"), ("input_", pair.blurry_path)):
             picture = to_float(read_photograph(path).pixels)
             row |= {f"{label}psnr": psnr(picture, truth), f"{label}ssim": ssim(picture, truth)}
-            if lpips is not None:
-                row[f"{label}lpips"] = lpips.distance(lpips.features(picture), lpips.features(truth))
+            row[f"{label}lpips"] = lpips.distance(lpips.features(picture), lpips.features(truth))
         rows.append(row)
-    metrics = ("psnr", "ssim") if lpips is None else ("psnr", "ssim", "lpips")
+    metrics = ("psnr", "ssim", "lpips")
     done = evaluate(dataset, predictions, cell / "evaluation", method="m", options=EvaluateOptions(metrics=metrics))
     scores = done.summary["scores"]["m"]
     means = {
@@ -205,16 +203,6 @@ def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
 def _mean(done: Any, name: str) -> float:
     value = done.summary[name]["m"]
     return float(value["mean"] if isinstance(value, dict) else value)
-
-
-def _load_lpips() -> Any:
-    try:
-        weights_path("alexnet")
-    except WeightsError:
-        return None
-    from sdd_bench.metrics.lpips import Lpips
-
-    return Lpips()
 
 
 def _cells(root: Path, method: str) -> list[dict[str, Any]]:

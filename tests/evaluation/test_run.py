@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sdd_bench import weights
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
 from sdd_bench.core.files import alone_in, sha256_of
 from sdd_bench.core.types import Split
@@ -307,11 +308,9 @@ def test_no_usable_prediction_at_all_is_an_error(score: Any, predictions: Path, 
     assert not (run / "run.json").exists()
 
 
-def test_missing_lpips_weights_say_how_to_get_them(
-    score: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path
-) -> None:
-    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path / "empty"))
-    with pytest.raises(WeightsError, match="sdd-bench weights fetch"):
+def test_missing_lpips_weights_leave_nothing(score: Any, package: Path, run: Path) -> None:
+    (package / weights.TABLE["alexnet"].file).unlink()
+    with pytest.raises(WeightsError, match="Install sdd-bench again"):
         score(metrics=("psnr", "lpips"))
     assert not run.exists()
 

@@ -17,16 +17,14 @@ from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.metrics.lpips import SMALLEST, Lpips
 
-pytestmark = pytest.mark.usefixtures("alexnet")
-
 
 @pytest.fixture(scope="session")
-def metric(alexnet: None) -> Lpips:
+def metric() -> Lpips:
     return Lpips()
 
 
 @pytest.fixture(scope="session")
-def package(alexnet: None) -> lpips.LPIPS:
+def reference() -> lpips.LPIPS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it calls torchvision in a way torchvision has deprecated
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
@@ -48,13 +46,13 @@ def test_the_published_example_is_met(metric: Lpips, data_root: Path, name: str,
 
 @pytest.mark.parametrize("size", [(256, 384), (SMALLEST, SMALLEST), (33, 100), (97, 61)])
 def test_lpips_equals_the_package(
-    metric: Lpips, package: lpips.LPIPS, photo: np.ndarray, size: tuple[int, int]
+    metric: Lpips, reference: lpips.LPIPS, photo: np.ndarray, size: tuple[int, int]
 ) -> None:
     truth = (photo[: size[0], : size[1]] / 255).astype(np.float32)
     prediction = cv2.GaussianBlur(truth, (0, 0), 2)
     a, b = (torch.from_numpy(p.transpose(2, 0, 1).copy())[None] for p in (prediction, truth))
     with torch.inference_mode():
-        expected = float(package(a, b, normalize=True))
+        expected = float(reference(a, b, normalize=True))
     assert _score(metric, prediction, truth) == pytest.approx(expected, abs=1e-5)
 
 
@@ -110,16 +108,13 @@ def test_pictures_of_two_sizes_are_refused(metric: Lpips) -> None:
         metric.distance(a, b)
 
 
-def test_without_weights_there_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match="Run: sdd-bench weights fetch alexnet"):
-        Lpips()
-
-
-def test_damaged_weights_give_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray(weights.path("alexnet").read_bytes())
+@pytest.mark.parametrize("change", ["absent", "damaged"])
+def test_without_the_right_weights_there_is_no_number(package: Path, change: str) -> None:
+    file = package / weights.TABLE["alexnet"].file
+    content = bytearray(file.read_bytes())
     content[-1] ^= 1
-    (tmp_path / "alexnet.safetensors").write_bytes(content)
-    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"alexnet\.safetensors: the weights alexnet are damaged"):
+    file.unlink()
+    if change == "damaged":
+        file.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"alexnet\.safetensors: the weights alexnet .*Install sdd-bench again"):
         Lpips()

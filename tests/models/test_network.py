@@ -101,7 +101,7 @@ def test_no_code_runs_because_a_file_names_it(tmp_path: Path, model: str) -> Non
 def test_the_code_a_file_names_runs_where_the_user_names_it_with_the_options_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "theirs.py").write_text("from sdd_bench.models.network import unet_small as net\n")
+    (tmp_path / "theirs.py").write_text("from sdd_bench.models.spec import unet_small as net\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "theirs", raising=False)
     file, spec = tmp_path / "model.safetensors", ModelSpec("theirs:net", width=2, bgr=True)

@@ -111,18 +111,6 @@ def in_a_process(*arguments: str) -> dict[str, float]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def usable_metrics() -> str:
-    from sdd_bench.core.errors import WeightsError
-    from sdd_bench.weights import path
-
-    try:
-        path("alexnet")
-    except WeightsError as error:
-        print(f"without lpips: {error}")
-        return "psnr,ssim,mae"
-    return "psnr,ssim,mae,lpips"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=4096)
@@ -133,7 +121,7 @@ def main() -> None:
         what, root, metrics = arguments.child
         print(json.dumps((child_split if what == "split" else child_evaluate)(Path(root), metrics)))
         return
-    metrics = usable_metrics()
+    metrics = "psnr,ssim,mae,lpips"
     with tempfile.TemporaryDirectory() as folder:
         make_set(Path(folder), arguments.width, arguments.height)
         print(f"one {arguments.width}x{arguments.height} picture and its identity baseline, {metrics}, one process:")

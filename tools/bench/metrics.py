@@ -55,7 +55,7 @@ def package() -> lpips.LPIPS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package calls torchvision in a way it has deprecated
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    tensors = load_file(weights.fetch("alexnet"))
+    tensors = load_file(weights.path("alexnet"))
     slices = (network.net.slice1, network.net.slice2, network.net.slice3, network.net.slice4, network.net.slice5)
     for part in slices:
         state = {name: tensors[f"features.{name}"] for name in part.state_dict()}

@@ -129,7 +129,7 @@ def _coverage(run: Run) -> list[Check]:
     )
     without = [metric for metric in METRICS if any(row.figures[metric] is None for row in run.rows)]
     checks.append(
-        Check("note", "metrics", f"without {', '.join(without)}; fetch weights with sdd-bench weights fetch")
+        Check("note", "metrics", f"without {', '.join(without)}: these columns stay empty")
         if without
         else Check("ok", "metrics", ", ".join(METRICS))
     )
