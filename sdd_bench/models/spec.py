@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.registry import Registry
+from sdd_bench.models.dmphn import DMPHN
+from sdd_bench.models.dpdnet import DPDNet
+from sdd_bench.models.kpac import KPAC
+from sdd_bench.models.mprnet import MPRNet
 from sdd_bench.models.unet import UNet
 
 METADATA_KEY = "sdd-bench"
@@ -72,6 +76,12 @@ def unet_released(width: int = 64, *, bgr: bool = True, dropout: float = 0.4) ->
 def unet_small(width: int = 16, *, bgr: bool = False, dropout: float = 0.0) -> UNet:
     """A U-Net that trains on a CPU: narrow, residual, without dropout (it is too small to overfit)."""
     return UNet(width, bgr=bgr, dropout=dropout, residual=True)
+
+
+@MODELS.register("kpac-2level")
+def kpac_2level(width: int = 48) -> KPAC:
+    """KPAC with two levels; ``kpac`` has three."""
+    return KPAC(width, levels=2)
 
 
 def facts_of(network: nn.Module, spec: ModelSpec) -> dict[str, Any]:
