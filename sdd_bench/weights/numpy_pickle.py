@@ -28,6 +28,10 @@ class PickledArray:
 
     __slots__ = ("_data", "_dtype", "_fortran", "_shape")
 
+    def __init__(self) -> None:
+        self._shape: tuple[int, ...] = ()
+        self._dtype, self._fortran, self._data = _Dtype(None), False, None
+
     def __setstate__(self, state: Any) -> None:
         """Take numpy's state of an array: version, shape, dtype, order, data."""
         _, shape, dtype, fortran, data = state
@@ -92,7 +96,7 @@ class _Name:
 
     def __call__(self, *arguments: Any) -> Any:
         if self.name == "_reconstruct":
-            return PickledArray.__new__(PickledArray)
+            return PickledArray()
         if self.name == "dtype" and arguments:
             return _Dtype(arguments[0])
         raise pickle.UnpicklingError(f"it calls numpy.{self.name}")

@@ -120,3 +120,9 @@ def test_an_array_that_is_cut_short_is_refused() -> None:
     data = pickle.dumps(np.arange(3, dtype="<f4"), 4).replace(b"K\x03\x85", b"K\x04\x85", 1)
     with pytest.raises(pickle.UnpicklingError, match="do not fill"):
         unpickle_arrays(data).numbers()
+
+
+def test_an_array_without_a_state_is_refused() -> None:
+    array = unpickle_arrays(b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n)R.")
+    with pytest.raises(pickle.UnpicklingError, match="no numbers"):
+        array.numbers()
