@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.options import require_whole
 from sdd_bench.models.unet import UpConv
 

@@ -28,10 +28,7 @@ from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
-from sdd_bench.models.unet import UNet
 from sdd_bench.weights.tensors import WRAPPERS, load_into, read_tensors
-
-MODELS.register("unet")(UNet)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 
 
 def require_whole(network: str, name: str, value: int, *, least: int) -> None:

@@ -64,6 +64,11 @@ class ModelSpec:
 
 
 MODELS: Registry[nn.Module] = Registry("model")
+MODELS.register("mprnet")(MPRNet)
+MODELS.register("dmphn")(DMPHN)
+MODELS.register("dpdnet")(DPDNet)
+MODELS.register("kpac")(KPAC)
+MODELS.register("unet")(UNet)
 
 
 @MODELS.register("unet-released")

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sdd_bench.evaluation.tiling import deblur
 from sdd_bench.models.dmphn import DMPHN
 from sdd_bench.models.dpdnet import DPDNet
-from sdd_bench.models.factory import MODELS, Network, final_output
 from sdd_bench.models.kpac import KPAC
 from sdd_bench.models.mprnet import MPRNet
+from sdd_bench.models.network import Network, final_output
+from sdd_bench.models.spec import MODELS
+from sdd_bench.prediction.tiling import deblur
 
 Factory = Callable[[], nn.Module]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from formula_weights import fill_by_formula
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.dmphn import DMPHN
 from sdd_bench.models.outline import outline
 

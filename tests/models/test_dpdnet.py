@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sdd_bench.errors import ConfigError
-from sdd_bench.evaluation.tiling import deblur
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.dpdnet import DPDNet
-from sdd_bench.models.factory import Network
+from sdd_bench.models.network import Network
 from sdd_bench.models.outline import outline
+from sdd_bench.prediction.tiling import deblur
 
 
 def test_parameter_counts_are_those_of_the_published_networks() -> None:

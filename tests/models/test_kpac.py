@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.kpac import KPAC
 from sdd_bench.models.outline import outline
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from formula_weights import fill_by_formula
 
-from sdd_bench.errors import ConfigError, WeightsError
+from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.models.mprnet import MPRNet
 from sdd_bench.models.outline import outline
 from sdd_bench.models.released.tensorflow import shapes_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.released.wrappers import read_torch
 
 PARTS = tuple(f"{kind}_lv{level}" for level in (1, 2, 3) for kind in ("encoder", "decoder"))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.dpdnet import DPDNet
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 

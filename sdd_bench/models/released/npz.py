@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.kpac import KPAC
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 from sdd_bench.weights.numpy_pickle import unpickle_arrays

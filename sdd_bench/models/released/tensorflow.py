@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.outline import outline
 
 

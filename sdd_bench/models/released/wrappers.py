@@ -11,8 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.flow.checkpoint import read_tensors
+from sdd_bench.core.errors import WeightsError
+from sdd_bench.weights.tensors import read_tensors
 
 WRAPPERS = ("G_state_dict", "params_ema", "params", "state_dict", "model_state_dict", "model")
 """Keys that hold the tensors, the one to be preferred first: averaged parameters are those that were published."""

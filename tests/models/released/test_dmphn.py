@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.flow.checkpoint import load_into
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.dmphn import DMPHN
 from sdd_bench.models.released.dmphn import PARTS, read_dmphn
+from sdd_bench.weights.tensors import load_into
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.flow.checkpoint import load_into
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.dpdnet import DPDNet
 from sdd_bench.models.released.keras import read_dpdnet
+from sdd_bench.weights.tensors import load_into
 
 
 def make(views: int = 1) -> DPDNet:

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from python2_pickle import dump_like_python_2
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.flow.checkpoint import load_into
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.kpac import KPAC
 from sdd_bench.models.released.npz import own_name, read_kpac
+from sdd_bench.weights.tensors import load_into
 
 Arrays = list[NDArray[np.float32]]
 # Names in the order of the released list, from the description of the authors' program.

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sdd_bench.errors import WeightsError
+from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.released.wrappers import WRAPPERS, read_torch, strip_prefix
 
 
