@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.types import Window
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.shards import PairPatches, write_shard
 
 PATCH = 48

@@ -27,8 +27,8 @@ from sdd_bench.evaluation.run import evaluate
 from sdd_bench.evaluation.text import ordered_methods
 from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png
-from sdd_bench.prepare.options import PRESETS
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PRESETS
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.open import open_dataset
 
 Picture = NDArray[np.float32]

@@ -32,8 +32,8 @@ from sdd_bench.metrics.psnr import psnr
 from sdd_bench.metrics.ssim import ssim
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.run import pictures_of, predict
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.open import open_dataset
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize

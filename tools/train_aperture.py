@@ -26,8 +26,8 @@ from sdd_bench.leaderboard.site.site import render_site
 from sdd_bench.leaderboard.tables.add import add
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.run import pictures_of, predict
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.open import open_dataset
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train

@@ -10,7 +10,7 @@ import click
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
 
 if TYPE_CHECKING:
-    from sdd_bench.prepare.plan import PreparePlan
+    from sdd_bench.preparation.plan import PreparePlan
 
 
 @click.command()
@@ -74,9 +74,9 @@ def command(
     import dataclasses
 
     from sdd_bench.images.raw import RawOptions
-    from sdd_bench.prepare.options import PRESETS
-    from sdd_bench.prepare.plan import plan
-    from sdd_bench.prepare.run import carry_out
+    from sdd_bench.preparation.options import PRESETS
+    from sdd_bench.preparation.plan import plan
+    from sdd_bench.preparation.run import carry_out
 
     given = {key: value for key, value in values.items() if value is not None}
     if bit_depth is not None:
@@ -84,7 +84,7 @@ def command(
     if white_balance is not None:
         given["raw"] = RawOptions(white_balance=white_balance)
     if register is not None:
-        from sdd_bench.prepare.align import read_registrations
+        from sdd_bench.preparation.align import read_registrations
 
         given["register"] = read_registrations(register)
     options = dataclasses.replace(PRESETS[preset], **given)

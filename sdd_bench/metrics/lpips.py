@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ class Lpips:
     """
 
     def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 20) -> None:
-        import lpips
+        from lpips import ScalingLayer
 
         backbone, linear = weights.path("alexnet"), _linear_file()
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
@@ -68,7 +68,7 @@ class Lpips:
         self._trunk = _load_trunk(backbone).to(self._device)
         columns = torch.load(linear, map_location=self._device, weights_only=True)
         self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
-        scaling = lpips.ScalingLayer().to(self._device)
+        scaling = ScalingLayer().to(self._device)
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
         self._gain = 2 / scaling.scale.flatten()
         self._offset = -(1 + scaling.shift.flatten()) / scaling.scale.flatten()
@@ -111,6 +111,32 @@ class Lpips:
         if (a.height, a.width) != (b.height, b.width):
             raise ImageError(f"LPIPS: one picture is {a.width}x{a.height}, the other {b.width}x{b.height} pixels.")
         return sum(map(_layer_distance, a.layers, b.layers, self._linear))
+
+
+@lru_cache(maxsize=4)
+def _loaded(device: str) -> Lpips:
+    return Lpips(device)
+
+
+def lpips(prediction: Picture, truth: Picture, *, device: str = "cpu") -> float:
+    """LPIPS between two pictures; the network is loaded at the first call and kept.
+
+    Args:
+        prediction: ``(H, W, 3)`` float RGB in [0, 1], at least 31 pixels a side.
+        truth: Same shape.
+        device: Where to compute.
+
+    Raises:
+        ImageError: The shapes differ, a picture is too small, or holds NaN or infinite values.
+        WeightsError: As :class:`Lpips`.
+
+    Example:
+        >>> picture = np.zeros((64, 64, 3), np.float32)
+        >>> lpips(picture, picture)
+        0.0
+    """
+    network = _loaded(device)
+    return network.distance(network.features(prediction), network.features(truth))
 
 
 def _layer_distance(a: tuple[Tensor, ...], b: tuple[Tensor, ...], linear: Tensor) -> float:

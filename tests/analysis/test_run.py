@@ -19,7 +19,7 @@ from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import ConfigError, ImageError, OutputError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.core.types import Pair, Progress, Split
-from sdd_bench.prepare.align import read_registrations
+from sdd_bench.preparation.align import read_registrations
 from sdd_bench.prepared.open import open_dataset
 
 _FAST = AnalyzeOptions(flow="dis", worst=1)

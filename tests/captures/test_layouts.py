@@ -10,8 +10,8 @@ from sdd_bench.captures.layouts import LAYOUTS, PairList, read_layout
 from sdd_bench.captures.listing import natural_key
 from sdd_bench.core.errors import ConfigError, ManifestError, PairingError
 from sdd_bench.core.types import Split
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.open import open_dataset
 
 

@@ -13,8 +13,8 @@ from prepared_sets import flip_byte, make_prepared, pictures
 from sdd_bench.captures.layouts import read_layout
 from sdd_bench.core.errors import ManifestError, OutputError
 from sdd_bench.core.types import Progress, Split
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.export import export
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize

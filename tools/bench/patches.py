@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from sdd_bench.core.types import Window
-from sdd_bench.prepare.patches import SOBEL_SIZES, choose, gradient_sums, sharpness, windows
+from sdd_bench.preparation.patches import SOBEL_SIZES, choose, gradient_sums, sharpness, windows
 
 REPEATS = 5
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from sdd_bench.core.files import sha256_of
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.resize import parse_resize, resize_area
-from sdd_bench.prepare.options import PRESETS
-from sdd_bench.prepare.patches import choose, sharpness, windows
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PRESETS
+from sdd_bench.preparation.patches import choose, sharpness, windows
+from sdd_bench.preparation.run import prepare
 
 HEIGHT, WIDTH = 2160, 4096
 N_PAIRS, REPEATS = 4, 3

@@ -10,8 +10,8 @@ from typing import Any
 from sdd_bench import __version__
 from sdd_bench.core.errors import ManifestError, OutputError
 from sdd_bench.core.files import output_errors, sha256_of, write_json
-from sdd_bench.prepare.plan import PreparePlan
-from sdd_bench.prepare.work import PLAN_JSON, part_path, read_part
+from sdd_bench.preparation.plan import PreparePlan
+from sdd_bench.preparation.work import PLAN_JSON, part_path, read_part
 from sdd_bench.prepared.manifest import DATASET_JSON, PARTS, Manifest, PairRow, read_manifest
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "h5py", "hdf5plugin", "blosc2")

@@ -1,4 +1,4 @@
-"""sdd_bench.prepare.patches against DPDNet's recipe written out directly."""
+"""sdd_bench.preparation.patches against DPDNet's recipe written out directly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Window
-from sdd_bench.prepare.patches import SOBEL_SIZES, choose, gradient_sums, sharpness, windows
+from sdd_bench.preparation.patches import SOBEL_SIZES, choose, gradient_sums, sharpness, windows
 
 
 def direct_sums(sharp: np.ndarray, boxes: list[Window]) -> np.ndarray:

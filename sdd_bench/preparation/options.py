@@ -14,7 +14,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.images.photograph import MAX_PIXELS
 from sdd_bench.images.raw import RawOptions
 from sdd_bench.images.resize import parse_resize
-from sdd_bench.prepare.align import Registration
+from sdd_bench.preparation.align import Registration
 from sdd_bench.prepared.shards import COMPRESSIONS
 
 

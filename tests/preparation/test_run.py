@@ -21,10 +21,10 @@ import pytest
 
 from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
 from sdd_bench.core.types import Progress, Split
-from sdd_bench.prepare.options import PRESETS, PrepareOptions
-from sdd_bench.prepare.patches import choose, sharpness, windows
-from sdd_bench.prepare.plan import plan
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.options import PRESETS, PrepareOptions
+from sdd_bench.preparation.patches import choose, sharpness, windows
+from sdd_bench.preparation.plan import plan
+from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.open import open_dataset
 
@@ -426,7 +426,7 @@ def test_a_pair_of_4096x2160_gives_60_candidates_and_keeps_42(tmp_path: Path) ->
 _PEAK = """
 import resource, sys
 from pathlib import Path
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.run import prepare
 prepare(Path(sys.argv[1]), Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

@@ -15,8 +15,8 @@ from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import read_header
 from sdd_bench.images.resize import parse_resize
-from sdd_bench.prepare.options import PRESETS, PrepareOptions
-from sdd_bench.prepare.patches import windows
+from sdd_bench.preparation.options import PRESETS, PrepareOptions
+from sdd_bench.preparation.patches import windows
 
 
 @dataclass(frozen=True)

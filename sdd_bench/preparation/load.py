@@ -17,9 +17,9 @@ from sdd_bench.core.files import sha256_of
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
 from sdd_bench.images.resize import parse_resize, resize_area
-from sdd_bench.prepare.align import register_sharp
-from sdd_bench.prepare.patches import choose, sharpness, windows
-from sdd_bench.prepare.plan import Task
+from sdd_bench.preparation.align import register_sharp
+from sdd_bench.preparation.patches import choose, sharpness, windows
+from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
 from sdd_bench.prepared.shards import PairPatches
 

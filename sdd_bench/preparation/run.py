@@ -1,6 +1,6 @@
 """Captures to a prepared dataset: plan, make every unit, seal.
 
-:func:`prepare` makes every unit of the plan (fixed consecutive pairs, :mod:`sdd_bench.prepare.work`) wherever the
+:func:`prepare` makes every unit of the plan (fixed consecutive pairs, :mod:`sdd_bench.preparation.work`) wherever the
 executor likes, and at the end writes pairs.csv, the virtual datasets and, last, dataset.json. What a set is depends on
 source, options and library versions alone, so a killed run continues where it was, and any number of workers gives the
 same bytes.
@@ -19,10 +19,10 @@ from sdd_bench import __version__
 from sdd_bench.core.files import alone_in, output_errors, write_json
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
-from sdd_bench.prepare.options import PRESETS, PrepareOptions
-from sdd_bench.prepare.plan import PreparePlan, Task, Unit, plan
-from sdd_bench.prepare.resume import begin, check_finished, check_output
-from sdd_bench.prepare.work import Part, read_part, run_unit
+from sdd_bench.preparation.options import PRESETS, PrepareOptions
+from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan
+from sdd_bench.preparation.resume import begin, check_finished, check_output
+from sdd_bench.preparation.work import Part, read_part, run_unit
 from sdd_bench.prepared.croissant import CROISSANT_JSON, croissant
 from sdd_bench.prepared.manifest import (
     PARTS,

@@ -11,9 +11,9 @@ import pytest
 from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.images.photograph import Photograph, read_photograph
-from sdd_bench.prepare.align import Registration, read_registrations, register_sharp
-from sdd_bench.prepare.options import PrepareOptions
-from sdd_bench.prepare.run import prepare
+from sdd_bench.preparation.align import Registration, read_registrations, register_sharp
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 

@@ -26,8 +26,8 @@ from sdd_bench.core.files import output_errors, sealed, sha256_of, write_json
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.images.write import write_png
-from sdd_bench.prepare.load import Loaded, failed_row, load_frames, load_patches, resized, source_sha256
-from sdd_bench.prepare.plan import Task
+from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized, source_sha256
+from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.prepared.shards import PairPatches, write_shard
 
