@@ -6,7 +6,8 @@ ifneq ($(wildcard ../shared/data),)
 export SDD_BENCH_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-all check bench format clean
+# make demo-short: the same chain in a minute.   make test-all: slow tests too.   make docs: the pages of docs/ as a site.
+.PHONY: demo demo-short test test-wheel test-all check bench format clean
 
 # The environment is made anew when pyproject.toml changes; a half-made one has no stamp and is finished.
 $(VENV)/.installed: pyproject.toml
@@ -21,8 +22,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/sdd-bench demo --out demo
 
+demo-short: $(VENV)/.installed
+	$(BIN)/sdd-bench demo --short --out demo-short
+
+# ARGS: options for pytest, such as ARGS=--cov (coverage with its floor).
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/test_wheel.py
 
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
@@ -42,4 +50,4 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo demo-short site build *.egg-info

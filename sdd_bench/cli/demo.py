@@ -1,4 +1,4 @@
-"""``sdd-bench demo``: the whole chain on data made here, no download but the weights of LPIPS."""
+"""``sdd-bench demo``: the whole chain on data made here, without a download."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ _UNSHARP_AMOUNT = 0.5
 
 
 @dataclass(frozen=True)
+class DemoScale:
+    """How much the demonstration makes."""
+
+    width: int = 960
+    height: int = 640
+    n_train: int = 4
+    n_test: int = 6
+    """Six pictures are the fewest whose sign flips can reach 5 %."""
+    patch: int = 256
+    crop: int = 128
+    epochs: int = 10
+    stage_one_epochs: int = 8
+
+
+SHORT = DemoScale(width=480, height=320, n_train=2, n_test=2, patch=128, crop=64, epochs=2, stage_one_epochs=1)
+"""Every step once, in about a minute: to see that an installation works."""
+
+
+@dataclass(frozen=True)
 class DemoReport:
     """Where the demonstration left its results."""
 
@@ -26,7 +45,7 @@ class DemoReport:
     page: Path
 
 
-def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
+def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | None = None) -> DemoReport:
     """synth, analyze, prepare, train-jdrl, predict, evaluate, leaderboard and page, all under ``out``.
 
     What is finished already is kept, so an interrupted demonstration goes on.
@@ -34,6 +53,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     Args:
         out: Folder for everything.
         step: Called with the name of each step as it begins; what it returns hears of the step's progress.
+        scale: How much is made; None is the full demonstration.
     """
     from sdd_bench import weights
     from sdd_bench.analysis.run import analyze
@@ -49,12 +69,13 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     from sdd_bench.synth.options import SynthOptions
     from sdd_bench.synth.run import synthesize
 
+    scale = scale or DemoScale()
     captures, prepared, leaderboards = out / "captures", out / "prepared", out / "leaderboards"
     options = SynthOptions(
-        width=960,
-        height=640,
-        n_train=4,
-        n_test=4,
+        width=scale.width,
+        height=scale.height,
+        n_train=scale.n_train,
+        n_test=scale.n_test,
         zoom_range=(0.99, 1.01),
         shift_range=(-6, 6),
         coc_range=(4, 10),
@@ -64,7 +85,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     measured = analyze(
         open_dataset(captures, split=None), out / "analysis", on_progress=step("analyze: zoom, shift, rotation")
     )
-    patches = PrepareOptions(resize="none", patch=256, overlap=0.5)
+    patches = PrepareOptions(resize="none", patch=scale.patch, overlap=0.5)
     prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
 
     dataset = open_dataset(prepared)
@@ -72,7 +93,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     for pair in dataset.pairs:
         _unsharp(pair, out / "predictions" / "unsharp-mask")
     networks = (
-        ("jdrl-tiny", _train(prepared, out / "training", step), "predict: that network"),
+        ("jdrl-tiny", _train(prepared, out / "training", step, scale), "predict: that network"),
         ("unet-small-jdrl", weights.path("unet-small-jdrl"), "predict: the network that comes with the package"),
     )
     pictures = pictures_of(prepared)
@@ -95,7 +116,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress]) -> DemoReport:
     return DemoReport(measured.out / "analysis.html", tuple(runs), leaderboards / "demo.csv", page)
 
 
-def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress]) -> Path:
+def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: DemoScale) -> Path:
     """The network of a short training."""
     from sdd_bench.training.config import TrainConfig
     from sdd_bench.training.run import train
@@ -103,15 +124,15 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress]) -> Path
     config = TrainConfig(
         model="unet-small",
         reblur_width=16,
-        crop=128,
+        crop=scale.crop,
         batch=4,
-        epochs=10,
-        stage_one_epochs=8,
+        epochs=scale.epochs,
+        stage_one_epochs=scale.stage_one_epochs,
         learning_rate=1e-3,
-        warm_up=20,
-        val_patches=8,
+        warm_up=20 if scale.epochs > 2 else 0,
+        val_patches=8 if scale.epochs > 2 else 2,
     )
-    on_progress = step("train-jdrl: a small U-Net, for two minutes")
+    on_progress = step("train-jdrl: a small U-Net, for a short while")
     trained = train(prepared, run, config, resume=run.exists(), on_progress=on_progress)
     if trained.model is None:
         raise SddBenchError(f"{run}: stopped at step {trained.step} of {trained.n_steps}; run the same command again.")
@@ -131,9 +152,10 @@ def _unsharp(pair: Pair, folder: Path) -> None:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Its own folder.")
+@click.option("--short", is_flag=True, help="Every step once on tiny pictures, in about a minute.")
 @json_option
 @handle_errors
-def command(out: Path, as_json: bool) -> None:
+def command(out: Path, short: bool, as_json: bool) -> None:
     """Run the whole chain on a few small synthetic pairs, in minutes on two cores."""
     import contextlib
     import json
@@ -145,7 +167,7 @@ def command(out: Path, as_json: bool) -> None:
             click.echo(f"== {name}", err=True)
             return bars.enter_context(progress_bar(name.split(":")[0]))
 
-        report = run_demo(out, step)
+        report = run_demo(out, step, SHORT if short else None)
     if as_json:
         echo_json(
             {
