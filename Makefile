@@ -1,4 +1,5 @@
 # make demo: set up and run the whole chain on data made here.   make test: set up and run the tests.
+# make demo-short: the same chain in a minute.   make test-all: slow tests too.   make docs: the pages of docs/ as a site.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,8 +7,7 @@ ifneq ($(wildcard ../shared/data),)
 export SDD_BENCH_DATA ?= $(abspath ../shared/data)
 endif
 
-# make demo-short: the same chain in a minute.   make test-all: slow tests too.   make docs: the pages of docs/ as a site.
-.PHONY: demo demo-short test test-wheel test-all check bench format clean
+.PHONY: demo demo-short test test-wheel test-all docs check bench format clean
 
 # The environment is made anew when pyproject.toml changes; a half-made one has no stamp and is finished.
 $(VENV)/.installed: pyproject.toml
@@ -44,6 +44,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	for bench in tools/bench/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
