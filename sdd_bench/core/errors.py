@@ -57,3 +57,29 @@ class OutputError(SddBenchError):
 
 class LeaderboardError(SddBenchError):
     """A table or a submission breaks the leaderboard's rules."""
+
+
+_REASON_LENGTH = 200
+"""Characters that fit a message of one line; libraries put whole traces into theirs."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a foreign call failed, in one line to stand within a message of this package.
+
+    Args:
+        error: What a library, the operating system or damaged data raised.
+
+    Returns:
+        The first line of its text, at most 200 characters. Without the number and path of an ``OSError``; with the
+        name of the kind where the text alone says nothing.
+
+    Example:
+        >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.png"))
+        'No such file or directory'
+        >>> reason_of(KeyError("files")), reason_of(EOFError())
+        ("KeyError: 'files'", 'EOFError')
+    """
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
+    if not text or isinstance(error, LookupError):
+        text = f"{type(error).__name__}: {text}".removesuffix(": ")
+    return text.splitlines()[0][:_REASON_LENGTH]

@@ -12,6 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from sdd_bench import weights as weights_table
+from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, ImageError
 
 Precision = Literal["32", "bf16"]
@@ -63,13 +64,15 @@ def load_flow(
         max_size: Longest side, in pixels, at which the flow is estimated; None works at the size of the picture.
 
     Raises:
-        ConfigError: Unknown name, an option that does not go with it, or an extra that is not installed.
+        ConfigError: Unknown name, an option that does not go with it, no such device, or an extra that is not
+            installed.
         WeightsError: The weights are missing, damaged or do not fit.
     """
     if precision not in ("32", "bf16"):
         raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
     if max_size is not None and max_size < 64:
         raise ConfigError(f"flow max_size: expected at least 64 pixels, got {max_size}.")
+    device_of(device)
     if name in ("pwcnet", "pwcnet-plain"):
         from sdd_bench.flow.pwcnet.plain import PwcNetFlow
         from sdd_bench.flow.pwcnet.refined import RefinedFlow

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError, WeightsError
+from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.files import sha256_of
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.prepared.manifest import read_manifest
@@ -80,7 +80,7 @@ def _describe_run(path: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(
-            f"{root}: not a finished run, or damaged ({type(error).__name__}: {error}). See: sdd-bench validate."
+            f"{root}: not a finished run, or damaged ({reason_of(error)}). See: sdd-bench validate."
         ) from error
 
 
@@ -94,30 +94,18 @@ def _means(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError, safe_open
+    from sdd_bench.weights.tensors import open_safetensors  # brings torch
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: damaged, or not safetensors ({error}). Fetch or copy it again.") from error
+    with open_safetensors(path) as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
     return {"sha256": sha256_of(path), "metadata": metadata, **_count(shapes)}
 
 
 def _describe_checkpoint(path: Path) -> dict[str, Any]:
-    import pickle
+    from sdd_bench.weights.tensors import load_plain  # brings torch
 
-    import torch
-
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: no checkpoint that can be read without running code ({reason}). Expected a file of torch.save "
-            "that holds tensors and plain values."
-        ) from error
+    content = load_plain(path)
     shapes: dict[str, tuple[int, ...]] = {}
     plain: dict[str, Any] = {}
     _walk(content, "", shapes, plain)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdd_bench.core.errors import ManifestError, SddBenchError
+from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, reason_of
 from sdd_bench.core.files import sha256_of
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.types import OnProgress, Problem, Progress
@@ -117,9 +117,7 @@ def _files_of_run(root: Path) -> tuple[list[_File], list[Problem]]:
         listed = json.loads(path.read_text(encoding="utf-8"))["files"]
         records = [FileRecord(name, -1, sha256) for name, sha256 in listed.items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return [], [
-            Problem(str(path), f"damaged: {type(error).__name__}: {error}. Run the command that made it again.")
-        ]
+        return [], [Problem(str(path), f"damaged: {reason_of(error)}. Run the command that made it again.")]
     return [_File(root / record.name, record) for record in records], []
 
 
@@ -157,14 +155,14 @@ def _check_bytes(path: Path, record: FileRecord) -> list[Problem]:
 
 def _check_weights(path: Path, kind: Kind) -> Iterator[Problem]:
     if kind is Kind.SAFETENSORS:
-        from safetensors import SafetensorError, safe_open
+        from sdd_bench.weights.tensors import open_safetensors  # brings torch
 
         try:
-            with safe_open(path, framework="pt") as file:
+            with open_safetensors(path) as file:
                 for name in file.keys():  # noqa: SIM118  (not a mapping)
-                    file.get_slice(name)[:]
-        except (OSError, SafetensorError, ValueError, TypeError) as error:
-            yield Problem(str(path), f"damaged: {error}. Fetch or copy it again.")
+                    file.get_tensor(name)
+        except WeightsError as error:
+            yield Problem(str(path), str(error).removeprefix(f"{path}: "))
         return
     try:
         with zipfile.ZipFile(path) as archive:

@@ -24,11 +24,12 @@ import torch
 from torch import Tensor
 
 from sdd_bench.core.config import as_dict, build
+from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
-from sdd_bench.weights.tensors import WRAPPERS, load_into, read_tensors
+from sdd_bench.weights.tensors import WRAPPERS, load_into, open_safetensors, read_tensors
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def load_network(
         ConfigError: The file does not say what network it is for and ``spec`` is None, or ``spec`` is wrong or goes
             with a program.
     """
-    place = _device(device)
+    place = device_of(device)
     if precision not in ("32", "bf16"):
         raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")
     if checkpoint.suffix == PROGRAM_SUFFIX:
@@ -156,13 +157,8 @@ def read_spec(checkpoint: Path, asked: ModelSpec | None = None) -> ModelSpec:
 def _told_spec(checkpoint: Path) -> ModelSpec | None:
     metadata: dict[str, str] = {}
     if checkpoint.suffix == ".safetensors":
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(checkpoint, framework="pt") as file:
-                metadata = file.metadata() or {}
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{checkpoint}: missing, damaged, or not safetensors ({error}).") from error
+        with open_safetensors(checkpoint) as file:
+            metadata = file.metadata() or {}
     elif not checkpoint.is_file():
         raise WeightsError(f"{checkpoint}: no such file; expected a checkpoint.")
     try:
@@ -175,13 +171,3 @@ def _told_spec(checkpoint: Path) -> ModelSpec | None:
         raise WeightsError(
             f"{checkpoint}: its metadata describe no network: {error} Train or convert it again."
         ) from error
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"device {name!r}: not available ({reason[:120]}). Use cpu, cuda or cuda:N.") from error
-    return device

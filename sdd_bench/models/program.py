@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdd_bench.core.errors import ConfigError, WeightsError
+from sdd_bench.core.errors import ConfigError, WeightsError, reason_of
 from sdd_bench.core.files import sealed
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 
@@ -35,12 +35,11 @@ def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], A
         module = program.module()
         facts = json.loads(extra[METADATA_KEY] or "{}")
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise WeightsError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except Exception as error:  # torch.export.load raises whatever its archive reader meets
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path}: not an ExportedProgram this torch can load ({reason[:200]}). Export it again, or use the weights "
-            "with --model."
+            f"{path}: not an ExportedProgram this torch can load ({reason_of(error)}). Export it again, or use the "
+            "weights with --model."
         ) from error
     _check_facts(facts, path)
     return module.to(device), facts
@@ -106,8 +105,7 @@ def export_program(network: nn.Module, spec: ModelSpec, path: Path) -> None:
     try:
         program = torch.export.export(network.eval(), (example,), dynamic_shapes=shapes)
     except Exception as error:  # whatever tracing meets in someone's network
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"model {spec.model}: cannot be exported as a program ({reason[:300]}).") from error
+        raise ConfigError(f"model {spec.model}: cannot be exported as a program ({reason_of(error)}).") from error
     # torch.export.save wants the suffix of the finished file.
     with sealed(path) as partial, open(partial, "wb") as file:
         torch.export.save(program, file, extra_files={METADATA_KEY: json.dumps(facts)})

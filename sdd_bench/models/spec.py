@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, reason_of
 from sdd_bench.core.registry import Registry
 from sdd_bench.models.dmphn import DMPHN
 from sdd_bench.models.dpdnet import DPDNet
@@ -53,10 +53,9 @@ class ModelSpec:
         try:
             network = factory(**given)
         except (TypeError, ValueError, RuntimeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConfigError(
-                f"model {self.model}: {reason}. It was called with {given or 'no options'}; change or leave out those "
-                "it does not take."
+                f"model {self.model}: {reason_of(error)}. It was called with {given or 'no options'}; change or leave out "
+                "those it does not take."
             ) from error
         if not isinstance(network, nn.Module):
             raise ConfigError(f"model {self.model}: expected a torch Module, got {type(network).__name__}.")

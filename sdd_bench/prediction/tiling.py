@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.core.errors import ConfigError, ImageError, SddBenchError
+from sdd_bench.core.errors import ConfigError, ImageError, SddBenchError, reason_of
 from sdd_bench.models.network import Network
 
 GIB = 1 << 30
@@ -145,7 +145,7 @@ def _run(network: Network, window: Tensor) -> Tensor:
     except SddBenchError:
         raise
     except Exception as error:  # whatever someone's network raises
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = reason_of(error)
         short = any(sign in reason for sign in ("DefaultCPUAllocator", "out of memory"))
         if short or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
             raise MemoryError(reason) from error

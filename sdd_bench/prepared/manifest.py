@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.files import sha256_of, spreadsheet_plain, spreadsheet_safe, write_json, write_text
 from sdd_bench.core.types import Problem, Split
 
@@ -182,7 +182,7 @@ def read_manifest(path: Path) -> Manifest:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ManifestError(
-            f"{path}: incomplete or damaged ({type(error).__name__}: {error}). Prepare the set again in a new folder."
+            f"{path}: incomplete or damaged ({reason_of(error)}). Prepare the set again in a new folder."
         ) from error
 
 

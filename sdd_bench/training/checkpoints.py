@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 import shutil
 from dataclasses import dataclass
@@ -25,11 +24,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.errors import ManifestError, WeightsError, reason_of
 from sdd_bench.core.files import output_errors, sealed, write_json
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 from sdd_bench.training.step import JointNetworks
-from sdd_bench.weights.tensors import load_into, read_tensors
+from sdd_bench.weights.tensors import load_into, load_plain, read_tensors
 
 SCHEMA = 1
 FOLDER = "checkpoints"
@@ -131,13 +130,12 @@ def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, di
     """
     path = folder / "state.pt"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_plain(path)
         standing = Standing(state["step"], state["best_step"], state["best_psnr"])
         optimizer, scaler = state["optimizer"], state["scaler"]
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except (WeightsError, KeyError, TypeError) as error:
         raise ManifestError(
-            f"{path}: no state of a training run ({reason[:200]}). Remove {folder} to go on from the one before."
+            f"{path}: no state of a training run ({reason_of(error)}). Remove {folder} to go on from the one before."
         ) from error
     load_weights(folder, networks)
     return standing, optimizer, scaler

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.errors import WeightsError, reason_of
 
 NUMBERS = {"One": 1, "Two": 2, "Thr": 3, "Fou": 4, "Fiv": 5, "Six": 6}
 WRAPPERS = ("state_dict", "model_state_dict", "model")
+
+
+@contextmanager
+def open_safetensors(path: Path) -> Iterator[Any]:
+    """The safetensors file at ``path``, open to read: names, shapes, metadata and tensors (``safetensors.safe_open``).
+
+    Raises:
+        WeightsError: It is missing or damaged, be that found when it is opened or when a tensor is read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except Exception as error:  # whatever a damaged file leads the reader to
+        raise WeightsError(
+            f"{path}: missing, damaged, or not safetensors ({reason_of(error)}). Download or copy it again."
+        ) from error
+
+
+def load_plain(path: Path) -> Any:
+    """What a file of ``torch.save`` holds: tensors and plain values, on the CPU; no code of the file is run.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or holds anything else.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file leads the reader to
+        raise WeightsError(
+            f"{path}: expected a checkpoint of tensors and plain values (a torch file that loads with "
+            f"weights_only=True), got: {reason_of(error)}. Download or copy it again, or convert it to safetensors."
+        ) from error
 
 
 def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str, Tensor]:
@@ -25,21 +58,11 @@ def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str,
     Raises:
         WeightsError: The file is missing, truncated, not a checkpoint, or holds anything but tensors.
     """
-    try:
-        if path.suffix == ".safetensors":
-            values: object = load_file(path)
-        else:
-            values = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(
-            f"{path}: cannot be read ({error.strerror or error}); expected a checkpoint file."
-        ) from error
-    except Exception as error:  # torch.load raises whatever a damaged file leads it to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise WeightsError(
-            f"{path}: expected a checkpoint of tensors alone (.safetensors, or a torch file that loads with "
-            f"weights_only=True), got: {reason[:200]}. Download it again, or convert it to safetensors."
-        ) from error
+    if path.suffix == ".safetensors":
+        with open_safetensors(path) as file:
+            values: Any = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    else:
+        values = load_plain(path)
     for name in wrappers:
         if isinstance(values, Mapping) and isinstance(values.get(name), Mapping):
             values = values[name]

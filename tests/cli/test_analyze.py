@@ -53,6 +53,15 @@ def test_bad_input_ends_with_status_2(tmp_path: Path, rng: np.random.Generator) 
         assert "error:" in result.output
 
 
+def test_a_device_that_is_not_there_ends_with_status_2(captures: Path, tmp_path: Path) -> None:
+    pair = [str(captures / "test" / kind / "0000.png") for kind in ("blur", "gt")]
+    for arguments in ([str(captures), "-o", str(tmp_path / "out")], pair):
+        for device in ("foo", "cuda:77"):
+            result = CliRunner().invoke(main, ["analyze", *arguments, "--device", device])
+            assert result.exit_code == 2
+            assert result.stderr.startswith(f"error: --device {device}: cannot be used (")
+
+
 def test_a_failing_pair_is_listed_with_status_1(captures: Path, tmp_path: Path) -> None:
     import shutil
 

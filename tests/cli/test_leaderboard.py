@@ -180,6 +180,9 @@ def test_a_run_from_a_csv_of_pairs_can_be_scored_and_shown_again(tmp_path: Path)
     assert result.exit_code == 0, result.output
     assert "of 2 pictures agree" in result.output
     assert "the protocol is as stated" in result.output
+    files = ["--rerun", run, "--data", data, "--predictions", predictions[0]]
+    result = call("verify", *files, *options, "--device", "foo")
+    assert (result.exit_code, "--device foo: cannot be used" in result.output) == (2, True)
     assert call("add", run, "--leaderboards", boards).exit_code == 0
     shown = ["--pictures", run, data, predictions[0]]
     result = call("render", tmp_path / "out", "--leaderboards", boards, *shown, *options)

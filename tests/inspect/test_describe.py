@@ -90,7 +90,7 @@ def test_files_that_are_damaged_or_would_run_code_are_refused(
     (tmp_path / "empty.pt").touch()
     (tmp_path / "text.pt").write_text("no weights")
     for name in ("code", "empty", "text"):
-        with pytest.raises(WeightsError, match=rf"{name}\.pt: no checkpoint that can be read without running code"):
+        with pytest.raises(WeightsError, match=rf"{name}\.pt: expected a checkpoint of tensors and plain"):
             describe(tmp_path / f"{name}.pt")
     assert "must not run" not in capsys.readouterr().out
     (tmp_path / "w.safetensors").write_bytes(b"\0" * 20)
@@ -99,3 +99,29 @@ def test_files_that_are_damaged_or_would_run_code_are_refused(
     (tmp_path / "s.h5").write_bytes(b"no HDF5")
     with pytest.raises(ShardError, match="damaged, cut short or not HDF5"):
         describe(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("name", ["new.pt", "old.pt", "w.safetensors"])
+def test_whatever_byte_of_a_checkpoint_is_damaged_it_is_described_or_refused(name: str, tmp_path: Path) -> None:
+    layer = torch.nn.Conv2d(3, 4, 3)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.rand(1, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    state = {"step": 5, "best": None, "psnr": 20.5, "optimizer": optimizer.state_dict(), "deblur": layer.state_dict()}
+    if name == "w.safetensors":
+        save_file({key: value.numpy() for key, value in layer.state_dict().items()}, tmp_path / name, {"k": "v"})
+    else:
+        torch.save(state, tmp_path / name, _use_new_zipfile_serialization=name == "new.pt")
+    whole = (tmp_path / name).read_bytes()
+    structure = whole[: whole.rindex(b"PK\x01\x02") if name == "new.pt" else len(whole)]
+    rng, reasons = np.random.default_rng(0), []
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(structure) // 2)] = rng.integers(256)
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            json.dumps(describe(tmp_path / name), ensure_ascii=False).encode()
+        except WeightsError as error:
+            reasons.append(str(error))
+    assert len(reasons) > 20
+    assert all(reason.startswith(f"{tmp_path / name}: ") and "\n" not in reason for reason in reasons)

@@ -61,12 +61,12 @@ def _truncated_safetensors(path):
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("none.pt", lambda path: None, "cannot be read"),
+        ("none.pt", lambda path: None, "No such file"),
         ("empty.pt", lambda path: path.write_bytes(b""), "expected a checkpoint"),
         ("text.pth", lambda path: path.write_text("hello"), "expected a checkpoint"),
         ("hostile.pt", _hostile, "weights_only=True"),
         ("cut.pt", _truncated_torch, "expected a checkpoint"),
-        ("cut.safetensors", _truncated_safetensors, "expected a checkpoint"),
+        ("cut.safetensors", _truncated_safetensors, "damaged, or not safetensors"),
         ("list.pt", lambda path: torch.save([1, 2], path), "expected a dictionary of tensors"),
         ("numbers.pt", lambda path: torch.save({"epoch": 3}, path), "expected a dictionary of tensors"),
         (
