@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,22 @@ from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 PROGRAM_SUFFIX = ".pt2"
 _LEAST = {"size_multiple": 1, "least_side": 1, "bytes_per_pixel": 1, "receptive_radius_px": 0}
 """Facts that are whole numbers, and the smallest each can be."""
-_CODE = ("data/aotinductor/", "data/constants/opaque_obj")
-"""Members of an ExportedProgram's archive that torch runs, or unpickles whatever they hold."""
-_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+_DATA = re.compile(
+    r"data/(weights|constants)/(\w+_config\.json|weight_\d+|tensor_\d+|\w+\.pt)|data/sample_inputs/\w+\.pt"
+)
+"""What a program keeps its tensors in. Anything else that torch looks for below ``data/`` is native code or pickled."""
 
 
 def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], dict[str, Any]]:
+    """The network of an ExportedProgram, and what it says of itself (:func:`sdd_bench.models.spec.facts_of`).
+
+    Raises:
+        WeightsError: The file is missing, damaged, or holds anything but a graph and tensors.
+    """
     extra = {METADATA_KEY: ""}
     try:
         _check_members(path)
-        with _weights_only():
-            program = torch.export.load(path, extra_files=extra)
+        program = torch.export.load(path, extra_files=extra)
         module = program.module()
         facts = json.loads(extra[METADATA_KEY] or "{}")
     except OSError as error:
@@ -46,24 +50,32 @@ def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], A
 
 
 def _check_members(path: Path) -> None:
+    """See that torch finds nothing in the archive to run or to unpickle but plain tensors; by torch's own reader of it.
+
+    torch.export.load unpickles what it is told to as it comes, and no argument forbids it.
+
+    Raises:
+        ValueError, RuntimeError, UnpicklingError: It does, or is no archive.
+    """
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.lower().partition("/")[2].startswith(_CODE):
-                raise ValueError(f"holds {name}, which is code beside the program")
+        if "version" in archive.namelist():
+            raise ValueError("is of the form of torch 2.7 and before")
+    reader: Any = torch._C.PyTorchFileReader(str(path))
+    names = [name for name in reader.get_all_records() if name.lower().startswith("data/")]
+    for name in names:
+        if not _DATA.fullmatch(name):
+            raise ValueError(f"holds {name}, which is or may be code beside the program")
+        if name.endswith(".pt") and (content := reader.get_record(name)):
+            torch.load(io.BytesIO(content), weights_only=True)
+        if name.endswith(".json") and _unpickles(json.loads(reader.get_record(name))):
+            raise ValueError(f"asks in {name} to unpickle a tensor")
+    if len({name.lower() for name in names}) < len(names):
+        raise ValueError("holds two members of one name")
 
 
-@contextmanager
-def _weights_only() -> Iterator[None]:
-    """Only tensors are unpickled; torch.export.load, which falls back to pickles of all kinds, heeds nothing else."""
-    before = os.environ.get(_WEIGHTS_ONLY)
-    os.environ[_WEIGHTS_ONLY] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_WEIGHTS_ONLY]
-        else:
-            os.environ[_WEIGHTS_ONLY] = before
+def _unpickles(config: Any) -> bool:
+    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    return (isinstance(config, dict) and bool(config.get("use_pickle"))) or any(map(_unpickles, values))
 
 
 def _check_facts(facts: object, path: Path) -> None:

@@ -54,8 +54,8 @@ class ModelSpec:
             network = factory(**given)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(
-                f"model {self.model}: {reason_of(error)}. It was called with {given or 'no options'}; change or leave out "
-                "those it does not take."
+                f"model {self.model}: {reason_of(error)}. It was called with {given or 'no options'}; change or "
+                "leave out those it does not take."
             ) from error
         if not isinstance(network, nn.Module):
             raise ConfigError(f"model {self.model}: expected a torch Module, got {type(network).__name__}.")

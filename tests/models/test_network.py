@@ -1,10 +1,12 @@
 """Networks by name, and every kind of checkpoint."""
 
 import json
+import os
 import pickle
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -169,6 +171,33 @@ def test_a_program_loads_and_takes_no_spec(tmp_path: Path, program: Path) -> Non
         load_network(program, ModelSpec("unet", width=2))
 
 
+def test_loading_a_program_changes_nothing_of_the_process(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    load = torch.export.load
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        seen.append(dict(os.environ))
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(torch.export, "load", watched)
+    load_network(changed(program, tmp_path / "same.pt2", {}))
+    assert seen == [dict(os.environ)]
+
+
+def test_the_form_of_old_programs_is_refused_before_anything_is_unpickled(tmp_path: Path, program: Path) -> None:
+    touched = tmp_path / "touched"
+    payload = torch_pickle(Touching(touched), tmp_path / "payload")
+    with zipfile.ZipFile(changed(program, tmp_path / "old.pt2", {}), "a") as archive:
+        archive.writestr("version", "8.8")
+        for name in ("exported_program.json", "state_dict.pt", "constants.pt", "example_inputs.pt"):
+            archive.writestr(f"serialized_{name}", payload)
+    with pytest.raises(WeightsError, match=r"is of the form of torch 2\.7"):
+        load_network(tmp_path / "old.pt2")
+    assert not touched.exists()
+
+
 def test_a_program_runs_nothing_it_pickles(tmp_path: Path, program: Path) -> None:
     hostile, touched = Touching(tmp_path / "touched"), tmp_path / "touched"
     payload = torch_pickle(hostile, tmp_path / "payload")
@@ -186,6 +215,13 @@ def test_a_program_runs_nothing_it_pickles(tmp_path: Path, program: Path) -> Non
             weights: json.dumps(pickled).encode(),
             "data/weights/weight_0": payload,
             "data/weights/weight_1": payload,
+        },
+        "inputs of another name": {"data/sample_inputs/MODEL.pt": payload},
+        "constants": {
+            "data/constants/model_constants_config.json": json.dumps(
+                {"config": {"c": next(iter(pickled["config"].values())) | {"path_name": "tensor_0"}}}
+            ).encode(),
+            "data/constants/tensor_0": payload,
         },
         "opaque": {"data/constants/opaque_obj_0": pickle.dumps(hostile)},
         "native code": {"data/aotinductor/model/x.so": b""},
