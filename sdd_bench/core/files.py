@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,27 +44,6 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Be the only run that writes into ``folder``, which is made where missing.
-
-    Raises:
-        OutputError: Another run holds it, or it cannot be made.
-    """
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise OutputError(f"{folder}: another run is writing here. Wait for it, or choose another folder.") from error
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -74,16 +53,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def sealed(path: Path) -> Iterator[Path]:
+def sealed(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Write ``path`` as a whole or not at all.
 
     Yields ``NAME.partial`` beside it (its folder is made); on a clean exit the partial file is flushed to
     disk and renamed. On an error it is removed and whatever stood at ``path`` stays.
 
+    Args:
+        path: The file.
+        shared: Other processes may write the same file at the same time: the partial file has a name of its own.
+
     Raises:
         OutputError: The disk is full, or the place is not writable.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial" if shared else f"{path.name}.partial")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

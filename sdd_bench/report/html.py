@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -23,7 +22,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.core.files import output_errors, write_text
+from sdd_bench.core.files import sealed, write_text
 
 ImageKind = Literal["png", "webp", "jpeg"]
 
@@ -107,9 +106,6 @@ def keep_image(folder: Path, key: str, make: Callable[[], NDArray[np.uint8]], *,
     path = folder / name
     if not path.is_file():
         data = encode_image(make(), quality=quality)
-        mine = path.with_name(f"{name}.{os.getpid()}.partial")  # another process may be making the same picture
-        with output_errors(path):
-            folder.mkdir(parents=True, exist_ok=True)
-            mine.write_bytes(data)
-            os.replace(mine, path)
+        with sealed(path, shared=True) as partial:
+            partial.write_bytes(data)
     return name

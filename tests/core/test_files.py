@@ -8,7 +8,6 @@ import pytest
 
 from sdd_bench.core.errors import OutputError
 from sdd_bench.core.files import (
-    alone_in,
     output_errors,
     sealed,
     sha256_of,
@@ -63,15 +62,17 @@ def test_a_name_too_long_is_said_and_not_hidden_by_cleaning_up(tmp_path: Path) -
         write_text(tmp_path / ("n" * 250), "x")
 
 
-def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
-    with (
-        alone_in(tmp_path / "out"),
-        pytest.raises(OutputError, match="another run is writing"),
-        alone_in(tmp_path / "out"),
-    ):
-        pass
-    with alone_in(tmp_path / "out"):
-        assert list((tmp_path / "out").iterdir()) == []
+def test_two_that_write_one_file_at_once_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "shared.bin"
+    with sealed(target, shared=True) as first, sealed(target, shared=True) as second:
+        first.write_bytes(b"same")
+        second.write_bytes(b"sa")
+        assert first.read_bytes() == b"same"
+        second.write_bytes(b"same")
+    assert [(path.name, path.read_bytes()) for path in target.parent.iterdir()] == [("shared.bin", b"same")]
+    with pytest.raises(ZeroDivisionError), sealed(target, shared=True) as partial:
+        partial.write_bytes(bytes([1 // 0]))
+    assert [path.name for path in target.parent.iterdir()] == ["shared.bin"]
 
 
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import output_errors, write_json
+from sdd_bench.core.files import sealed, write_json
 from sdd_bench.evaluation.picture.records import Baselines, baselines_from_json, baselines_to_json
 from sdd_bench.flow.flo import read_flo, write_flo
 
@@ -45,7 +44,8 @@ class SharedCache:
                 return flow
         flow = compute()
         if path is not None:
-            _publish(path, lambda own: write_flo(own, flow))
+            with sealed(path, shared=True) as partial:
+                write_flo(partial, flow)
         return flow
 
     def read_baselines(self, name: str, key: str) -> Baselines | None:
@@ -62,7 +62,8 @@ class SharedCache:
         """Keep the scores of identity and ceiling."""
         path = self._path(name, key, ".json")
         if path is not None:
-            _publish(path, lambda own: write_json(own, baselines_to_json(baselines)))
+            with sealed(path, shared=True) as partial:
+                write_json(partial, baselines_to_json(baselines))
 
     def _path(self, name: str, key: str, suffix: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}-{key[:_KEY_DIGITS]}{suffix}"
@@ -76,11 +77,3 @@ def cache_folder(root: Path, run: Path) -> Path:
     except OSError:
         return instead
     return beside if os.access(beside, os.W_OK | os.X_OK) else instead
-
-
-def _publish(path: Path, write: Callable[[Path], None]) -> None:
-    """Write under a name of our own, then rename: others may be writing the same file."""
-    own = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    write(own)
-    with output_errors(path):
-        os.replace(own, path)
