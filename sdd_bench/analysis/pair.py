@@ -15,6 +15,7 @@ from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.files import sha256_of, write_json
+from sdd_bench.core.parallel import read_sealed
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
@@ -64,7 +65,7 @@ def analyze_pair(task: PairTask) -> Row:
     pair, flow = task.pair, flow_of(task.options)
     labels = _labels(task)
     key = _key(task, labels, flow)
-    known = _read_record(task.record, key)
+    known: Row | None = read_sealed(task.record, key, lambda record: dict(record["row"]))
     if known is not None:
         return known
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
@@ -143,15 +144,6 @@ def _hash(path: Path) -> str:
         return sha256_of(path) if path.is_file() else ""
     except OSError:
         return ""
-
-
-def _read_record(path: Path, key: str) -> Row | None:
-    """The row of a record that fits; None where it must be made (again)."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return dict(record["row"]) if record["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _below(path: Path, root: Path) -> str:

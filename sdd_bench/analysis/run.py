@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ from sdd_bench.analysis.pair import SCHEMA, PairTask, analyze_pair, flow_of
 from sdd_bench.analysis.summary import summarize
 from sdd_bench.analysis.table import Row, printable, write_table
 from sdd_bench.captures.layouts import PairList
-from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError
-from sdd_bench.core.files import alone_in, write_json
-from sdd_bench.core.parallel import open_executor, run
-from sdd_bench.core.types import OnProgress, Pair, Problem, Progress
+from sdd_bench.core.claims import alone_in, begin
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.files import write_json
+from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.types import OnProgress, Pair, Problem
 
-_DASK_WINDOW = 64
 _SHOWN = 5
 
 
@@ -68,18 +68,22 @@ def analyze(
 
     Raises:
         ImageError: Not one pair could be measured.
-        ConfigError: Unknown flow, or a folder that holds another analysis.
+        ConfigError: Unknown flow or device, or a folder that holds another analysis.
         WeightsError: Weights are missing or damaged.
         OutputError: The folder cannot be written, or another run is writing it.
     """
     options = options or AnalyzeOptions()
     out, name = out.resolve(), printable(dataset.root.resolve().name)
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
+    # With Dask the device is that of the workers.
+    signature = flow_of(options if dask is None else replace(options, device="cpu")).signature
     with alone_in(out):
-        _claim(out, name, split, _digest(dataset.pairs), options)
+        _claim(out, name, split, _digest(dataset.pairs), options, signature)
         pairs = dataset.pairs[: options.limit]
         tasks = [PairTask(pair, dataset.root, out, options) for pair in pairs]
-        rows, failures = _measure_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
+        rows, failures = run_sealed(
+            analyze_pair, tasks, jobs=jobs, dask=dask, on_progress=on_progress, size=lambda task: _size(task.pair)
+        )
         problems = [
             Problem(printable(problem.item), printable(problem.reason)) for problem in (*dataset.problems, *failures)
         ]
@@ -90,7 +94,7 @@ def analyze(
         summary["problems"] = [{"item": problem.item, "reason": problem.reason} for problem in problems]
         summary["provenance"] = {
             "tool_version": __version__,
-            "flow": flow_of(options).signature,
+            "flow": signature,
             "options": options.measuring(),
         }
         write_table(out / "misalignment.csv", rows)
@@ -107,58 +111,18 @@ def _digest(pairs: Sequence[Pair]) -> str:
     return hashlib.sha256(json.dumps([[pair.pair_id, _size(pair)] for pair in pairs]).encode()).hexdigest()
 
 
-def _claim(out: Path, name: str, split: str, pairs_sha256: str, options: AnalyzeOptions) -> None:
+def _claim(out: Path, name: str, split: str, pairs_sha256: str, options: AnalyzeOptions, signature: str) -> None:
     """Make the folder ours, or check that it is."""
-    path = out / "options.json"
     ours = {
         "schema": SCHEMA,
         "dataset": name,
         "split": split,
         "pairs_sha256": pairs_sha256,
         **options.measuring(),
-        "signature": flow_of(options).signature,
+        "signature": signature,
     }
-    if path.is_file():
-        try:
-            theirs = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ManifestError(f"{path}: not the JSON of an analysis ({error}). Choose another -o.") from error
-        differing = [key for key in ours if theirs.get(key) != ours[key]]
-        if differing:
-            changes = "; ".join(
-                "pictures were added, removed, renamed or changed in size"
-                if key == "pairs_sha256"
-                else f"{key} was {theirs.get(key)!r}, now {ours[key]!r}"
-                for key in differing
-            )
-            raise ConfigError(f"{out}: holds another analysis ({changes}). Choose another -o, or remove it.")
-        return
-    if any(entry.suffix != ".partial" for entry in out.iterdir()):
-        raise OutputError(f"{out}: is not empty and holds no analysis. Choose another output folder.")
-    write_json(path, ours)
-
-
-def _measure_all(
-    tasks: Sequence[PairTask], *, jobs: int, dask: str | None, on_progress: OnProgress | None
-) -> tuple[list[Row], list[Problem]]:
-    """Rows in the order of the tasks, and what failed; errors that concern the whole set are raised."""
-    rows: dict[str, Row] = {}
-    failures: dict[str, Problem] = {}
-    n_bytes = 0
-    with open_executor(jobs, dask) as executor:
-        for task, outcome in run(executor, analyze_pair, tasks, window=_DASK_WINDOW if dask else jobs + 1):
-            name = task.pair.pair_id
-            if isinstance(outcome, (ImageError, ManifestError)):
-                failures[name] = Problem(name, str(outcome))
-            elif isinstance(outcome, Exception):
-                raise outcome
-            else:
-                rows[name] = outcome
-            if on_progress is not None:
-                n_bytes += _size(task.pair)
-                on_progress(Progress(len(rows) + len(failures), len(tasks), n_bytes, name))
-    names = [task.pair.pair_id for task in tasks]
-    return [rows[name] for name in names if name in rows], [failures[name] for name in names if name in failures]
+    changed = {"pairs_sha256": "pictures were added, removed, renamed or changed in size"}
+    begin(out, "options.json", ours, what="an analysis", digests=changed)
 
 
 def _size(pair: Pair) -> int:

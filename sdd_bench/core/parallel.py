@@ -7,19 +7,25 @@ The result never depends on which.
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
-from sdd_bench.core.errors import ConfigError, SddBenchError
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, SddBenchError, ShardError
+from sdd_bench.core.types import OnProgress, Problem, Progress
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_DASK_WINDOW = 64
+"""Tasks under way on a cluster, whose size is not asked: more than the workers of most, few enough for memory."""
 
 
 class _SerialExecutor(Executor):
@@ -137,3 +143,69 @@ def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
     if error is not None:
         raise error
     return future.result()
+
+
+def run_sealed(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    on_progress: OnProgress | None = None,
+    size: Callable[[T], int] = lambda task: 0,
+) -> tuple[list[R], list[Problem]]:
+    """Call ``function`` on every task, a picture or a file each; what is wrong with one of them stops no other.
+
+    ``function`` seals what it makes and reads what is sealed already (:func:`read_sealed`), so that a killed run goes
+    on where it was.
+
+    Args:
+        function: What a worker does; importable.
+        tasks: ``str(task)`` names the item, and is unique.
+        jobs: Local processes.
+        dask: Address of a Dask scheduler instead.
+        on_progress: Called after every task.
+        size: Bytes of a task's files, for the rate of the progress.
+
+    Returns:
+        Results in the order of the tasks, and in the same order what failed because of its own files.
+
+    Raises:
+        Exception: Of a task, where it concerns the whole run: anything but ``ImageError``, ``ManifestError`` and
+            ``ShardError``.
+    """
+    results: dict[str, R] = {}
+    failures: dict[str, Problem] = {}
+    n_bytes = 0
+    with open_executor(jobs, dask) as executor:
+        for task, outcome in run(executor, function, tasks, window=_DASK_WINDOW if dask else jobs + 1):
+            name = str(task)
+            if isinstance(outcome, (ImageError, ManifestError, ShardError)):
+                failures[name] = Problem(name, str(outcome))
+            elif isinstance(outcome, Exception):
+                raise outcome
+            else:
+                results[name] = outcome
+            if on_progress is not None:
+                n_bytes += size(task)
+                on_progress(Progress(len(results) + len(failures), len(tasks), n_bytes, name))
+    names = [str(task) for task in tasks]
+    return [results[name] for name in names if name in results], [failures[name] for name in names if name in failures]
+
+
+def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
+    """What the record at ``path`` holds, where ``key`` says that it is still right.
+
+    Args:
+        path: A JSON object with, among others, a ``key``.
+        key: Digest of all that the record depends on.
+        load: Makes the result of the JSON object.
+
+    Returns:
+        None where the record must be made (again): it is missing, damaged or of another key.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return load(record) if record["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -13,30 +13,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.layouts import PairList
+from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError
-from sdd_bench.core.files import alone_in, output_errors, write_json
-from sdd_bench.core.parallel import open_executor, run
-from sdd_bench.core.types import OnProgress, Pair, Problem, Progress
+from sdd_bench.core.errors import ImageError, PairingError
+from sdd_bench.core.files import output_errors, write_json
+from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.types import OnProgress, Pair, Problem
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.picture.cache import cache_folder
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.match import Match, match_predictions
-from sdd_bench.evaluation.picture.records import PictureRecord
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
 from sdd_bench.images.resize import parse_resize
 
 SCHEMA = 1
-_DASK_WINDOW = 64
 _SHOWN = 5
 
 
@@ -96,7 +94,9 @@ def evaluate(
         # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
         weights = options.flow_weights.absolute() if options.flow_weights else None
         tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
-        records, failures = _score_all(tasks, jobs=jobs, dask=dask, on_progress=on_progress)
+        records, failures = run_sealed(
+            evaluate_picture, tasks, jobs=jobs, dask=dask, on_progress=on_progress, size=_size
+        )
         problems = [*dataset.problems, *problems, *failures]
         if not records:
             reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
@@ -165,8 +165,7 @@ def _absolute(pair: Pair) -> Pair:
 
 def _claim(run_folder: Path, method: str, dataset: str, split: str, options: EvaluateOptions, engines: Engines) -> None:
     """Make the run folder ours, or check that it is; take off its seal."""
-    path = run_folder / "options.json"
-    ours: dict[str, Any] = {
+    ours = {
         "schema": SCHEMA,
         "method": method,
         "dataset": dataset,
@@ -175,45 +174,9 @@ def _claim(run_folder: Path, method: str, dataset: str, split: str, options: Eva
         "flow_signature": engines.flow.signature,
         "lpips_sha256": engines.lpips_sha256,
     }
-    if path.is_file():
-        try:
-            theirs = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ManifestError(f"{path}: not the JSON of a run ({error}). Choose another output folder.") from error
-        differing = [key for key in ours if theirs.get(key) != ours[key]]
-        if differing:
-            changes = "; ".join(f"{key} was {theirs.get(key)!r}, now {ours[key]!r}" for key in differing)
-            raise ConfigError(f"{run_folder}: holds another run ({changes}). Choose another -o, or remove it.")
-        with output_errors(path):
-            (run_folder / "run.json").unlink(missing_ok=True)
-        return
-    if any(entry.suffix != ".partial" for entry in run_folder.iterdir()):
-        raise OutputError(f"{run_folder}: is not empty and holds no run. Choose another output folder.")
-    write_json(path, ours)
-
-
-def _score_all(
-    tasks: Sequence[PictureTask], *, jobs: int, dask: str | None, on_progress: OnProgress | None
-) -> tuple[list[PictureRecord], list[Problem]]:
-    """Records in the order of the tasks, and what failed; errors that concern the whole run are raised."""
-    records: dict[str, PictureRecord] = {}
-    failures: dict[str, Problem] = {}
-    n_bytes = 0
-    window = _DASK_WINDOW if dask else jobs + 1
-    with open_executor(jobs, dask) as executor:
-        for task, outcome in run(executor, evaluate_picture, tasks, window=window):
-            name = task.match.pair.name
-            if isinstance(outcome, (ImageError, ManifestError)):
-                failures[name] = Problem(name, str(outcome))
-            elif isinstance(outcome, Exception):
-                raise outcome
-            else:
-                records[name] = outcome
-            if on_progress is not None:
-                n_bytes += _size(task)
-                on_progress(Progress(len(records) + len(failures), len(tasks), n_bytes, name))
-    names = [task.match.pair.name for task in tasks]
-    return [records[name] for name in names if name in records], [failures[name] for name in names if name in failures]
+    begin(run_folder, "options.json", ours, what="a run")
+    with output_errors(run_folder):
+        (run_folder / "run.json").unlink(missing_ok=True)
 
 
 def _size(task: PictureTask) -> int:

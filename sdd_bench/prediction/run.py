@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.folders import FOLDERS
-from sdd_bench.core.errors import ConfigError, ImageError, OutputError, PairingError
-from sdd_bench.core.files import output_errors, sha256_of, write_json
+from sdd_bench.core.claims import alone_in, begin
+from sdd_bench.core.errors import ConfigError, ImageError, PairingError
+from sdd_bench.core.files import sha256_of, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png
@@ -28,6 +28,8 @@ from sdd_bench.prepared.manifest import is_prepared
 from sdd_bench.prepared.open import open_dataset
 
 SEAL = "predict.json"
+_PICTURES = "pictures"
+"""Key of the seal that grows: the sha256 of each picture by its name."""
 _UNKNOWN_RADIUS_PX = 128
 _READ_AHEAD = 2
 
@@ -95,33 +97,38 @@ def predict(
     Raises:
         ConfigError: ``out`` holds predictions of another network, of other pictures or made otherwise, or the tile is
             too small, or memory ran out.
-        OutputError: ``out`` holds something else, or cannot be written.
+        OutputError: ``out`` holds something else or is being written by another run, or cannot be written.
     """
     options = options or PredictOptions()
     overlap = options.overlap
     if overlap is None:
         overlap = _UNKNOWN_RADIUS_PX if network.receptive_radius_px is None else network.receptive_radius_px
     tile = options.tile or tile_side(network, options.memory_gib, overlap)
-    _claim(out, _made_with(network, options, overlap), pictures)
-    missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
-    done, n_bytes, problems = len(pictures) - len(missing), 0, []
-    for name, reading in _read_ahead(missing):
-        try:
-            photograph = reading.result()
-            depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
-            sharp = deblur(
-                network, to_float(photograph.pixels), tile=tile, overlap=overlap, self_ensemble=options.self_ensemble
-            )
-            write_png(out / f"{name}.png", from_float(sharp, depth))
-        except ImageError as error:
-            problems.append(Problem(name, str(error)))
-        except MemoryError as error:
-            raise ConfigError(
-                f"{missing[name]}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
-            ) from error
-        done, n_bytes = done + 1, n_bytes + (missing[name].stat().st_size if missing[name].is_file() else 0)
-        if on_progress is not None:
-            on_progress(Progress(done, len(pictures), n_bytes, name))
+    with alone_in(out):
+        _claim(out, _made_with(network, options, overlap), pictures)
+        missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
+        done, n_bytes, problems = len(pictures) - len(missing), 0, []
+        for name, reading in _read_ahead(missing):
+            try:
+                photograph = reading.result()
+                depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
+                sharp = deblur(
+                    network,
+                    to_float(photograph.pixels),
+                    tile=tile,
+                    overlap=overlap,
+                    self_ensemble=options.self_ensemble,
+                )
+                write_png(out / f"{name}.png", from_float(sharp, depth))
+            except ImageError as error:
+                problems.append(Problem(name, str(error)))
+            except MemoryError as error:
+                raise ConfigError(
+                    f"{missing[name]}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
+                ) from error
+            done, n_bytes = done + 1, n_bytes + (missing[name].stat().st_size if missing[name].is_file() else 0)
+            if on_progress is not None:
+                on_progress(Progress(done, len(pictures), n_bytes, name))
     return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
 
 
@@ -157,13 +164,9 @@ def _made_with(network: Network, options: PredictOptions, overlap: int) -> dict[
 
 def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> None:
     """Write the seal, or check that the one there says the same, and the same of every picture predicted already."""
-    seal = out / SEAL
-    known = _read_seal(out, ours) if seal.is_file() else {}
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        others = [path.name for path in out.iterdir() if path.suffix != ".partial"]
-    if others and SEAL not in others:
-        raise OutputError(f"{out}: holds {others[0]} and no {SEAL}. Choose a new or empty output folder.")
+    theirs = begin(out, SEAL, ours, what="predictions", aside=_PICTURES)
+    known = theirs.get(_PICTURES)
+    known = known if isinstance(known, dict) else {}
     found = {name: _sha256(path) for name, path in pictures.items()}
     for name, sha256 in found.items():
         made = out / f"{name}.png"
@@ -172,8 +175,8 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> Non
                 f"{made}: is not made from {pictures[name]} as it is now. Remove it to have it made anew, or choose "
                 "another output folder."
             )
-    if known | found != known or not seal.is_file():
-        write_json(seal, ours | {"pictures": known | found})
+    if known | found != known or _PICTURES not in theirs:
+        write_json(out / SEAL, ours | {_PICTURES: known | found})
 
 
 def _sha256(path: Path) -> str:
@@ -182,24 +185,3 @@ def _sha256(path: Path) -> str:
         return sha256_of(path)
     except OSError:
         return ""
-
-
-def _read_seal(out: Path, ours: Mapping[str, Any]) -> dict[str, str]:
-    """The sha256 of the pictures a folder was begun with."""
-    seal = out / SEAL
-    try:
-        theirs = json.loads(seal.read_text(encoding="utf-8"))
-        pictures = dict(theirs.pop("pictures", {}))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise OutputError(f"{seal}: damaged ({error}). Remove the folder, or choose another.") from error
-    differing = [
-        f"{key} {theirs.get(key)}, now {ours.get(key)}"
-        for key in {**theirs, **ours}
-        if theirs.get(key) != ours.get(key)
-    ]
-    if differing:
-        raise ConfigError(
-            f"{out}: holds predictions of another network, or made with other options ({'; '.join(differing)}). Choose "
-            "another output folder, or remove it."
-        )
-    return pictures

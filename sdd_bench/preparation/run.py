@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench import __version__
-from sdd_bench.core.files import alone_in, output_errors, write_json
+from sdd_bench.core.claims import alone_in
+from sdd_bench.core.files import write_json
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan
-from sdd_bench.preparation.resume import begin, check_finished, check_output
+from sdd_bench.preparation.resume import begin_work, check_finished
 from sdd_bench.preparation.work import Part, read_part, run_unit
 from sdd_bench.prepared.croissant import CROISSANT_JSON, croissant
 from sdd_bench.prepared.manifest import (
@@ -66,8 +67,8 @@ def prepare(
     ``on_progress`` hears of every pair with ``jobs=1``, else of every finished unit.
 
     Raises:
-        PairingError, ConfigError: As :func:`plan`.
-        ManifestError: ``out`` was begun or made with other options or of another source.
+        PairingError, ConfigError: As :func:`plan`; or ``out`` was made with other options or of another source.
+        ManifestError: Pictures changed since ``out`` used them, or it is damaged.
         OutputError: ``out`` cannot be written, or holds something else. Finished shards are kept.
     """
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
@@ -84,18 +85,17 @@ def carry_out(
 ) -> PrepareReport:
     """As :func:`prepare`, for a plan that was made already."""
     out = out.absolute()
-    if is_prepared(out):
+    was_finished = is_prepared(out)
+    if not was_finished:
+        with alone_in(out):
+            was_finished = is_prepared(out)  # by a run that ended between the question and the lock
+            if not was_finished:
+                parts = _make(out, planned, begin_work(out, planned), jobs, dask, on_progress)
+                manifest = _seal(out, planned, parts)
+    if was_finished:
         manifest = check_finished(out, planned)
-        shutil.rmtree(out / PARTS, ignore_errors=True)
-        return dataclasses.replace(_report(manifest), was_finished=True)
-    check_output(out)
-    with alone_in(out):
-        with output_errors(out):
-            (out / PARTS).mkdir(exist_ok=True)
-        parts = _make(out, planned, begin(out, planned), jobs, dask, on_progress)
-        manifest = _seal(out, planned, parts)
     shutil.rmtree(out / PARTS, ignore_errors=True)
-    return _report(manifest)
+    return dataclasses.replace(_report(manifest), was_finished=was_finished)
 
 
 def _make(

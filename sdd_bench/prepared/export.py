@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from sdd_bench.core.errors import ManifestError, OutputError, SddBenchError
-from sdd_bench.core.files import alone_in, output_errors, sealed, sha256_of, write_json, write_text
-from sdd_bench.core.parallel import open_executor, run
-from sdd_bench.core.types import OnProgress, Problem, Progress, Split
+from sdd_bench.core.claims import alone_in, begin
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.files import sealed, sha256_of, write_text
+from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.types import OnProgress, Problem, Split
 from sdd_bench.images.write import write_png
 from sdd_bench.prepared.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
 from sdd_bench.prepared.shards import ShardReader
@@ -60,49 +60,22 @@ def export(
 
     Raises:
         ManifestError: ``prepared`` is no sound prepared set.
+        ConfigError: ``out`` is an export of another set.
         OutputError: ``out`` holds something else, or cannot be written.
     """
     manifest = read_manifest(prepared)
-    n_written = n_kept = 0
-    problems = []
-    tasks = _tasks(manifest, out)
-    with alone_in(out), open_executor(jobs, dask) as executor:
-        _claim(out, sha256_of(manifest.root / DATASET_JSON))
+    ours = {"schema": 1, "dataset_sha256": sha256_of(manifest.root / DATASET_JSON)}
+    changed = {"dataset_sha256": "it is of another prepared set"}
+    with alone_in(out):
+        begin(out, EXPORT_JSON, ours, what="an export", digests=changed)
         _write_scenes(manifest, out)
-        for done, (task, outcome) in enumerate(run(executor, _export, tasks, window=2 * jobs), 1):
-            if isinstance(outcome, OutputError) or (
-                isinstance(outcome, Exception) and not isinstance(outcome, SddBenchError)
-            ):
-                raise outcome
-            if isinstance(outcome, Exception):
-                problems.append(Problem(str(manifest.root / task.record.name), str(outcome)))
-            else:
-                n_written, n_kept = n_written + outcome[0], n_kept + outcome[1]
-            if on_progress is not None:
-                on_progress(Progress(done, len(tasks), item=task.record.name))
-    return ExportReport(n_written, n_kept, tuple(sorted(problems, key=lambda problem: problem.item)))
-
-
-def _claim(out: Path, sha256: str) -> None:
-    """Mark ``out`` as an export of this set, or see that it is one."""
-    marker = out / EXPORT_JSON
-    try:
-        with output_errors(out):
-            found = json.loads(marker.read_text(encoding="utf-8"))["dataset_sha256"]
-    except FileNotFoundError:
-        if any(entry.suffix != ".partial" for entry in out.iterdir()):
-            raise OutputError(f"{out}: not empty and no export of a prepared set. Choose another folder.") from None
-        write_json(marker, {"schema": 1, "dataset_sha256": sha256})
-        return
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(
-            f"{marker}: not readable as the mark of an export ({error}). Choose another folder."
-        ) from error
-    if found != sha256:
-        raise OutputError(
-            f"{out}: is an export of another prepared set ({DATASET_JSON} {str(found)[:12]}..., this one has "
-            f"{sha256[:12]}...). Choose another folder."
-        )
+        done, failures = run_sealed(_export, _tasks(manifest, out), jobs=jobs, dask=dask, on_progress=on_progress)
+    problems = [Problem(str(manifest.root / problem.item), problem.reason) for problem in failures]
+    return ExportReport(
+        sum(n_written for n_written, _ in done),
+        sum(n_kept for _, n_kept in done),
+        tuple(sorted(problems, key=lambda problem: problem.item)),
+    )
 
 
 def _tasks(manifest: Manifest, out: Path) -> list[_Task]:

@@ -16,7 +16,6 @@ written last, so a killed run is finished by running it again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ConfigError, ImageError, OutputError
-from sdd_bench.core.files import alone_in, sealed, sha256_of, write_json, write_text
+from sdd_bench.core.errors import ImageError
+from sdd_bench.core.files import sealed, sha256_of, write_json, write_text
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
@@ -175,42 +175,12 @@ def _check_readable(photographs: list[Path]) -> None:
 
 def _claim(out: Path, options: SynthOptions, photographs: list[Path]) -> None:
     """Write synth.json, or check that the one there says the same."""
-    claim = out / "synth.json"
     recorded: dict[str, Any] = {"schema": _SCHEMA, "options": as_dict(options), "photographs": None}
     if options.photos is not None:
         folder = options.photos
         recorded["options"]["photos"] = folder.name
         recorded["photographs"] = {path.relative_to(folder).as_posix(): sha256_of(path) for path in photographs}
-    recorded = json.loads(json.dumps(recorded))
-    if claim.is_file():
-        _check_claim(claim, recorded)
-        return
-    others = sorted(path.name for path in out.iterdir() if path.suffix != ".partial")
-    if others:
-        raise OutputError(
-            f"{out}: expected a new or empty folder, or a set begun by synth; it holds {others[0]} and no synth.json. "
-            "Choose another output folder."
-        )
-    write_json(claim, recorded)
-
-
-def _check_claim(claim: Path, recorded: dict[str, Any]) -> None:
-    try:
-        before = json.loads(claim.read_text(encoding="utf-8"))
-        options = dict(before["options"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{claim}: not the record of a synthetic set ({error}). Choose another folder.") from error
-    if before == recorded:
-        return
-    changes = [
-        f"{name}: {options.get(name)} before, {value} now"
-        for name, value in recorded["options"].items()
-        if options.get(name) != value
-    ]
-    raise ConfigError(
-        f"{claim.parent}: was made with other options ({'; '.join(changes) or 'other photographs'}). "
-        "Give the same options to finish it, or choose another output folder."
-    )
+    begin(out, "synth.json", recorded, what="a synthetic set")
 
 
 def _make_pair(task: _Task) -> int:

@@ -15,13 +15,15 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from sdd_bench.core.errors import ConfigError
-from sdd_bench.core.files import alone_in
+from sdd_bench.core.claims import alone_in, begin
+from sdd_bench.core.errors import ConfigError, OutputError
+from sdd_bench.core.files import write_text
 from sdd_bench.core.types import OnProgress
-from sdd_bench.training.claim import claim_run
-from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.config import TrainConfig, to_toml
+from sdd_bench.training.data.split import data_digest
 from sdd_bench.training.trainer import Stop, Trainer, TrainReport
 
+OPTIONS_JSON = "options.json"
 _PATIENCE = timedelta(days=2)
 """How long processes wait for the first one, which estimates the flow of the whole set and validates."""
 
@@ -91,13 +93,23 @@ def train(
         training = Trainer(data, run, config, fabric, stopping, on_progress)
         with alone_in(run) if fabric.is_global_zero else nullcontext():
             if fabric.is_global_zero:
-                claim_run(run, data, config, training.flow_signature, resume=resume)
+                _claim(run, data, config, training.flow_signature, resume=resume)
             fabric.barrier()
             try:
                 finished = training.prepare() and training.loop()
             finally:
                 training.close()
     return training.report(finished)
+
+
+def _claim(run: Path, data: Path, config: TrainConfig, flow_signature: str, *, resume: bool) -> None:
+    """Make the folder ours, or check that it is; write what a user reads of it."""
+    if (run / OPTIONS_JSON).is_file() and not resume:
+        raise OutputError(f"{run}: holds a run. Go on with --resume, or choose another output folder.")
+    options = config.training() | {"flow_signature": flow_signature}
+    ours = {"schema": 1, "data_sha256": data_digest(data), "config": options}
+    begin(run, OPTIONS_JSON, ours, what="a run", digests={"data_sha256": "the data are others"})
+    write_text(run / "config.toml", to_toml(config))
 
 
 def make_fabric(config: TrainConfig) -> Fabric:

@@ -97,8 +97,14 @@ def test_other_options_and_foreign_folders_are_refused(dataset: PairList, finish
     with pytest.raises(ConfigError, match="aligned_px was 0.5, now 0.7"):
         analyze(dataset, finished, options=AnalyzeOptions(flow="dis", aligned_px=0.7))
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(OutputError, match="is not an analysis"):
         analyze(dataset, tmp_path, options=_FAST)
+
+
+def test_with_dask_the_device_is_that_of_the_workers(dataset: PairList, tmp_path: Path) -> None:
+    options = dataclasses.replace(_FAST, device="cuda:77")
+    with pytest.raises(ConfigError, match="no Dask scheduler answers there"):
+        analyze(dataset, tmp_path / "out", options=options, dask="nonsense")
 
 
 def test_another_set_of_the_same_name_is_refused(captures: Path, finished: Path, tmp_path: Path) -> None:

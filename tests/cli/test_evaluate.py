@@ -165,7 +165,7 @@ def test_what_cannot_be_scored_is_listed_with_status_1(
         (["captures", "--predictions", "net", "--split", "train"], "the split train"),
         (["captures", "--predictions", "net", "--dask", "nonsense"], "no Dask scheduler answers"),
         (["captures", "--predictions", "net", "--device", "toaster"], "toaster"),
-        (["captures", "--predictions", "net", "-o", "net"], "is not empty and holds no run"),
+        (["captures", "--predictions", "net", "-o", "net"], "is not a run (has no options.json)"),
         (["captures", "--predictions", "net", "-o", "net/p0.png/run"], "something else is in the way"),
     ],
 )
@@ -209,4 +209,4 @@ def test_another_run_in_the_folder_is_refused(captures: Path) -> None:
     assert evaluate("captures", "--predictions", "net", *FAST).exit_code == 0
     result = evaluate("captures", "--predictions", "net", *FAST, "--resize", "0.5")
     assert result.exit_code == 2
-    assert "holds another run (resize was 'none', now '0.5')" in result.stderr
+    assert "holds a run that was begun differently (resize was 'none', now '0.5')" in result.stderr

@@ -31,7 +31,7 @@ def test_bad_input_is_an_error(tmp_path: Path) -> None:
     root = make_prepared(tmp_path)
     for source, out, message in (
         (tmp_path / "none", tmp_path / "out", "none/dataset.json: missing"),
-        (root, tmp_path / "captures", "captures: not empty and no export of a prepared set"),
+        (root, tmp_path / "captures", "and is not an export (has no export.json)"),
     ):
         result = _export(source, out)
         assert (result.exit_code, result.stdout) == (2, "")

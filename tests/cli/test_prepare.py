@@ -155,7 +155,7 @@ def test_bad_sources_and_outputs_are_status_2(captures: Path, tmp_path: Path) ->
         (tmp_path / "file", tmp_path / "out", "file: lacks the column blurry, sharp"),
         (captures, tmp_path / "file", "something else is in the way"),
         (captures, tmp_path / "file/below", "something else is in the way"),
-        (captures, tmp_path, "is no prepared set. Choose an empty folder"),
+        (captures, tmp_path, "is not a prepared set"),
     ):
         result = _prepare(source, out, *SMALL)
         assert (result.exit_code, message in result.stderr) == (2, True), result.output

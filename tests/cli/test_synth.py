@@ -56,4 +56,4 @@ def test_other_options_on_a_finished_set_end_with_status_2(tmp_path):
     assert _run(tmp_path / "set", *SMALL).exit_code == 0
     result = _run(tmp_path / "set", *SMALL, "--seed", 9)
     assert result.exit_code == 2
-    assert "was made with other options" in result.stderr
+    assert "was begun differently (seed was 0, now 9)" in result.stderr

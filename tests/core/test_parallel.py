@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sdd_bench.core.errors import ConfigError, SddBenchError
-from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
+from sdd_bench.core.files import write_json
+from sdd_bench.core.parallel import open_executor, read_sealed, run, run_sealed
+from sdd_bench.core.types import Problem, Progress
 
 
 def _square(number: int) -> int:
@@ -25,6 +27,44 @@ def _die(number: int) -> int:
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+_DAMAGED = {"image": ImageError, "manifest": ManifestError, "shard": ShardError}
+_OF_THE_RUN = {"disk": OutputError, "bug": ZeroDivisionError}
+
+
+def _length(name: str) -> int:
+    if error := (_DAMAGED | _OF_THE_RUN).get(name):
+        raise error(f"{name}: damaged")
+    return len(name)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_wrong_with_one_item_stops_no_other_and_all_stay_in_order(jobs: int) -> None:
+    told: list[Progress] = []
+    names = ["a", "shard", "bbb", "image", "cc", "manifest"]
+    results, problems = run_sealed(_length, names, jobs=jobs, on_progress=told.append, size=len)
+    assert results == [1, 3, 2]
+    assert problems == [Problem(name, f"{name}: damaged") for name in ("shard", "image", "manifest")]
+    assert [(each.done, each.total) for each in told] == [(done, 6) for done in range(1, 7)]
+    assert {each.item for each in told} == set(names)
+    assert told[-1].n_bytes == sum(map(len, names))
+
+
+@pytest.mark.parametrize("name", _OF_THE_RUN)
+def test_what_concerns_the_whole_run_is_raised(name: str) -> None:
+    with pytest.raises(_OF_THE_RUN[name], match="damaged"):
+        run_sealed(_length, ["a", name, "b"])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"key": "other", "row": 1}', '{"key": "k"}', '{"key": "k"'])
+def test_a_record_that_is_not_right_must_be_made_again(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    assert read_sealed(path, "k", lambda record: record["row"]) is None
+    path.write_text(content)
+    assert read_sealed(path, "k", lambda record: record["row"]) is None
+    write_json(path, {"key": "k", "row": 7})
+    assert read_sealed(path, "k", lambda record: record["row"]) == 7
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

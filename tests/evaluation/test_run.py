@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from sdd_bench import weights
-from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, PairingError, WeightsError
-from sdd_bench.core.files import alone_in, sha256_of
+from sdd_bench.core.claims import alone_in
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError, PairingError, WeightsError
+from sdd_bench.core.files import sha256_of
 from sdd_bench.core.types import Split
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.provenance import provenance
@@ -186,7 +187,7 @@ def test_flow_and_ground_truth_can_be_kept(score: Any, run: Path) -> None:
 
 def test_other_options_or_another_method_refuse_the_folder(score: Any, run: Path) -> None:
     score()
-    with pytest.raises(ConfigError, match=r"holds another run \(warp was 'exact', now 'released'\)"):
+    with pytest.raises(ConfigError, match=r"that was begun differently \(warp was 'exact', now 'released'\)"):
         score(warp="released")
     with pytest.raises(ConfigError, match="method was 'ours', now 'theirs'"):
         score(method="theirs")
@@ -194,14 +195,14 @@ def test_other_options_or_another_method_refuse_the_folder(score: Any, run: Path
 
 
 def test_a_folder_of_something_else_is_left_alone(score: Any, predictions: Path) -> None:
-    with pytest.raises(OutputError, match="ours: is not empty and holds no run"):
+    with pytest.raises(OutputError, match=r"ours: holds .* and is not a run \(has no options\.json\)"):
         score(run_folder=predictions)
 
 
 def test_a_damaged_options_file_is_named(score: Any, run: Path) -> None:
     run.mkdir()
     (run / "options.json").write_text("[1")
-    with pytest.raises(ManifestError, match=r"options\.json: not the JSON of a run"):
+    with pytest.raises(OutputError, match=r"options\.json: damaged"):
         score()
 
 

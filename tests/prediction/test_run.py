@@ -83,7 +83,7 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
 def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:
     pictures = pictures_of(make_split(tmp_path / "data"))
     predict(HALF, pictures, tmp_path / "out")
-    with pytest.raises(ConfigError, match="other options"):
+    with pytest.raises(ConfigError, match="begun differently"):
         predict(HALF, pictures, tmp_path / "out", PredictOptions(self_ensemble=True))
     (tmp_path / "out" / "predict.json").write_text("{")
     with pytest.raises(OutputError, match="damaged"):
@@ -91,6 +91,16 @@ def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "full" / "x.png", 1)
     with pytest.raises(OutputError, match="empty"):
         predict(HALF, pictures, tmp_path / "full")
+
+
+def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+
+    def run_again(progress: Progress) -> None:
+        with pytest.raises(OutputError, match="another run is writing here"):
+            predict(HALF, pictures, tmp_path / "out")
+
+    assert predict(HALF, pictures, tmp_path / "out", on_progress=run_again).problems == ()
 
 
 def test_predictions_of_other_pictures_are_refused_and_left_alone(tmp_path: Path) -> None:
@@ -111,7 +121,7 @@ def test_predictions_of_another_colour_order_or_precision_are_refused(
 ) -> None:
     pictures = {"x": write(tmp_path / "x.png", 200)}
     predict(dataclasses.replace(HALF, settings={"bgr": False, "precision": "32"}), pictures, tmp_path / "out")
-    with pytest.raises(ConfigError, match="(bgr False, now True|precision 32, now bf16)"):
+    with pytest.raises(ConfigError, match="(bgr was False, now True|precision was '32', now 'bf16')"):
         predict(dataclasses.replace(HALF, settings=settings), pictures, tmp_path / "out")
 
 
@@ -120,7 +130,7 @@ def test_memory_and_tiles_may_change_while_they_see_as_far(tmp_path: Path) -> No
     pictures = {"x": write(tmp_path / "x.png", 200)}
     predict(network, pictures, tmp_path / "out")
     assert predict(network, pictures, tmp_path / "out", PredictOptions(4.0, tile=32, overlap=9)).n_made == 0
-    with pytest.raises(ConfigError, match="overlap 8, now 4"):
+    with pytest.raises(ConfigError, match="overlap was 8, now 4"):
         predict(network, pictures, tmp_path / "out", PredictOptions(overlap=4))
 
 

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import h5py
 import numpy as np
 import pytest
 
+from sdd_bench.core.claims import alone_in
 from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
@@ -273,13 +275,13 @@ def _change_a_byte(path: Path) -> None:
 def test_other_options_or_another_source_are_refused(captures: Path, tmp_path: Path, write_picture: Write) -> None:
     out = tmp_path / "out"
     prepare(captures, out, SMALL)
-    with pytest.raises(ManifestError, match=r"was made differently: patch was 32, is now 24"):
+    with pytest.raises(ConfigError, match=r"a prepared set that was begun differently \(patch was 32, now 24\)"):
         prepare(captures, out, dataclasses.replace(SMALL, patch=24))
     _change_a_byte(captures / "train/gt/a2.png")
     with pytest.raises(ManifestError, match=r"a2.png: changed since .*out used it"):
         prepare(captures, out, SMALL)
     write_picture(captures / "train/gt/a2.png", width=66)
-    with pytest.raises(ManifestError, match=r"files were added, removed, renamed or changed in size"):
+    with pytest.raises(ConfigError, match=r"files were added, removed, renamed or changed in size"):
         prepare(captures, out, SMALL)
 
 
@@ -294,7 +296,7 @@ def test_a_run_that_was_begun_refuses_other_options_and_changed_pictures(capture
     with pytest.raises(KeyboardInterrupt):
         prepare(captures, out, options, on_progress=stop)
     assert sorted(path.name for path in out.glob("*.h5")) == ["train-00000.h5", "train-00001.h5"]
-    with pytest.raises(ManifestError, match=r"was begun differently: drop was 0.3, is now 0.1"):
+    with pytest.raises(ConfigError, match=r"begun differently \(drop was 0.3, now 0.1\)"):
         prepare(captures, out, dataclasses.replace(options, drop=0.1))
     original = (captures / "train/blur/a1.png").read_bytes()
     _change_a_byte(captures / "train/blur/a1.png")
@@ -329,6 +331,29 @@ def test_a_second_run_at_the_same_time_is_refused(captures: Path, tmp_path: Path
     assert prepare(captures, tmp_path / "out", SMALL, on_progress=run_again).n_pairs == 5
 
 
+def test_a_set_that_another_run_finishes_before_the_lock_is_had_is_not_made_again(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, told = tmp_path / "out", []
+
+    @contextmanager
+    def late(folder: Path) -> Iterator[None]:
+        monkeypatch.setattr("sdd_bench.preparation.run.alone_in", alone_in)
+        prepare(captures, out, SMALL)
+        with alone_in(folder):
+            yield
+
+    monkeypatch.setattr("sdd_bench.preparation.run.alone_in", late)
+    assert prepare(captures, out, SMALL, on_progress=told.append).was_finished
+    assert told == []
+
+
+def test_a_finished_set_is_recognized_without_a_lock(captures: Path, tmp_path: Path) -> None:
+    prepare(captures, tmp_path / "out", SMALL)
+    with alone_in(tmp_path / "out"):  # nor could one be had where the set is read-only
+        assert prepare(captures, tmp_path / "out", SMALL).was_finished
+
+
 def test_where_the_source_stands_and_how_it_is_named_changes_nothing(
     captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,7 +369,7 @@ def test_a_folder_with_other_things_is_refused(captures: Path, tmp_path: Path) -
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.tex").write_text("precious")
-    with pytest.raises(OutputError, match=r"out: holds thesis.tex and is no prepared set"):
+    with pytest.raises(OutputError, match=r"out: holds thesis.tex and is not a prepared set"):
         prepare(captures, out, SMALL)
     with pytest.raises(OutputError, match="in the way"):
         prepare(captures, out / "thesis.tex", SMALL)

@@ -11,7 +11,7 @@ import pytest
 from prepared_sets import flip_byte, make_prepared, pictures
 
 from sdd_bench.captures.layouts import read_layout
-from sdd_bench.core.errors import ManifestError, OutputError
+from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
@@ -107,15 +107,15 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "diary.txt").touch()
-    with pytest.raises(OutputError, match="not empty and no export of a prepared set"):
+    with pytest.raises(OutputError, match=r"holds diary\.txt and is not an export"):
         export(prepared, other)
     assert [path.name for path in other.iterdir()] == ["diary.txt"]
     another = make_prepared(tmp_path / "another", n_train=1)
     export(another, tmp_path / "out")
-    with pytest.raises(OutputError, match="is an export of another prepared set"):
+    with pytest.raises(ConfigError, match="it is of another prepared set"):
         export(prepared, tmp_path / "out")
-    (tmp_path / "out/export.json").write_text("{}")
-    with pytest.raises(OutputError, match="not readable as the mark of an export"):
+    (tmp_path / "out/export.json").write_text("[]")
+    with pytest.raises(OutputError, match=r"export\.json: damaged"):
         export(prepared, tmp_path / "out")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="in the way"):

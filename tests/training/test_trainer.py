@@ -182,7 +182,7 @@ def test_a_run_is_neither_overwritten_nor_continued_otherwise(prepared: Path, tm
         train(prepared, tmp_path / "run", tiny(epochs=1))
     with pytest.raises(ConfigError, match="learning_rate"):
         train(prepared, tmp_path / "run", tiny(epochs=1, learning_rate=0.1), resume=True)
-    with pytest.raises(OutputError, match="no run"):
+    with pytest.raises(OutputError, match="is not a run"):
         train(prepared, prepared, tiny())
     again = train(prepared, tmp_path / "run", tiny(epochs=1, keep=7), resume=True)
     assert again.finished, "what changes no weight may change"

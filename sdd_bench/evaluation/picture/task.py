@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sdd_bench import __version__
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.files import output_errors, sha256_of, write_json
+from sdd_bench.core.parallel import read_sealed
 from sdd_bench.core.types import GroundTruth, Pair
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import SharedCache
@@ -51,7 +50,7 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
     match, options = task.match, task.options
     path = task.run / "pictures" / f"{match.pair.name}.json"
     key = _key(match, options, load_engines(options))
-    finished = _read_record(path, key)
+    finished = read_sealed(path, key, record_from_json)
     flow, warped = _flow_file(task.run, match.pair.name), _warped_files(task.run, match.pair.name)
     wanted = [*([flow] if options.save_flow else []), *(warped.values() if options.save_warped else [])]
     if finished is not None and all(file.is_file() for file in wanted):
@@ -183,11 +182,3 @@ def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
         "version": f"{__version__} {SCHEMA}",
     }
     return digest(values)
-
-
-def _read_record(path: Path, key: str) -> PictureRecord | None:
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-        return record_from_json(values) if values["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
