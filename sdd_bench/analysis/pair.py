@@ -14,7 +14,7 @@ from typing import Any
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import sha256_of, write_json
+from sdd_bench.core.files import sha256_or_empty, write_json
 from sdd_bench.core.parallel import read_sealed
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
@@ -97,7 +97,8 @@ def _labels(task: PairTask) -> Row:
                 f"{printable(str(pair.blurry_path))}: its {name} is '{printable(label)}'; expected UTF-8 without "
                 "control characters. Rename it."
             )
-    return labels | {"blurry_sha256": _hash(pair.blurry_path), "sharp_sha256": _hash(pair.sharp_path)}
+    files = {"blurry_sha256": pair.blurry_path, "sharp_sha256": pair.sharp_path}
+    return labels | {name: sha256_or_empty(path) for name, path in files.items()}
 
 
 def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> float | None:
@@ -131,19 +132,11 @@ def _key(task: PairTask, labels: Row, flow: FlowEstimator) -> str:
     parts: Mapping[str, Any] = {
         "schema": SCHEMA,
         "labels": labels,
-        "truth": "" if truth is None else _hash(truth),
+        "truth": "" if truth is None else sha256_or_empty(truth),
         "flow": flow.signature,
         "options": task.options.measuring(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _hash(path: Path) -> str:
-    """Empty for a file that cannot be read: reading its picture says why."""
-    try:
-        return sha256_of(path) if path.is_file() else ""
-    except OSError:
-        return ""
 
 
 def _below(path: Path, root: Path) -> str:

@@ -22,6 +22,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_or_empty(path: Path) -> str:
+    """SHA-256 of a picture's bytes; empty where it cannot be read, since whoever reads the picture next says why."""
+    try:
+        return sha256_of(path) if path.is_file() else ""
+    except OSError:
+        return ""
+
+
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write ``path`` into an :class:`OutputError` that says what to do."""

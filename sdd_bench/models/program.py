@@ -67,15 +67,16 @@ def _check_members(path: Path) -> None:
             raise ValueError(f"holds {name}, which is or may be code beside the program")
         if name.endswith(".pt") and (content := reader.get_record(name)):
             torch.load(io.BytesIO(content), weights_only=True)
-        if name.endswith(".json") and _unpickles(json.loads(reader.get_record(name))):
-            raise ValueError(f"asks in {name} to unpickle a tensor")
+        if name.endswith(".json"):
+            json.loads(reader.get_record(name), object_hook=_refuse_pickled)
     if len({name.lower() for name in names}) < len(names):
         raise ValueError("holds two members of one name")
 
 
-def _unpickles(config: Any) -> bool:
-    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
-    return (isinstance(config, dict) and bool(config.get("use_pickle"))) or any(map(_unpickles, values))
+def _refuse_pickled(entry: dict[str, Any]) -> dict[str, Any]:
+    if entry.get("use_pickle"):
+        raise ValueError("asks to unpickle a tensor")
+    return entry
 
 
 def _check_facts(facts: object, path: Path) -> None:

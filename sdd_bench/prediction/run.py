@@ -17,7 +17,7 @@ from typing import Any
 from sdd_bench.captures.folders import FOLDERS
 from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
-from sdd_bench.core.files import sha256_of, write_json
+from sdd_bench.core.files import sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png
@@ -167,7 +167,7 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> Non
     theirs = begin(out, SEAL, ours, what="predictions", aside=_PICTURES)
     known = theirs.get(_PICTURES)
     known = known if isinstance(known, dict) else {}
-    found = {name: _sha256(path) for name, path in pictures.items()}
+    found = {name: sha256_or_empty(path) for name, path in pictures.items()}
     for name, sha256 in found.items():
         made = out / f"{name}.png"
         if made.is_file() and known.get(name) != sha256:
@@ -177,11 +177,3 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> Non
             )
     if known | found != known or _PICTURES not in theirs:
         write_json(out / SEAL, ours | {_PICTURES: known | found})
-
-
-def _sha256(path: Path) -> str:
-    """Empty where the file cannot be read; reading the picture says why."""
-    try:
-        return sha256_of(path)
-    except OSError:
-        return ""

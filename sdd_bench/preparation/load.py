@@ -6,14 +6,13 @@ import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
 from sdd_bench.images.resize import parse_resize, resize_area
@@ -45,7 +44,7 @@ def load_frames(task: Task, index: int) -> Loaded:
     )
     options = task.options
     with ThreadPoolExecutor(2) as hashers:
-        hashes = [hashers.submit(source_sha256, path) for path in (pair.blurry_path, pair.sharp_path)]
+        hashes = [hashers.submit(sha256_or_empty, path) for path in (pair.blurry_path, pair.sharp_path)]
         try:
             blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
             if options.register is not None:
@@ -105,14 +104,6 @@ def resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
     if bit_depth == 8 and pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return pixels
-
-
-def source_sha256(path: Path) -> str:
-    """Empty for a file that cannot be read: reading its picture says why."""
-    try:
-        return sha256_of(path)
-    except OSError:
-        return ""
 
 
 def _message(blurry: Photograph, sharp: Photograph) -> str:

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import output_errors, sealed, sha256_of, write_json
+from sdd_bench.core.files import output_errors, sealed, sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.images.write import write_png
-from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized, source_sha256
+from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.prepared.shards import PairPatches, write_shard
@@ -159,10 +159,10 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
     ]
     if pair.aligned_path is not None and aligned is not None:
         path = folder / "aligned" / f"{pair.name}.png"
-        frames.append(_write_frame(task, path, pair.aligned_path, aligned, source_sha256(pair.aligned_path)))
+        frames.append(_write_frame(task, path, pair.aligned_path, aligned, sha256_or_empty(pair.aligned_path)))
     if pair.truth_path is not None and task.options.register is None:  # it is of the pair as captured
         path = folder / "truth" / f"{pair.name}.json"
-        frames.append(_copy(task, pair.truth_path, path, source_sha256(pair.truth_path)))
+        frames.append(_copy(task, pair.truth_path, path, sha256_or_empty(pair.truth_path)))
     return frames
 
 

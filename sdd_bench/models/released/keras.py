@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.errors import WeightsError, reason_of
 from sdd_bench.models.dpdnet import DPDNet
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 
@@ -45,9 +45,8 @@ def read_dpdnet(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file; expected a Keras model in HDF5.") from error
     except Exception as error:  # h5py raises whatever a damaged file leads it to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path}: expected a Keras model in HDF5, got: {reason[:200]}. Download it again."
+            f"{path}: expected a Keras model in HDF5, got: {reason_of(error)}. Download it again."
         ) from error
     first = next(iter(arrays.values())).shape
     if len(first) != 4 or first[2] not in (3, 6) or not 1 <= first[3] <= 64:

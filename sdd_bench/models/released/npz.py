@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.errors import WeightsError, reason_of
 from sdd_bench.models.kpac import KPAC
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 from sdd_bench.weights.numpy_pickle import unpickle_arrays
@@ -61,11 +61,11 @@ def read_kpac(path: Path) -> dict[str, Tensor]:
     except WeightsError:
         raise
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise WeightsError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except Exception as error:  # readers of archives, arrays and pickles raise whatever damaged bytes lead them to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path}: expected an .npz file of arrays, got: {reason[:200]}. Nothing in it was run. Download it again."
+            f"{path}: expected an .npz file of arrays, got: {reason_of(error)}. Nothing in it was run. Download "
+            "it again."
         ) from error
     if len(arrays) not in _LEVELS:
         raise WeightsError(
