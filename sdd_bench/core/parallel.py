@@ -174,23 +174,23 @@ def run_sealed(
         Exception: Of a task, where it concerns the whole run: anything but ``ImageError``, ``ManifestError`` and
             ``ShardError``.
     """
-    results: dict[str, R] = {}
-    failures: dict[str, Problem] = {}
+    outcomes: dict[str, R | Problem] = {}
     n_bytes = 0
     with open_executor(jobs, dask) as executor:
         for task, outcome in run(executor, function, tasks, window=_DASK_WINDOW if dask else jobs + 1):
             name = str(task)
             if isinstance(outcome, (ImageError, ManifestError, ShardError)):
-                failures[name] = Problem(name, str(outcome))
+                outcomes[name] = Problem(name, str(outcome))
             elif isinstance(outcome, Exception):
                 raise outcome
             else:
-                results[name] = outcome
+                outcomes[name] = outcome
             if on_progress is not None:
                 n_bytes += size(task)
-                on_progress(Progress(len(results) + len(failures), len(tasks), n_bytes, name))
-    names = [str(task) for task in tasks]
-    return [results[name] for name in names if name in results], [failures[name] for name in names if name in failures]
+                on_progress(Progress(len(outcomes), len(tasks), n_bytes, name))
+    ordered = [outcomes[str(task)] for task in tasks]
+    problems = [outcome for outcome in ordered if isinstance(outcome, Problem)]
+    return [outcome for outcome in ordered if not isinstance(outcome, Problem)], problems
 
 
 def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
