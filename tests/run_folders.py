@@ -51,7 +51,7 @@ def make_run(
     pictures = np.random.default_rng(99).normal(25.0, 2.0, n)
     rows: list[dict[str, Any]] = []
     scores: dict[str, Any] = {}
-    for number, (name, better) in enumerate(((method, gain), ("identity", 0.0), ("ceiling", 4.0))):
+    for number, (name, better) in enumerate(((method, gain), ("identity", 0.0), ("ceiling", 20.0))):
         for place, truth in enumerate(truths):
             rng = np.random.default_rng(1000 * (seed if number == 0 else 0) + 10 * number + place)
             values = {key: [float(f"{v:.7g}") for v in found] for key, found in

@@ -191,8 +191,10 @@ def compare(
 ) -> None:
     """Is one better? METHODS: two or more run folders, or names in a table (with --dataset).
 
-    Paired over the same pictures: difference (positive: the first is better) with its 95 % interval, permutation test,
-    Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank intervals.
+    Paired over the same pictures, scene by scene: difference (positive: the first is better) with its 95 % interval,
+    permutation test, Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank
+    intervals. A difference is shown where p (Holm) is below 5 %, the interval leaves out zero, and the difference is no
+    smaller than what the ground truth's own errors cost (ceiling). Fewer than six scenes cannot show one.
     Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and says how many.
     """
     from sdd_bench.leaderboard.text import compare_methods

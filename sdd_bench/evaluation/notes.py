@@ -11,9 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.summary import Row, figure
-from sdd_bench.statistics.bootstrap import Estimate, estimate_gain
+from sdd_bench.statistics.compare import Comparison, compare
+from sdd_bench.statistics.gains import PSNR_CAP_DB, capped
 
 NOTABLE_MOTION_PX = 0.5
 """Drift or deformation from which a picture visibly moves against its input."""
@@ -60,23 +63,23 @@ def _on_psnr(rows: Sequence[Row], own: Sequence[Row], method: str) -> list[str]:
     scenes = [row.record.scene for row in own]
     registered = _psnr(own, GroundTruth.REGISTERED)
     identity = _psnr([row for row in rows if row.method == "identity"], GroundTruth.REGISTERED)
-    gain = estimate_gain(registered, identity, scenes=scenes)
-    if gain.mean is not None:
-        verdict = "no difference from its own input is shown"
-        if gain.low is not None and gain.low > 0:
-            verdict = "better than its own input"
-        elif gain.high is not None and gain.high < 0:
-            verdict = "WORSE than its own input"
-        notes.append(f"{method} against its input, registered PSNR: {_decibel(gain)}: {verdict}.")
-    from_warp = estimate_gain(_psnr(own, GroundTruth.WARPED), registered, scenes=scenes)
-    if from_warp.low is not None and from_warp.low > NOTABLE_GAIN_DB:
+    ceiling = _psnr([row for row in rows if row.method == "ceiling"], GroundTruth.REGISTERED)
+    known = float(np.mean(capped("psnr", np.array(ceiling)))) if len(ceiling) == len(own) else None
+    gain = _compare(registered, identity, scenes, known)
+    verdict = {"better": "better than its own input", "worse": "WORSE than its own input"}.get(gain.verdict)
+    notes.append(f"{method} against its input, registered PSNR: {_decibel(gain)}: {verdict or gain.verdict}.")
+    from_warp = _compare(_psnr(own, GroundTruth.WARPED), registered, scenes)
+    if (from_warp.difference if from_warp.low is None else from_warp.low) > NOTABLE_GAIN_DB:
         notes.append(
             f"{method} scores {_decibel(from_warp)} higher on warped than on registered ground truth: that much comes "
             "from moving the ground truth onto its own output. Compare methods by registered."
         )
     infinite = sum(value == float("inf") for truth in GroundTruth for value in _psnr(own, truth))
     if infinite:
-        notes.append(f"{infinite} PSNR value(s) of {method} are infinite (equal pictures): left out of the means.")
+        notes.append(
+            f"{infinite} PSNR value(s) of {method} are infinite (equal pictures): left out of the means, "
+            f"{PSNR_CAP_DB:g} dB in differences."
+        )
     return notes
 
 
@@ -101,9 +104,14 @@ def _psnr(rows: Sequence[Row], truth: GroundTruth) -> list[float]:
     return [figure(row, truth, "psnr") for row in rows]
 
 
-def _decibel(gain: Estimate) -> str:
-    interval = "" if gain.low is None or gain.high is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
-    return f"{gain.mean:+.2f} dB{interval}"
+def _compare(
+    ours: Sequence[float], theirs: Sequence[float], scenes: Sequence[str], ceiling: float | None = None
+) -> Comparison:
+    return compare(np.array([ours, theirs]), ("ours", "theirs"), "psnr", scenes=scenes, ceiling=ceiling)[0]
+
+
+def _decibel(gain: Comparison) -> str:
+    return f"{gain.difference:+.2f} dB" + ("" if gain.low is None else f" {gain.interval(2)}")
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,7 +1,8 @@
 """From the records of pictures to a run folder's ``per_image.csv`` and ``summary.json`` (schema 1).
 
 Means are over pictures, each picture counting once; infinite PSNR is counted apart (see
-:mod:`sdd_bench.statistics.bootstrap`). In ``summary.json`` infinity is the text ``inf`` and what is not known is null.
+:func:`~sdd_bench.statistics.bootstrap.estimate_mean`). In ``summary.json`` infinity
+is the text ``inf`` and what is not known is null.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.leaderboard.compare import Comparison, compare
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import contenders, pair
+from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB
 from sdd_bench.statistics.ranks import Rank, mean_text, rank
 from sdd_bench.statistics.units import N_RESAMPLES, SEED
@@ -33,7 +33,11 @@ class ComparisonReport:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; infinity is the text ``inf``, what is not known is null."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
+        values = asdict(self)
+        for metric, pairs in self.comparisons.items():
+            for pair_values, item in zip(values["comparisons"][metric], pairs, strict=True):
+                pair_values["verdict"] = item.verdict
+        return _plain(values)  # type: ignore[no-any-return]
 
     def tables(self) -> list[Table]:
         """Titles, columns and rows for people."""
@@ -52,12 +56,12 @@ class ComparisonReport:
                 (
                     f"{item.first} - {item.second}",
                     f"{item.difference:+.{decimals}f}",
-                    f"[{item.low:+.{decimals}f}, {item.high:+.{decimals}f}]",
+                    item.interval(decimals),
                     f"{item.effect_size:+.2f}",
                     f"{item.superiority:.0%}",
                     f"{item.p_value:.4f}",
                     f"{item.p_holm:.4f}",
-                    item.verdict,
+                    item.sentence,
                 )
                 for item in self.comparisons[metric]
             ]
@@ -84,23 +88,27 @@ def compare_methods(
         dataset: Whose table.
         truth: raw, warped or registered.
         metrics: Which; all that every method has when none is named.
-        n_resamples: Of bootstrap and permutation test.
-        seed: Of both.
+        n_resamples: Number of resamples, of bootstrap and permutation test.
+        seed: Seed of both.
 
     Raises:
-        LeaderboardError: Unknown methods, other protocols or other pictures, or a metric that is missing.
+        LeaderboardError: Unknown methods, other protocols, pictures or scenes, or a metric that is missing.
     """
     paired = pair(contenders(names, leaderboards=leaderboards, dataset=dataset), truth)
     chosen = list(metrics) or [metric for metric in METRICS if paired.has(metric)]
     if not chosen:
         raise LeaderboardError(f"{', '.join(paired.methods)}: no metric that all have on every picture.")
-    options: dict[str, Any] = {"scenes": paired.scenes, "n_resamples": n_resamples, "seed": seed}
+
+    def options(metric: str) -> dict[str, Any]:
+        ceiling = paired.ceiling(metric)
+        return {"scenes": paired.scenes, "ceiling": ceiling, "n_resamples": n_resamples, "seed": seed}
+
     return ComparisonReport(
         ground_truth=truth,
         n_images=len(paired.images),
         n_resamples=n_resamples,
-        comparisons={m: compare(paired.scores(m), paired.methods, m, **options) for m in chosen},
-        ranks={m: rank(paired.scores(m), paired.methods, m, **options) for m in chosen},
+        comparisons={m: compare(paired.scores(m), paired.methods, m, **options(m)) for m in chosen},
+        ranks={m: rank(paired.scores(m), paired.methods, m, **options(m)) for m in chosen},
     )
 
 

@@ -1,17 +1,14 @@
-r"""Means over pictures and how sure they are.
+r"""Means over pictures and how sure they are: the bootstrap, for all methods at once.
 
-Intervals are bias-corrected and accelerated bootstrap intervals (Efron, 1987) of :func:`scipy.stats.bootstrap`, seeded,
-so the same pictures give the same interval. Pictures of one scene (three apertures, say) resemble each other: where
-scenes are named, whole scenes are drawn, else single pictures.
-
-Infinite values (PSNR of equal pictures) are counted, stand in the median, and are left out of the mean and its
-interval, which would be infinite otherwise.
+Intervals are bias-corrected and accelerated (BCa; Efron, 1987, "Better bootstrap confidence intervals") at 95 %. Whole
+units are drawn (see :mod:`sdd_bench.statistics.units`); a mean is over the pictures of what was drawn, so a scene of
+many pictures weighs more. The draws are seeded, so the same pictures give the same interval. The work is a matrix
+product of (resamples, units) with (units, methods), in pieces of bounded size.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,13 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.statistics.units import CONFIDENCE, N_RESAMPLES, SEED, VALUES_AT_ONCE, by_unit, clusters_of
+from sdd_bench.statistics.units import (
+    CONFIDENCE,
+    MIN_UNITS,
+    N_RESAMPLES,
+    SEED,
+    VALUES_AT_ONCE,
+    Array,
+    by_unit,
+    units_of,
+)
 
-Array = NDArray[np.float64]
-
-N_ESTIMATE_RESAMPLES = 9999
-_VALUES_AT_ONCE = 2_000_000
-"""Numbers drawn at once: bounds the memory at any number of pictures."""
+_ROUNDING = 1e-12
+"""Relative size of what is rounding alone: a resampled mean this close to the mean is equal to it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Estimate:
     """Over all values, so it may be infinite; None when there is no value."""
     low: float | None
     high: float | None
-    """Ends of the 95 % interval of the mean; None with fewer than two finite values (or fewer than two scenes)."""
+    """Ends of the 95 % interval of the mean; None with fewer than six units among the finite values."""
     n: int
     n_infinite: int
 
@@ -49,18 +52,20 @@ def estimate_mean(
 ) -> Estimate:
     r"""Mean, median and 95 % bootstrap interval of one figure over pictures.
 
+    Infinite values (PSNR of equal pictures) are counted, stand in the median, and are left out of the mean and its
+    interval, which would be infinite otherwise.
+
     Args:
-        values: One figure a picture; infinite ones are counted, not averaged.
-        scenes: The scene of each picture; pictures of one scene are drawn together. An empty name is a scene of its
-            own.
-        seed: Of the resampling.
+        values: One figure per picture.
+        scenes: Scene of each picture. An empty name is a scene of its own.
+        seed: Seed of the resampling.
 
     Raises:
         ConfigError: A value is NaN, or ``scenes`` is not as long as ``values``.
 
     Example:
-        >>> estimate_mean([30.0, 30.0, math.inf])
-        Estimate(mean=30.0, median=30.0, low=30.0, high=30.0, n=3, n_infinite=1)
+        >>> estimate_mean([30.0, 30.0, 30.0, 30.0, 30.0, 30.0, math.inf])
+        Estimate(mean=30.0, median=30.0, low=30.0, high=30.0, n=7, n_infinite=1)
     """
     figures = np.asarray(values, dtype=np.float64)
     if np.isnan(figures).any():
@@ -75,77 +80,26 @@ def estimate_mean(
         median = float(np.median(figures))
     if not finite.any():
         return Estimate(None, None if math.isnan(median) else median, None, None, len(figures), n_infinite)
-    clusters = clusters_of(scenes, finite)
-    low, high = _interval(figures[finite], clusters, seed)
-    return Estimate(float(figures[finite].mean()), median, low, high, len(figures), n_infinite)
-
-
-def estimate_gain(
-    ours: Sequence[float] | NDArray[np.floating],
-    theirs: Sequence[float] | NDArray[np.floating],
-    *,
-    scenes: Sequence[str] | None = None,
-    seed: int = SEED,
-) -> Estimate:
-    """Mean of ``ours - theirs`` over the same pictures, with its interval: pairing removes what pictures differ in.
-
-    Pictures where both are infinite count as a difference of zero.
-
-    Raises:
-        ConfigError: Not the same number of pictures, or as :func:`estimate_mean`.
-    """
-    a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
-    if a.shape != b.shape:
-        raise ConfigError(f"estimate_gain: {len(a)} against {len(b)} pictures; both must score the same ones.")
-    equal = a == b
-    difference = np.subtract(a, b, where=~equal, out=np.zeros_like(a))
-    return estimate_mean(difference, scenes=scenes, seed=seed)
-
-
-def _ratio(sums: NDArray[np.float64], counts: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-    return np.asarray(sums.sum(axis=axis) / counts.sum(axis=axis))
-
-
-def _interval(values: NDArray[np.float64], clusters: NDArray[np.intp], seed: int) -> tuple[float | None, float | None]:
-    from scipy.stats import DegenerateDataWarning, bootstrap
-
-    counts = np.bincount(clusters).astype(np.float64)
-    if len(counts) < 2:
-        return None, None
-    centre = float(values.mean())
-    sums = np.bincount(clusters, weights=values - centre)
-    if np.ptp(sums / counts) < 1e-12 * max(1.0, abs(centre)):
-        return centre, centre
-    for method in ("BCa", "percentile"):
-        with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateDataWarning)
-            result = bootstrap(
-                (sums, counts),
-                _ratio,
-                paired=True,
-                vectorized=True,
-                n_resamples=N_ESTIMATE_RESAMPLES,
-                batch=max(1, _VALUES_AT_ONCE // len(counts)),
-                confidence_level=CONFIDENCE,
-                method=method,
-                rng=np.random.default_rng(seed),
-            )
-        low, high = (float(end) + centre for end in result.confidence_interval)
-        if math.isfinite(low) and math.isfinite(high):
-            return low, high
-    raise AssertionError("a percentile interval of finite values is finite")
+    known = figures[finite][None]
+    names = None if scenes is None else [scene for scene, is_finite in zip(scenes, finite, strict=True) if is_finite]
+    units = units_of(names, known.shape[1])
+    low, high = (
+        None if math.isnan(end) else end
+        for end in map(float, np.ravel(bca_interval(known, units, bootstrap_means(known, units, seed=seed))))
+    )
+    return Estimate(float(known.mean()), median, low, high, len(figures), n_infinite)
 
 
 def bootstrap_means(
-    scores: Array, units: NDArray[np.intp] | None = None, *, n_resamples: int = N_RESAMPLES, seed: int = SEED
+    scores: Array, units: NDArray[np.intp], *, n_resamples: int = N_RESAMPLES, seed: int = SEED
 ) -> Array:
     """Means of every method over the same resampled pictures.
 
     Args:
         scores: (methods, pictures).
-        units: The unit of each picture (:func:`units_of`); the picture itself when not given.
+        units: Unit of each picture (:func:`~sdd_bench.statistics.units.units_of`).
         n_resamples: Number of resamples.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         (n_resamples, methods).
@@ -173,25 +127,26 @@ def _drawn_times(n_units: int, n_resamples: int, seed: int) -> NDArray[np.uint16
     return times
 
 
-def bca_interval(differences: Array, units: NDArray[np.intp] | None, resampled: Array) -> tuple[Array, Array]:
-    """Ends of the BCa interval of mean differences.
+def bca_interval(values: Array, units: NDArray[np.intp], resampled: Array) -> tuple[Array, Array]:
+    """Ends of the BCa interval of means over pictures.
 
     Args:
-        differences: (pairs, pictures).
+        values: Scores or differences of scores, (rows, pictures).
         units: As in :func:`bootstrap_means`.
-        resampled: Bootstrap means of the differences, (n_resamples, pairs).
+        resampled: Bootstrap means of the rows, (n_resamples, rows).
 
     Returns:
-        Low and high ends, (pairs,). A difference that never varies is its own interval; fewer than two units leave NaN.
+        Low and high ends, (rows,). A row that never varies is its own interval; fewer than six units leave NaN.
     """
     from scipy.special import ndtr, ndtri
 
-    sums, counts = by_unit(differences, units)
+    sums, counts = by_unit(values, units)
     means = sums.sum(axis=1) / counts.sum()
-    if len(counts) < 2:
+    if len(counts) < MIN_UNITS:
         return np.full_like(means, np.nan), np.full_like(means, np.nan)
-    below = (np.count_nonzero(resampled < means, axis=0) + np.count_nonzero(resampled <= means, axis=0)) / 2.0
-    bias = ndtri(np.clip(below / len(resampled), 1e-9, 1.0 - 1e-9))
+    rounding = _ROUNDING * np.maximum(1.0, np.abs(means))
+    below = (resampled < means - rounding).sum(axis=0) + (resampled <= means + rounding).sum(axis=0)
+    bias = ndtri(np.clip(below / (2.0 * len(resampled)), 1e-9, 1.0 - 1e-9))
     without = (sums.sum(axis=1, keepdims=True) - sums) / (counts.sum() - counts)
     influence = without.mean(axis=1, keepdims=True) - without
     spread = (influence**2).sum(axis=1)
@@ -207,5 +162,5 @@ def bca_interval(differences: Array, units: NDArray[np.intp] | None, resampled: 
         right = np.minimum(left + 1, len(ordered) - 1)
         columns = np.arange(ordered.shape[1])
         ends.append(ordered[left, columns] + (place - left) * (ordered[right, columns] - ordered[left, columns]))
-    same = np.ptp(sums / counts, axis=1) < 1e-12 * np.maximum(1.0, np.abs(means))
+    same = np.ptp(sums / counts, axis=1) < rounding
     return np.where(same, means, ends[0]), np.where(same, means, ends[1])

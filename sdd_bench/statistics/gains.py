@@ -1,8 +1,12 @@
-"""Scores turned into gains: finite, and larger is better, whatever the metric."""
+"""Scores turned into gains, and how far the ground truth itself can be trusted.
+
+A gain is finite, and larger is better, whatever the metric. PSNR is capped: equal pictures (infinite) are then better
+than any, and two infinite ones are equal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +26,45 @@ def capped(metric: str, scores: Array) -> Array:
 def better_is_larger(metric: str, scores: Array) -> Array:
     """Scores with the sign and the cap that make a larger one the better one."""
     return capped(metric, scores) if HIGHER_IS_BETTER[metric] else -scores
+
+
+def truth_cost(metric: str, scores: Array, ceiling: float | None) -> Array:
+    r"""How much a mean score could gain by taking over the errors of the ground truth, restoring nothing.
+
+    The *ceiling* is the aligned truth, scored as a prediction: all that parts it from a perfect score is the ground
+    truth's own error, which warping (and, for raw ground truth, misalignment) put there. Taken as independent of a
+    method's error, it adds to it as squares do: :math:`m = t + c`, with :math:`c` the squared error of the ceiling and
+    :math:`m` that of the method. The cost is the difference between the scores that :math:`m` and :math:`m - c` have:
+    :math:`-10 \log_{10}(1 - c / m)` for PSNR. MAE goes as the root of a squared error; 1 - SSIM and LPIPS are of the
+    kind of squared errors themselves.
+
+    Args:
+        metric: One of psnr, ssim, mae, lpips.
+        scores: Mean scores, any shape.
+        ceiling: Mean score of the ceiling; None where it is not known.
+
+    Returns:
+        Cost in the metric's units, zero or more, in the shape of ``scores``: infinite for a score that is no worse than
+        the ceiling, zero where the ceiling is not known.
+
+    Example:
+        >>> truth_cost("psnr", np.array([30.0, 45.0]), 45.0).round(3).tolist()
+        [0.14, inf]
+    """
+    if ceiling is None:
+        return np.zeros_like(scores)
+    to_square, to_score = _SQUARED_ERROR[metric]
+    left = to_square(scores) - to_square(np.asarray(ceiling))
+    cost = np.abs(to_score(np.where(left > 0, left, 1.0)) - scores)
+    return np.where(left > 0, cost, np.inf)
+
+
+_SQUARED_ERROR: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "psnr": (lambda score: 10.0 ** (-score / 10.0), lambda square: -10.0 * np.log10(square)),
+    "ssim": (lambda score: 1.0 - score, lambda square: 1.0 - square),
+    "mae": (np.square, np.sqrt),
+    "lpips": (lambda score: score, lambda square: square),
+}
 
 
 def gains_of(scores: Array, methods: Sequence[str], metric: str) -> Array:

@@ -27,46 +27,57 @@ def holm(p_values: Sequence[float] | Array) -> Array:
 
 
 def sign_flip_p(
-    differences: Array,
-    units: NDArray[np.intp] | None = None,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = SEED,
+    differences: Array, units: NDArray[np.intp], *, n_resamples: int = N_RESAMPLES, seed: int = SEED
 ) -> Array:
     """Two-sided p-values of mean differences under random signs.
 
     Args:
         differences: (pairs, pictures).
-        units: As in :func:`bootstrap_means`.
-        n_resamples: Random sign patterns; all patterns are tried instead when there are no more than these.
-        seed: Of the patterns.
+        units: Unit of each picture (:func:`~sdd_bench.statistics.units.units_of`).
+        n_resamples: Number of random sign patterns; all patterns are tried instead when there are no more than these.
+        seed: Seed of the patterns.
 
     Returns:
-        (pairs,), in (0, 1].
+        (pairs,), from :func:`smallest_p` to 1.
     """
     sums, counts = by_unit(differences, units)
     observed = np.abs(sums.sum(axis=1))
     tolerance = 1e-12 * np.abs(sums).sum(axis=1)
     reached = np.zeros(len(sums))
-    total, exact = 0, False
-    for all_patterns, signs in sign_patterns(len(counts), n_resamples, seed, width=len(sums)):
-        exact = all_patterns
+    total = 0
+    for signs in sign_patterns(len(counts), n_resamples, seed, width=len(sums)):
         reached += np.count_nonzero(np.abs(signs @ sums.T) >= observed - tolerance, axis=0)
         total += len(signs)
-    return reached / total if exact else (reached + 1.0) / (total + 1.0)
+    # Random patterns need not hold the observed one, so it is counted in: p is never zero.
+    return reached / total if tries_all(len(counts), n_resamples) else (reached + 1.0) / (total + 1.0)
 
 
-def sign_patterns(n_units: int, n_resamples: int, seed: int, *, width: int) -> Iterator[tuple[bool, Array]]:
-    """Sign patterns (many, units) in pieces; all of them when there are few, then marked exact."""
+def tries_all(n_units: int, n_resamples: int) -> bool:
+    """Whether there are so few sign patterns that all are tried."""
+    return n_units < 63 and 2**n_units <= n_resamples
+
+
+def smallest_p(n_units: int, n_resamples: int = N_RESAMPLES) -> float:
+    """Smallest p-value that sign flips of this many units can give.
+
+    Example:
+        >>> smallest_p(5), smallest_p(6)
+        (0.0625, 0.03125)
+    """
+    return 2.0 ** (1 - n_units) if tries_all(n_units, n_resamples) else 1.0 / (n_resamples + 1)
+
+
+def sign_patterns(n_units: int, n_resamples: int, seed: int, *, width: int) -> Iterator[Array]:
+    """Sign patterns (many, units) in pieces; all of them when there are few."""
     signs = _signs(n_units, n_resamples, seed)
     step = max(1, VALUES_AT_ONCE // max(n_units, width))
     for start in range(0, len(signs), step):
-        yield 2 ** min(n_units, 62) <= n_resamples, signs[start : start + step].astype(np.float64)
+        yield signs[start : start + step].astype(np.float64)
 
 
 @lru_cache(maxsize=2)
 def _signs(n_units: int, n_resamples: int, seed: int) -> NDArray[np.int8]:
-    if 2 ** min(n_units, 62) <= n_resamples:
+    if tries_all(n_units, n_resamples):
         bits = np.arange(2**n_units)[:, None] >> np.arange(n_units) & 1
     else:
         bits = np.random.default_rng(seed).integers(2, size=(n_resamples, n_units), dtype=np.int8)

@@ -6,8 +6,9 @@ pictures may stand above one whose finite mean is larger. Its *rank interval* ru
 certainly better to n - the number certainly worse, where "certainly" is decided for all pairs at once: the studentised
 mean difference must exceed what the largest of all pairs reaches in 95 % of the sign flips (Westfall and Young's single
 step), so 5 % is the chance of any false order in the whole table. Its resolution does not run out with many methods, as
-that of Holm's correction of permutation p-values does. Methods whose intervals overlap are ties as far as these
-pictures tell.
+that of Holm's correction of permutation p-values does. A difference below what the ground truth itself costs
+(:func:`~sdd_bench.statistics.gains.truth_cost`) is not certain either. Between methods whose intervals overlap these
+pictures show no difference.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdd_bench.statistics.gains import gains_of
+from sdd_bench.statistics.gains import capped, gains_of, truth_cost
 from sdd_bench.statistics.permutation import sign_patterns
 from sdd_bench.statistics.units import CONFIDENCE, N_RESAMPLES, SEED, Array, by_unit, units_of
 
@@ -55,10 +56,12 @@ def rank(
     metric: str,
     *,
     scenes: Sequence[str] | None = None,
+    ceiling: float | None = None,
     n_resamples: int = N_RESAMPLES,
     seed: int = SEED,
 ) -> list[Rank]:
-    """Place and rank interval of every method on one metric, in the order given; arguments as :func:`compare`."""
+    """Place and rank interval of every method on one metric, in the order given; arguments as
+    :func:`~sdd_bench.statistics.compare.compare`."""
     finite = np.isfinite(scores)
     means = [float(row[known].mean()) if known.any() else None for row, known in zip(scores, finite, strict=True)]
     n_infinite = (~finite).sum(axis=1).tolist()
@@ -81,13 +84,14 @@ def rank(
     largest = np.concatenate(
         [
             studentised(signs @ sums.T).max(axis=1)
-            for _, signs in sign_patterns(n_units, n_resamples, seed, width=len(sums))
+            for signs in sign_patterns(n_units, n_resamples, seed, width=len(sums))
         ]
     )
     # The smallest level that at most 5 % of the patterns exceed; the observed pattern is one of them.
     level = np.sort(largest)[min(len(largest) - 1, int(np.ceil(CONFIDENCE * (len(largest) + 1))) - 1)]
-    certain = observed > level
-    mean_gain = sums.sum(axis=1)
+    mean_gain = sums.sum(axis=1) / n_images
+    cost = truth_cost(metric, capped(metric, np.asarray(scores)).mean(axis=1), ceiling)
+    certain = (observed > level) & (np.abs(mean_gain) >= np.minimum(cost[left], cost[right]))
     better = np.zeros((n_methods, n_methods), dtype=bool)
     better[left[certain & (mean_gain > 0)], right[certain & (mean_gain > 0)]] = True
     better[right[certain & (mean_gain < 0)], left[certain & (mean_gain < 0)]] = True

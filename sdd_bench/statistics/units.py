@@ -1,7 +1,6 @@
-r"""Resampling of paired scores: bootstrap means, BCa intervals, sign flips; all methods at once.
+"""Units of resampling: a scene with all its pictures where scenes are named, else a picture.
 
-The unit that is drawn or flipped is the scene (all its pictures together) where scenes are named, else the picture.
-Everything is a matrix product of (resamples, units) with (units, methods or pairs), in pieces of bounded size.
+Pictures of one scene (three apertures, say) resemble each other, so they are drawn together and flipped together.
 """
 
 from __future__ import annotations
@@ -11,41 +10,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-
-def clusters_of(scenes: Sequence[str] | None, finite: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The number of the scene of each finite value."""
-    count = int(np.count_nonzero(finite))
-    if scenes is None:
-        return np.arange(count)
-    names = [
-        ("scene", scene) if scene else ("picture", str(index)) for index, scene in enumerate(scenes) if finite[index]
-    ]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], dtype=np.intp)
-
+Array = NDArray[np.float64]
 
 N_RESAMPLES = 10_000
-CONFIDENCE = 0.95
 SEED = 2023
+CONFIDENCE = 0.95
+LEVEL = 0.05
+"""Chance of a false alarm that a test allows; 1 - :data:`CONFIDENCE`."""
+MIN_UNITS = 6
+"""Fewest units with an interval. The sign flips of five cannot reach 5 % (2 of 32 patterns are 6.3 %, 2 of 64 are
+3.1 %), and the bootstrap draws too little from them: over five normal values its 95 % interval holds the truth in 84 %
+of samples, over six in 85 %, over twelve in 91 %, over 35 in 94 %."""
 
 VALUES_AT_ONCE = 4_000_000
 """Numbers drawn at once: bounds the memory at any number of methods."""
 
-Array = NDArray[np.float64]
-
 
 def units_of(scenes: Sequence[str] | None, n_images: int) -> NDArray[np.intp]:
-    """The number of the unit each picture belongs to: its scene where named, else itself."""
+    """Number of the unit of each picture, (pictures,), counted from zero in the order of the pictures.
+
+    Example:
+        >>> units_of(["a", "", "a", ""], 4).tolist()
+        [0, 1, 0, 2]
+    """
     names = [("scene", scene) if scene else ("picture", i) for i, scene in enumerate(scenes or [""] * n_images)]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], dtype=np.intp)
 
 
-def by_unit(values: Array, units: NDArray[np.intp] | None) -> tuple[Array, Array]:
+def by_unit(values: Array, units: NDArray[np.intp]) -> tuple[Array, Array]:
     """Sums of ``values`` (rows, pictures) over the pictures of each unit, and the number of its pictures."""
-    if units is None or len(np.unique(units)) == values.shape[1]:
-        return values, np.ones(values.shape[1])
-    counts = np.bincount(units).astype(np.float64)
-    belongs = np.zeros((values.shape[1], len(counts)))
-    belongs[np.arange(values.shape[1]), units] = 1.0
-    return values @ belongs, counts
+    counts = np.bincount(units)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    in_order = values[:, np.argsort(units, kind="stable")]
+    return np.add.reduceat(in_order, starts, axis=1), counts.astype(np.float64)

@@ -1,6 +1,7 @@
 """The sentences beside a table."""
 
 import math
+import re
 from typing import Any
 
 from sdd_bench.core.types import GroundTruth
@@ -18,7 +19,12 @@ def _scores(registered: float | None, *, warped: float | None = None, **motion: 
 
 
 def _notes(
-    method: list[PictureScores], *, n_expected: int | None = None, misalignment: float = 0.0, exposure: float = 1.0
+    method: list[PictureScores],
+    *,
+    n_expected: int | None = None,
+    misalignment: float = 0.0,
+    exposure: float = 1.0,
+    ceiling: float | None = None,
 ) -> str:
     labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
     labels |= dict.fromkeys(("prediction_sha256", "crop"), "")
@@ -34,7 +40,9 @@ def _notes(
             misalignment_source="flow",
             exposure_ratio=exposure ** (1 - 2 * (number % 2)),
             method=scores,
-            baselines=Baselines(_scores(None if psnr is None else 30.0 + number), None, 0.0),
+            baselines=Baselines(
+                _scores(None if psnr is None else 30.0 + number), None if ceiling is None else _scores(ceiling), 0.0
+            ),
         )
         for number, scores in enumerate(method)
     ]
@@ -42,18 +50,37 @@ def _notes(
 
 
 def test_better_worse_and_undecided_are_told_apart() -> None:
-    better = _notes([_scores(31.0), _scores(32.2), _scores(33.1)])
-    worse = _notes([_scores(29.0), _scores(30.2), _scores(31.1)])
-    unsure = _notes([_scores(31.0), _scores(29.8), _scores(32.1)])
-    assert "net against its input, registered PSNR: +1.10 dB [+1.00, +1.20]: better than its own input." in better
-    assert "WORSE than its own input" in worse
-    assert "no difference from its own input is shown" in unsure
+    better, worse, unsure = (
+        _notes([_scores(30.0 + number + gain) for number, gain in enumerate(gains)])
+        for gains in ([1.0, 1.2, 1.1] * 3, [-1.0, -0.8, -0.9] * 3, [1.0, -1.2, 0.1] * 3)
+    )
+    found = re.search(r"net against its input, registered PSNR: \+1\.10 dB \[\+(.+), \+(.+)\]: better than its", better)
+    assert found
+    assert 1.0 < float(found[1]) < 1.1 < float(found[2]) < 1.2
+    assert "WORSE than its own input." in worse
+    assert "]: no difference shown." in unsure
+
+
+def test_few_pictures_have_no_verdict() -> None:
+    text = _notes([_scores(31.0), _scores(32.2), _scores(33.1)])
+    assert "registered PSNR: +1.10 dB: too few pictures to tell: 3 cannot reach 5 % (smallest p 0.25)." in text
+
+
+def test_a_gain_below_what_the_ground_truth_costs_is_not_called_better() -> None:
+    gains = [_scores(30.0 + number + 0.04 + 0.001 * number) for number in range(8)]
+    assert "better than its own input" in _notes(gains)
+    assert "+0.04 dB [+0.04, +0.05]: no difference shown: below the 0.11 that" in _notes(gains, ceiling=49.5)
 
 
 def test_a_gain_from_its_own_flow_is_pointed_out() -> None:
     text = _notes([_scores(30.0, warped=32.0, drift=1.5), _scores(31.0, warped=33.1, drift=1.7)])
-    assert "scores +2.05 dB [+2.00, +2.10] higher on warped than on registered" in text
+    assert "scores +2.05 dB higher on warped than on registered" in text
     assert "moves the picture by 1.60 px on average (drift)" in text
+
+
+def test_a_gain_from_its_own_flow_that_may_be_chance_is_not() -> None:
+    text = _notes([_scores(30.0, warped=30.0 + gain) for gain in (1.3, -0.8) * 4])
+    assert "higher on warped" not in text
 
 
 def test_a_steady_method_gets_no_warning() -> None:

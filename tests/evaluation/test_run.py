@@ -83,7 +83,7 @@ def test_means_of_the_summary_are_those_of_the_table(score: Any, run: Path) -> N
                 ]
                 assert estimate["mean"] == pytest.approx(statistics.fmean(values), rel=1e-6)
                 assert estimate["median"] == pytest.approx(statistics.median(values), rel=1e-6)
-                assert estimate["low"] <= estimate["mean"] <= estimate["high"]
+                assert (estimate["low"], estimate["high"]) == (None, None)  # of three pictures
                 assert estimate["n_infinite"] == 0
     indoor = [float(row["psnr"]) for row in rows if (row["method"], row["group"]) == ("ours", "indoor")]
     assert summary["groups"]["indoor"]["raw"]["psnr"] == pytest.approx(indoor[0], rel=1e-6)

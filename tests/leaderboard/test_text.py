@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from run_folders import make_run, set_figure
+from run_folders import change_figures, make_run, set_figure
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.entries import entries_of
@@ -25,10 +25,11 @@ def test_methods_of_a_table_are_compared_on_all_metrics(boards: Path) -> None:
     report = compare_methods(["good", "base", "twin"], leaderboards=boards, dataset="made-up", n_resamples=2000)
     assert list(report.comparisons) == ["psnr", "ssim", "mae", "lpips"]
     verdicts = {(item.first, item.second): item.verdict for item in report.comparisons["psnr"]}
-    assert verdicts == {("good", "base"): "good is better", ("good", "twin"): "good is better", ("base", "twin"): "tie"}
+    assert list(verdicts.values()) == ["better", "better", "no difference shown"]
+    assert [row[-1] for row in report.tables()[1][2]] == ["good is better", "good is better", "no difference shown"]
     assert [str(item) for item in report.ranks["psnr"]] == ["1", "2–3", "2–3"]
     assert len(report.tables()) == 8
-    json.dumps(report.as_json(), allow_nan=False)
+    assert json.loads(json.dumps(report.as_json(), allow_nan=False))["comparisons"]["psnr"][0]["verdict"] == "better"
 
 
 def test_run_folders_and_table_names_mix(boards: Path, tmp_path: Path) -> None:
@@ -67,6 +68,38 @@ def test_other_pictures_are_refused(tmp_path: Path) -> None:
     b = make_run(tmp_path / "b", images=["x", "y", "w"], method="b")
     with pytest.raises(LeaderboardError, match=r"not the same pictures \(w, z\)"):
         compare_methods([str(a), str(b)], leaderboards=tmp_path)
+
+
+def test_other_scenes_are_refused_whichever_comes_first(tmp_path: Path) -> None:
+    a, b = make_run(tmp_path / "a", method="a"), make_run(tmp_path / "b", method="b", seed=1)
+    change_figures(b, ("scene of picture03", "hall"), ("scene of picture04", "hall"))
+    for first, second, named in ((a, b, "'scene of picture03', 'hall'"), (b, a, "'hall', 'scene of picture03'")):
+        with pytest.raises(
+            LeaderboardError, match=f"other scenes of the same pictures .*picture03: {named}; picture04"
+        ):
+            compare_methods([str(first), str(second)], leaderboards=tmp_path)
+
+
+def test_scenes_of_other_names_are_the_same_scenes(tmp_path: Path) -> None:
+    a, b = make_run(tmp_path / "a", method="a"), make_run(tmp_path / "b", method="b", seed=1)
+    for run, scene in ((a, "hall"), (b, "room")):
+        change_figures(run, ("scene of picture03", scene), ("scene of picture04", scene))
+    there = compare_methods([str(a), str(b)], leaderboards=tmp_path, metrics=["psnr"]).comparisons["psnr"][0]
+    back = compare_methods([str(b), str(a)], leaderboards=tmp_path, metrics=["psnr"]).comparisons["psnr"][0]
+    assert (there.n_units, there.unit, there.p_value) == (11, "scenes", back.p_value)
+    assert there.difference == -back.difference
+
+
+def test_the_ceiling_of_a_run_bounds_what_is_called_better(tmp_path: Path) -> None:
+    a, b = make_run(tmp_path / "a", method="a", gain=3.0), make_run(tmp_path / "b", method="b", gain=1.0, seed=1)
+
+    def verdict() -> str:
+        return compare_methods([str(a), str(b)], leaderboards=tmp_path, metrics=["psnr"]).comparisons["psnr"][0].verdict
+
+    assert verdict() == "better"
+    for number in range(12):
+        set_figure(b, "ceiling", f"picture{number:02d}", "psnr", 25.0)
+    assert verdict() == "no difference shown: the aligned truth (ceiling) scores no better than either"
 
 
 def test_a_ground_truth_that_was_not_scored_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,14 @@ def test_five_pictures_separate_nobody(rng: np.random.Generator) -> None:
     assert [(item.low, item.high) for item in rank(scores, ["a", "b"], "psnr")] == [(1, 2), (1, 2)]
 
 
+def test_a_difference_below_what_the_ground_truth_costs_leaves_the_place_open(rng: np.random.Generator) -> None:
+    base = rng.normal(30.0, 1.0, 35)
+    scores = np.stack([base + gain + rng.normal(0.0, 0.01, 35) for gain in (0.04, 0.0, -3.0)])
+    names = ["a", "b", "behind"]
+    assert [str(item) for item in rank(scores, names, "psnr")] == ["1", "2", "3"]
+    assert [str(item) for item in rank(scores, names, "psnr", ceiling=40.0)] == ["1–2", "1–2", "3"]
+
+
 def test_a_hundred_methods_can_still_be_separated(rng: np.random.Generator) -> None:
     base = rng.normal(25.0, 3.0, 76)
     scores = np.stack([base + 0.3 * index + rng.normal(0.0, 0.1, 76) for index in range(100)])

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from sdd_bench.leaderboard.compare import compare
+from sdd_bench.statistics.compare import compare
 from sdd_bench.statistics.ranks import rank
 
 N_PICTURES = 76

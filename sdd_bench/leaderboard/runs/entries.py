@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.read import Row, Run
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry
+from sdd_bench.statistics.gains import capped
+from sdd_bench.statistics.units import units_of
 
 
 def mean_of(rows: Sequence[Row], figure: str) -> float | None:
@@ -18,6 +23,35 @@ def mean_of(rows: Sequence[Row], figure: str) -> float | None:
 def rows_of(rows: Sequence[Row], method: str, truth: str) -> list[Row]:
     """The pictures of one method against one ground truth."""
     return [row for row in rows if row.method == method and row.ground_truth == truth]
+
+
+def ceiling_of(rows: Sequence[Row], truth: str, metric: str, images: Sequence[str]) -> float | None:
+    """Mean of the aligned truth on these pictures; None where it is not known on all of them."""
+    values = {row.image: row.figures[metric] for row in rows_of(rows, "ceiling", truth)}
+    known = [value for image in images if (value := values.get(image)) is not None]
+    return float(capped(metric, np.array(known)).mean()) if len(known) == len(images) else None
+
+
+def scenes_of(runs: Mapping[str, Mapping[str, Row]], images: Sequence[str]) -> tuple[str, ...]:
+    """The scene of each picture, on which all runs must agree: scenes are what is drawn, so they decide a verdict.
+
+    Args:
+        runs: Rows by picture, by the name of the method.
+        images: The pictures.
+
+    Raises:
+        LeaderboardError: Two runs group the pictures into other scenes.
+    """
+    labels = {name: tuple(rows[image].scene for image in images) for name, rows in runs.items()}
+    first, own = next(iter(labels.items()))
+    for name, others in labels.items():
+        if not np.array_equal(units_of(own, len(images)), units_of(others, len(images))):
+            apart = [f"{i}: {a!r}, {b!r}" for i, a, b in zip(images, own, others, strict=True) if a != b]
+            raise LeaderboardError(
+                f"{first} and {name}: other scenes of the same pictures ({'; '.join(apart[:3])}), so not comparable. "
+                "Evaluate both on the same folder or list of pairs."
+            )
+    return own
 
 
 def truths_of(run: Run) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.types import Problem
-from sdd_bench.leaderboard.compare import compare
 from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
 from sdd_bench.leaderboard.site.pages import Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import PictureLine, figures_of, rows_by_image, thumb_of
@@ -16,9 +14,9 @@ from sdd_bench.leaderboard.site.standings import DECIMALS, Cell, Line, Standing,
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import Contender, pair
 from sdd_bench.report.histogram import Histogram, histogram
+from sdd_bench.statistics.compare import compare
 
 N_EXTREMES = 4
-_RESAMPLES = 4000
 
 
 def write_method(site: Site, item: Standing, line: Line) -> None:
@@ -84,20 +82,18 @@ def _gains(line: Line, truths: Sequence[str]) -> Iterator[_Gain]:
     for truth in truths:
         paired = pair(both[::-1], truth)
         for metric in (metric for metric in METRICS if paired.has(metric)):
-            found = compare(
-                paired.scores(metric), paired.methods, metric, scenes=paired.scenes, n_resamples=_RESAMPLES
-            )[0]
+            scores, ceiling = paired.scores(metric), paired.ceiling(metric)
+            found = compare(scores, paired.methods, metric, scenes=paired.scenes, ceiling=ceiling)[0]
             decimals = DECIMALS[metric]
-            certain = found.p_value < 0.05
             yield _Gain(
                 truth=truth,
                 metric=metric,
                 method=line.cells[truth, metric],
                 identity=mean_cell(rows_of(line.rows, "identity", truth), metric),
                 difference=f"{found.difference:+.{decimals}f}",
-                interval="–" if math.isnan(found.low) else f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}",
+                interval=found.interval(decimals),
                 superiority=f"{found.superiority:.0%}",
-                verdict=("better" if found.difference > 0 else "worse") if certain else "no difference shown",
+                verdict=found.verdict,
             )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sdd_bench.leaderboard.runs.check import BASELINES
-from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
+from sdd_bench.leaderboard.runs.entries import ceiling_of, mean_of, rows_of, scenes_of
 from sdd_bench.leaderboard.runs.read import Row
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry, signatures_by_run
 from sdd_bench.report.html import slug
@@ -22,8 +22,6 @@ from sdd_bench.statistics.gains import HIGHER_IS_BETTER, capped
 from sdd_bench.statistics.ranks import Rank, mean_text, rank
 
 DECIMALS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2, "deform_px": 2, "valid_share": 3}
-_RESAMPLES_OF_MANY = 2000
-_MANY = 40
 
 
 @dataclass(frozen=True)
@@ -124,6 +122,9 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
         dataset: Its name.
         entries: Its rows.
         rows_by_run: The figures per picture of every run that a measured row names.
+
+    Raises:
+        LeaderboardError: Runs of one protocol group the pictures into other scenes.
     """
     ranks = _ranks(entries, rows_by_run)
 
@@ -184,7 +185,7 @@ def _ranks(
             key = (entry.ground_truth, entry.signature, tuple(sorted(by_image)))
             groups.setdefault(key, []).append((entry, by_image))
     for (truth, _, images), members in groups.items():
-        scenes = [members[0][1][image].scene for image in images]
+        scenes = scenes_of({f"{entry.method}@{entry.run_sha256[:8]}": rows for entry, rows in members}, images)
         for metric in METRICS:
             known = [
                 (entry, tuple(rows[image].figures[metric] for image in images))
@@ -193,6 +194,7 @@ def _ranks(
             ]
             if not known:
                 continue
+            ceilings = [ceiling_of(rows_by_run[entry.run_sha256], truth, metric, images) for entry, _ in known]
             # Predictions scored by two protocols that agree on this ground truth are one method, not two.
             ranked = list(dict.fromkeys((entry.method, entry.trained_on, scores) for entry, scores in known))
             places = rank(
@@ -200,7 +202,7 @@ def _ranks(
                 [method for method, _, _ in ranked],
                 metric,
                 scenes=scenes,
-                **({"n_resamples": _RESAMPLES_OF_MANY} if len(ranked) > _MANY else {}),
+                ceiling=min((value for value in ceilings if value is not None), default=None),
             )
             of = dict(zip(ranked, places, strict=True))
             for entry, scores in known:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.files import sealed, sha256_of
 from sdd_bench.leaderboard.runs.check import check_run
-from sdd_bench.leaderboard.runs.entries import entries_of
-from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_run
+from sdd_bench.leaderboard.runs.entries import entries_of, rows_of, scenes_of
+from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_rows, read_run
 from sdd_bench.leaderboard.tables.schema import RUN_SHA256, Entry, check_name, signatures_by_run
 from sdd_bench.leaderboard.tables.store import RUNS, locked, read_table, table_path, tables, write_table
 
@@ -40,7 +40,8 @@ def add(
         The rows that were entered.
 
     Raises:
-        LeaderboardError: The run was changed, is incomplete, contradicts itself, or is there already.
+        LeaderboardError: The run was changed, is incomplete, contradicts itself, is there already, or groups the
+            pictures into other scenes than those it would be ranked with.
         OutputError: The folder cannot be written.
     """
     failed = [check for check in check_run(run, dataset=dataset) if check.status == "missing"]
@@ -70,12 +71,23 @@ def add(
                 f"{table}: {submission.method} is there already with this protocol "
                 f"({', '.join(entry.ground_truth for entry in twins)}). Use --replace, or another --method of evaluate."
             )
+        ranked_with = {e.ground_truth: e for e in standing if e not in twins and e.signature in ours.values()}
+        _check_scenes(submission, ranked_with.values(), leaderboards)
         outdated = {entry.run_sha256: run_paths(leaderboards, entry.run_sha256) for entry in twins}
         _keep_run(submission, leaderboards)
         kept = [entry for entry in standing if entry not in twins]
         write_table(table, [*kept, *entries])
         _drop_runs(outdated, leaderboards)
     return entries
+
+
+def _check_scenes(run: Run, ranked_with: Iterable[Entry], leaderboards: Path) -> None:
+    """Refuse a run whose scenes are not those of the rows it would be ranked with, one per ground truth."""
+    for entry in ranked_with:
+        ours = {row.image: row for row in rows_of(run.rows, run.method, entry.ground_truth)}
+        rows = rows_of(read_rows(run_paths(leaderboards, entry.run_sha256).figures), entry.method, entry.ground_truth)
+        theirs = {row.image: row for row in rows}
+        scenes_of({run.method: ours, entry.method: theirs}, sorted(ours.keys() & theirs.keys()))
 
 
 def run_paths(leaderboards: Path, run_sha256: str) -> RunFiles:

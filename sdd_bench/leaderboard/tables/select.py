@@ -10,7 +10,7 @@ import numpy as np
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.check import BASELINES
-from sdd_bench.leaderboard.runs.entries import rows_of
+from sdd_bench.leaderboard.runs.entries import ceiling_of, rows_of, scenes_of
 from sdd_bench.leaderboard.runs.read import Row, read_rows, read_run
 from sdd_bench.leaderboard.tables.add import run_paths
 from sdd_bench.leaderboard.tables.schema import TRUTHS, Entry, signatures_by_run
@@ -36,12 +36,20 @@ class Paired:
     images: tuple[str, ...]
     scenes: tuple[str, ...]
     rows: tuple[tuple[Row, ...], ...]
-    """A row a method and picture, in the order of both."""
+    """One row per method and picture, in the order of both."""
+    runs: tuple[tuple[Row, ...], ...]
+    """All rows of each method's run, its baselines too."""
+    ground_truth: str
 
     def scores(self, metric: str) -> Array:
         """(methods, pictures); a score that is missing is NaN."""
         values = [[row.figures[metric] for row in rows] for rows in self.rows]
         return np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float64)
+
+    def ceiling(self, metric: str) -> float | None:
+        """Mean of the aligned truth, the lowest that these runs say; None where none knows it."""
+        known = [ceiling_of(run, self.ground_truth, metric, self.images) for run in self.runs]
+        return min((value for value in known if value is not None), default=None)
 
     def has(self, metric: str) -> bool:
         """Whether every method has the metric on every picture."""
@@ -106,7 +114,7 @@ def pair(found: Iterable[Contender], truth: str) -> Paired:
     """Line up the pictures of several methods.
 
     Raises:
-        LeaderboardError: Other protocols, or other pictures.
+        LeaderboardError: Other protocols, pictures or scenes.
     """
     methods = list(found)
     first = methods[0]
@@ -130,6 +138,8 @@ def pair(found: Iterable[Contender], truth: str) -> Paired:
     return Paired(
         methods=tuple(contender.label for contender in methods),
         images=tuple(images),
-        scenes=tuple(tables[0][image].scene for image in images),
+        scenes=scenes_of(dict(zip([contender.label for contender in methods], tables, strict=True)), images),
         rows=tuple(tuple(rows[image] for image in images) for rows in tables),
+        runs=tuple(contender.rows for contender in methods),
+        ground_truth=truth,
     )

@@ -16,12 +16,18 @@ from run_folders import make_run, set_figure
 from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.types import Problem
+from sdd_bench.core.types import GroundTruth, Problem
+from sdd_bench.evaluation.notes import notes_on
+from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
+from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.evaluation.summary import Row as EvaluatedRow
+from sdd_bench.evaluation.summary import rows_of
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
 from sdd_bench.leaderboard.site.media import PictureSource
 from sdd_bench.leaderboard.site.site import render_run, render_site
 from sdd_bench.leaderboard.tables.add import add, run_paths
+from sdd_bench.leaderboard.text import compare_methods
 
 PROJECT = Path(__file__).parents[3]
 PLAYWRIGHT = importlib.util.find_spec("playwright")
@@ -123,8 +129,40 @@ def test_a_run_of_one_picture_has_a_page_that_claims_nothing(tmp_path: Path) -> 
     index = render_run(PictureSource.open(run, data, predictions[0]), tmp_path / "out")
     page = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
     assert "nan" not in page
-    assert "no difference shown" in page
+    assert "too few pictures to tell: 1 cannot reach 5 % (smallest p 1)" in page
     assert "Too few pictures" in page
+
+
+def evaluated_rows(run: Path) -> list[EvaluatedRow]:
+    """The rows of a run as ``evaluate`` held them when it wrote its notes."""
+    figures: dict[tuple[str, str], dict[GroundTruth, TruthScores]] = {}
+    scenes = {}
+    for row in read_run(run).rows:
+        scores = TruthScores(row.figures["psnr"], None, None, None, 1.0)
+        figures.setdefault((row.method, row.image), {})[GroundTruth(row.ground_truth)] = scores
+        scenes[row.image] = row.scene
+    found = {key: PictureScores(truths, 0.0, 0.0) for key, truths in figures.items()}
+    labels: dict[str, Any] = dict.fromkeys(("key", "group", "blurry_sha256", "sharp_sha256", "prediction_sha256"), "")
+    records = [
+        PictureRecord(
+            **labels, name=image, scene=scene, bit_depth=8, prediction_bit_depth=8, crop="", coc_diameter_px=None,
+            misalignment_px=0.0, misalignment_source="flow", exposure_ratio=1.0, method=found["UNet", image],
+            baselines=Baselines(found["identity", image], found["ceiling", image], 0.0),
+        )
+        for image, scene in scenes.items()
+    ]  # fmt: skip
+    return rows_of(records, "UNet")
+
+
+def test_notes_compare_and_page_give_one_interval_and_one_verdict(tmp_path: Path) -> None:
+    run, boards = make_run(tmp_path / "run", gain=0.15), tmp_path / "boards"
+    entry = add(run, boards)[0]
+    (found,) = compare_methods([str(run), "identity"], leaderboards=boards, dataset="made-up").comparisons["psnr"]
+    notes = "\n".join(notes_on(evaluated_rows(run), method="UNet", n_expected=12))
+    assert f"registered PSNR: {found.difference:+.2f} dB {found.interval(2)}: {found.verdict}" in notes
+    render_site(boards, tmp_path / "out")
+    page = next((tmp_path / "out").glob(f"*/methods/*{entry.run_sha256[:8]}.html")).read_text(encoding="utf-8")
+    assert f'<td>{found.interval(2)}</td><td>{found.superiority:.0%}</td><td class="text">{found.verdict}</td>' in page
 
 
 def test_tables_render_without_any_picture(tmp_path: Path, boards: Path) -> None:

@@ -4,8 +4,9 @@ import math
 from pathlib import Path
 
 import pytest
-from run_folders import make_run, set_figure
+from run_folders import change_figures, make_run, set_figure
 
+from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
 from sdd_bench.leaderboard.site.standings import Line, Standing, extremes, standing
@@ -46,6 +47,13 @@ def test_only_equal_signatures_are_ranked_together(lines: dict[str, Line]) -> No
     assert good.leads
     assert not base.leads
     assert not other.leads
+
+
+def test_runs_of_other_scenes_are_refused(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, seed=seed) for seed, name in enumerate("ab")]
+    change_figures(runs[1], ("scene of picture03", "hall"), ("scene of picture04", "hall"))
+    with pytest.raises(LeaderboardError, match=r"a@.{8} and b@.{8}: other scenes of the same pictures"):
+        standing_of(*runs)
 
 
 def test_papers_and_baselines_are_not_ranked(lines: dict[str, Line]) -> None:

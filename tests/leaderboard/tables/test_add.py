@@ -4,7 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from run_folders import change_summary, make_run
+from run_folders import change_figures, change_summary, make_run
 
 from sdd_bench.core.errors import LeaderboardError, OutputError
 from sdd_bench.leaderboard.tables.add import add, run_paths
@@ -33,6 +33,16 @@ def test_an_incomplete_run_is_refused_and_nothing_is_written(tmp_path: Path) -> 
     with pytest.raises(LeaderboardError, match="12 of 35 of the test split"):
         add(make_run(tmp_path / "run", n_expected=35), tmp_path / "boards")
     assert not (tmp_path / "boards").exists()
+
+
+def test_other_scenes_than_those_of_the_rows_it_is_ranked_with_are_refused(tmp_path: Path) -> None:
+    first, other = make_run(tmp_path / "a", method="a"), make_run(tmp_path / "b", method="b", seed=1)
+    change_figures(other, ("scene of picture03", "hall"), ("scene of picture04", "hall"))
+    add(first, tmp_path / "boards")
+    with pytest.raises(LeaderboardError, match="b and a: other scenes of the same pictures .picture03: 'hall'"):
+        add(other, tmp_path / "boards")
+    assert {entry.method for entry in read_table(table_path(tmp_path / "boards", "made-up"))} == {"a"}
+    add(make_run(tmp_path / "c", method="c", protocol="pixels=abc bits=16"), tmp_path / "boards")
 
 
 def test_a_forged_mean_is_refused(tmp_path: Path) -> None:
