@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from run_folders import change_figures, make_run, set_figure
+from run_folders import change_figures, make_run, seal, set_figure
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.entries import entries_of
@@ -100,6 +100,18 @@ def test_the_ceiling_of_a_run_bounds_what_is_called_better(tmp_path: Path) -> No
     for number in range(12):
         set_figure(b, "ceiling", f"picture{number:02d}", "psnr", 25.0)
     assert verdict() == "no difference shown: the aligned truth (ceiling) scores no better than either"
+
+
+def test_a_ceiling_of_some_pictures_alone_bounds_nothing(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, gain=gain) for name, gain in (("a", 3.0), ("b", 1.0))]
+    for run in runs:
+        set_figure(run, "ceiling", "picture00", "psnr", 25.0)
+        path = run / "per_image.csv"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith("ceiling,picture0")))
+        seal(run)
+    (found,) = compare_methods([str(run) for run in runs], leaderboards=tmp_path, metrics=["psnr"]).comparisons["psnr"]
+    assert (found.truth_cost, found.verdict) == (0.0, "better")
 
 
 def test_a_ground_truth_that_was_not_scored_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from sdd_bench.statistics.units import by_unit, units_of
 
 
 def test_a_scene_is_one_unit_and_a_picture_without_scene_another() -> None:
-    assert units_of(["b", "", "a", "b", "", "0"], 6).tolist() == [0, 1, 2, 0, 3, 4]
+    assert units_of(["b", "", "a", "b", "", "1"], 6).tolist() == [0, 1, 2, 0, 3, 4]
     assert units_of(None, 3).tolist() == [0, 1, 2]
 
 

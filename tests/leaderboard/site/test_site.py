@@ -165,6 +165,16 @@ def test_notes_compare_and_page_give_one_interval_and_one_verdict(tmp_path: Path
     assert f'<td>{found.interval(2)}</td><td>{found.superiority:.0%}</td><td class="text">{found.verdict}</td>' in page
 
 
+def test_the_page_of_a_method_no_better_than_the_ceiling_allows_says_so(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", gain=3.0)
+    for number in range(12):
+        set_figure(run, "ceiling", f"picture{number:02d}", "psnr", 25.0)
+    add(run, tmp_path / "boards")
+    render_site(tmp_path / "boards", tmp_path / "out")
+    page = next((tmp_path / "out").glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert "no difference shown: the aligned truth (ceiling) scores no better than either" in page
+
+
 def test_tables_render_without_any_picture(tmp_path: Path, boards: Path) -> None:
     index = render_site(boards, tmp_path / "out")
     assert "MPRNet*" in index.read_text(encoding="utf-8")

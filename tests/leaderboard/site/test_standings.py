@@ -56,6 +56,15 @@ def test_runs_of_other_scenes_are_refused(tmp_path: Path) -> None:
         standing_of(*runs)
 
 
+def test_a_difference_below_what_the_ground_truth_costs_leaves_the_places_open(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, gain=gain) for name, gain in (("a", 3.0), ("b", 0.5))]
+    for number in range(12):
+        set_figure(runs[1], "ceiling", f"picture{number:02d}", "psnr", 25.0)
+    cells = [line.cells["registered", "psnr"] for line in standing_of(*runs).measured]
+    assert [str(cell.rank) for cell in cells] == ["1–2", "1–2"]
+    assert [cell.leads for cell in cells] == [True, True]
+
+
 def test_papers_and_baselines_are_not_ranked(lines: dict[str, Line]) -> None:
     for name in ("UNet", "identityP1", "ceilingP1", "identityP2"):
         assert all(cell.rank is None for cell in lines[name].cells.values())
