@@ -1,6 +1,6 @@
 """Small shards and prepared sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -36,9 +36,18 @@ def make_shard(path: Path, blurry: NDArray[np.generic], sharp: NDArray[np.generi
 
 
 def make_prepared(
-    root: Path, *, n_train: int = 3, n_val: int = 0, depth: int = 8, test: Sequence[str] = ("t1", "t2")
+    root: Path,
+    *,
+    n_train: int = 3,
+    n_val: int = 0,
+    depth: int = 8,
+    test: Sequence[str] = ("t1", "t2"),
+    scenes: Mapping[str, str] | None = None,
 ) -> Path:
-    """A prepared set at ``root/set`` of captures at ``root/captures``: 4 patches of 48 pixels a train or val pair."""
+    """A prepared set at ``root/set`` of captures at ``root/captures``: 4 patches of 48 pixels per train or val pair.
+
+    ``scenes`` names the scene of pairs, by the name of the pair.
+    """
     captures = root / "captures"
     names = [("train", f"a{i}") for i in range(n_train)] + [("val", f"v{i}") for i in range(n_val)]
     for seed, (split, name) in enumerate(names + [("test", name) for name in test]):
@@ -46,6 +55,9 @@ def make_prepared(
             path = captures / split / side / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             assert cv2.imwrite(str(path), picture[..., ::-1])
+    if scenes is not None:
+        rows = [f"{split},{name},{scenes[name]},\n" for split, name in names if name in scenes]
+        (captures / "scenes.csv").write_text("split,name,scene,group\n" + "".join(rows))
     options = PrepareOptions(resize="none", patch=PATCH, overlap=0.0, drop=0.0, pairs_per_shard=2)
     prepare(captures, root / "set", options)
     return root / "set"

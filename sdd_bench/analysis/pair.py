@@ -22,7 +22,7 @@ from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
 from sdd_bench.registration.measure import measure
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)

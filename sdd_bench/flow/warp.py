@@ -26,7 +26,7 @@ def backwarp(moving: Tensor, flow: Tensor, *, mode: WarpMode = WarpMode.EXACT) -
     as if it spanned pixel edges, which moves the picture by up to half a pixel towards its borders even at zero
     flow. It serves only to reproduce published numbers.
 
-    Differentiable in ``moving`` and ``flow``.
+    Differentiable in ``moving`` and ``flow``. Where the flow is NaN, so is the result.
 
     Args:
         moving: Picture to sample, :math:`(N, C, H, W)`, floating point.
@@ -66,7 +66,7 @@ def _corners(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     position = position.clamp(0, size - 1)
     first = position.floor()
     weight = position - first
-    index = first.long()
+    index = first.nan_to_num(0.0).long()  # where the position is NaN, the weight is too, and so is the result
     return index, (index + 1).clamp(max=size - 1), weight
 
 
@@ -99,11 +99,12 @@ def _released(moving: Tensor, flow: Tensor) -> Tensor:
     x = torch.linspace(-1, 1, width, device=flow.device, dtype=flow.dtype) + flow[:, 0] / ((width - 1) / 2)
     y = torch.linspace(-1, 1, height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1] / ((height - 1) / 2)
     grid = torch.stack((x, y), dim=-1).to(moving.dtype)
-    return F.grid_sample(moving, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    warped = F.grid_sample(moving, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return warped.masked_fill(flow.isnan().any(dim=1, keepdim=True), torch.nan)
 
 
 def valid_mask(flow: Tensor) -> Tensor:
-    r"""Where :math:`p + \mathrm{flow}(p)` lies inside the picture, so that nothing had to be replicated.
+    r"""Where :math:`p + \mathrm{flow}(p)` is known and lies inside the picture, so that nothing had to be replicated.
 
     Args:
         flow: Flow in pixels, :math:`(N, 2, H, W)`.

@@ -127,7 +127,9 @@ def compute_terms(
     deblurred = outputs[0]
     reblurring = None if reblurred is None else charbonnier(reblurred - blurry)
     deblurring = warped_sharp = mask = None
-    if stage is not Stage.REBLUR:
+    if stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
+        deblurring = deblurred.mean()  # not finite either: there is no flow of such a picture
+    elif stage is not Stage.REBLUR:
         deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:

@@ -27,6 +27,27 @@ def test_a_sealed_file_appears_whole(tmp_path: Path) -> None:
     assert os.listdir(target.parent) == ["file.bin"]
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    flush, rename = os.fsync, os.replace
+
+    def flushing(descriptor: int) -> None:
+        steps.append(("flushed", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        flush(descriptor)
+
+    def renaming(old: Path, new: Path) -> None:
+        steps.append(("renamed", Path(new).name))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(os, "replace", renaming)
+    with sealed(tmp_path / "file.txt") as partial:
+        partial.write_text("whole")
+    assert steps == [("flushed", "file.txt.partial"), ("renamed", "file.txt"), ("flushed", tmp_path.name)]
+
+
 def test_an_error_leaves_what_stood_there(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     write_text(target, "old")

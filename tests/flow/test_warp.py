@@ -56,6 +56,27 @@ def test_gradients_reach_the_picture_and_the_flow():
     assert torch.autograd.gradcheck(backwarp, (picture, flow))
 
 
+@pytest.mark.parametrize("mode", WarpMode)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38])
+@pytest.mark.parametrize("direction", [0, 1])
+def test_a_flow_that_is_not_finite_disturbs_its_own_pixels_alone(mode, value, direction):
+    picture, flow = torch.rand(1, 3, 12, 15), torch.zeros(1, 2, 12, 15)
+    calm = backwarp(picture, flow, mode=mode)
+    flow[0, direction, 4, 5] = value
+    warped = backwarp(picture, flow, mode=mode)
+    elsewhere = torch.ones(12, 15, dtype=torch.bool)
+    elsewhere[4, 5] = False
+    assert torch.equal(warped[..., elsewhere], calm[..., elsewhere])
+    assert warped[0, :, 4, 5].isnan().all() == np.isnan(value)
+    assert not valid_mask(flow)[0, 0, 4, 5]
+
+
+def test_a_picture_with_nan_gives_nan_only_where_it_is_sampled():
+    picture = torch.rand(1, 1, 8, 8)
+    picture[0, 0, 3, 3] = float("nan")
+    assert backwarp(picture, torch.zeros(1, 2, 8, 8)).isnan().sum() == 1
+
+
 def test_released_warp_equals_the_authors_code():
     fixture = np.load(PARITY / "warp_released.npz")
     picture, flow, expected = (torch.from_numpy(fixture[key]) for key in ("input0", "input1", "output0"))

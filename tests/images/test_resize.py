@@ -33,6 +33,13 @@ def test_enlarging_is_refused() -> None:
         resize_area(np.zeros((1200, 1600, 3), np.uint8), parse_resize("1680x1120"))
 
 
+def test_quarter_size_is_the_mean_of_sixteen(rng: np.random.Generator) -> None:
+    """Bilinear sampling would see four of them."""
+    pixels = rng.random((20, 32, 3)).astype(np.float32)
+    means = pixels.astype(np.float64).reshape(5, 4, 8, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(resize_area(pixels, parse_resize("0.25")), means, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_half_size_is_the_mean_of_four(rng: np.random.Generator, dtype: type) -> None:
     pixels = (rng.random((20, 30, 3)) * (1 if dtype is np.float32 else np.iinfo(dtype).max)).astype(dtype)

@@ -64,6 +64,18 @@ def test_strips_of_any_height_join_without_a_seam(metric: Lpips, photo: np.ndarr
         torch.testing.assert_close(torch.cat(strips), torch.cat(whole), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("rows", [40, 64, 200])
+def test_a_difference_counts_by_the_whole_picture_in_whatever_strip_it_lies(
+    metric: Lpips, photo: np.ndarray, rows: int
+) -> None:
+    picture = np.ascontiguousarray(photo[:, :96] / 255, dtype=np.float32)
+    changed = picture.copy()
+    changed[-48:] = picture[-48:, ::-1]
+    in_strips = Lpips(strip_pixels=rows * 96)
+    assert _score(in_strips, picture, changed) == pytest.approx(_score(metric, picture, changed), rel=1e-5)
+    assert len(in_strips.features(picture).layers[0]) > 1
+
+
 def test_features_serve_every_comparison_and_order_does_not_matter(metric: Lpips, photo: np.ndarray) -> None:
     picture = (photo / 255).astype(np.float32)
     a, b = metric.features(picture), metric.features(np.ascontiguousarray(picture[:, ::-1]))

@@ -96,3 +96,18 @@ def test_a_symmetric_picture_is_not_moved() -> None:
 def test_large_seeds_do_not_overflow() -> None:
     blurred = isotropic_reblur(torch.rand(1, 3, 9, 9), torch.full((1, 35, 9, 9), 1e4), torch.full((1, 8, 9, 9), 0.125))
     assert bool(blurred.isfinite().all())
+
+
+def test_a_sharply_peaked_kernel_is_next_to_the_identity() -> None:
+    """Its other logits lie 25 below the peak: a share of 1e-11 each, which must not be raised."""
+    impulse = torch.zeros(1, 3, 17, 17)
+    impulse[..., 8, 8] = 1
+    seeds = torch.zeros(1, 8, 17, 17)
+    seeds[:, 0] = 25  # 15x15: the centre against the seven rings around it
+    seeds = torch.cat((torch.zeros(1, 27, 17, 17), seeds), dim=1)
+    weights = torch.zeros(1, 8, 17, 17)
+    weights[:, 7] = 1
+    blurred = isotropic_reblur(impulse, seeds, weights)
+    torch.testing.assert_close(blurred, direct_form(impulse.double(), seeds.double(), weights.double()).float())
+    blurred[..., 8, 8] = 0
+    assert 0 < float(blurred.max()) < 1e-9

@@ -58,3 +58,13 @@ def test_the_cycle_term_passes_gradient_through_the_warped_deblurred_picture() -
     one = adaptive_deblurring_loss(deblurred, sharp, flow, None, mask=MaskKind.NONE)
     (gradient_of_one,) = torch.autograd.grad(one.loss, deblurred)
     assert float((gradient - gradient_of_one).abs().max()) > 0
+
+
+def test_each_direction_is_held_to_the_mask_of_its_own_flow() -> None:
+    sharp, deblurred = torch.zeros(1, 3, 48, 48), torch.ones(1, 3, 48, 48)
+    flow, back = constant_flow(4, 0), constant_flow(4, 0)
+    back[..., :3] = 8.0  # a sixteenth of the picture, as above
+    terms = adaptive_deblurring_loss(deblurred, sharp, flow, back, mask=MaskKind.MAGNITUDE)
+    whole = (1 + 1e-6) ** 0.5
+    assert bool(terms.mask.all())
+    assert float(terms.loss) == pytest.approx(whole + 15 / 16 * whole + 1 / 16 * 1e-3, abs=1e-6)

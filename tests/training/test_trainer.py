@@ -153,24 +153,28 @@ def test_a_checkpoint_is_not_written_twice(
     assert written == [4]
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(
-    prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+class Diverging(nn.Module):
+    """Returns its input until it is asked for the sixth time to train, then NaN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, blurry: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.steps += 1
+        return blurry * self.gain * (torch.nan if int(self.steps) >= 6 else 1.0)
+
+
+@pytest.mark.parametrize("flow", ["dis", "pwcnet-plain"])
+@pytest.mark.parametrize("mask", ["magnitude", "similarity", "released"])
+def test_a_network_that_diverges_stops_with_its_batch_saved(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, flow: str, mask: str
 ) -> None:
-    from sdd_bench.training import trainer
-
-    compute = trainer.compute_terms
-    calls = []
-
-    def diverging(*arguments: object) -> object:
-        import dataclasses
-
-        calls.append(1)
-        terms = compute(*arguments)  # type: ignore[arg-type]
-        return dataclasses.replace(terms, total=terms.total * float("nan")) if len(calls) == 6 else terms
-
-    monkeypatch.setattr(trainer, "compute_terms", diverging)
+    config = tiny(model=f"{__name__}:Diverging", width=None, dropout=None, flow=flow, mask=mask)
     with pytest.raises(TrainingError, match="step 5"):
-        train(prepared, tmp_path / "run", tiny())
+        train(prepared, tmp_path / "run", config)
     saved = torch.load(tmp_path / "run" / "not-finite-step-00000005-rank-0.pt", weights_only=True)
     assert saved["blurry"].shape == (2, 3, 32, 32)
     assert checkpoint_steps(tmp_path / "run") == [4]

@@ -7,6 +7,7 @@ import pytest
 from prepared_sets import make_prepared
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, shard_paths
 from sdd_bench.training.data.batches import EpochBatches
 from sdd_bench.training.data.split import data_digest, split_patches, splits_of
@@ -18,6 +19,18 @@ def test_whole_pairs_are_held_out(prepared: Path) -> None:
     assert len(split.val) == 4
     assert len(split.train) == 8
     assert not {pairs[i] for i in split.val} & {pairs[i] for i in split.train}
+
+
+def test_pairs_of_one_scene_are_never_on_both_sides(tmp_path: Path) -> None:
+    scenes = {f"a{i}": f"scene {i // 3}" for i in range(6)}
+    data = make_prepared(tmp_path, n_train=6, scenes=scenes)
+    split = split_patches(data, val_share=0.5, val_patches=64, seed=0)
+    numbers = ShardSet(shard_paths(data)).column("pair")
+    names = [row.pair_id.partition("/")[2] for row in read_manifest(data).pairs]
+    train, val = ({scenes[names[numbers[i]]] for i in side} for side in (split.train, split.val))
+    assert (len(split.train), len(split.val)) == (12, 12)
+    assert (len(train), len(val)) == (1, 1)
+    assert not train & val
 
 
 def test_nothing_is_held_out_when_asked_and_few_patches_are_scored_when_asked(prepared: Path) -> None:
