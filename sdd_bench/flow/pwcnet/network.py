@@ -12,7 +12,8 @@ Two flags tell the bundled network from the published one:
   normalisation", Jonschkowski et al., ECCV 2020, Sec. 4.2), without which training from scratch hardly starts. This
   variant also warps without a validity mask (border replicated), and adds nothing to the published one's parameters.
 
-The modules' names are our own; :data:`PUBLISHED_NAMES` maps the published checkpoints to them.
+The modules' names are our own; :func:`sdd_bench.flow.pwcnet.checkpoint.published_name_to_own` translates those of the
+published checkpoints.
 """
 
 from __future__ import annotations
