@@ -36,17 +36,25 @@ def load(kind: type[C], path: Path | None = None, overrides: Mapping[str, Any] |
     Raises:
         ConfigError: The file is missing or not TOML, or as :func:`build`.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not TOML: {error}.") from error
-        build(kind, values, source=str(path))
+    values = {} if path is None else read_toml(kind, path)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     return build(kind, values)
+
+
+def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
+    """The values of a TOML file, checked against the fields of ``kind``. The file is read once: it may be a pipe.
+
+    Raises:
+        ConfigError: The file is missing or not TOML, or as :func:`build`, which names the file.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}.") from error
+    build(kind, values, source=str(path))
+    return values
 
 
 def as_dict(config: Any) -> dict[str, Any]:

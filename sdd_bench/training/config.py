@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sdd_bench.core.config import as_dict, load
+from sdd_bench.core.config import as_dict, build, read_toml
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblur import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
@@ -192,16 +192,12 @@ def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | N
     """The recipe's values, then the TOML file's, then ``overrides`` that are not None.
 
     Raises:
-        ConfigError: As :func:`sdd_bench.core.config.load`, or a value out of range.
+        ConfigError: As :func:`sdd_bench.core.config.read_toml`, or a value out of range.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    recipe = load(TrainConfig, path, given).recipe
-    from_file: dict[str, Any] = {}
-    if path is not None:
-        import tomllib
-
-        from_file = tomllib.loads(path.read_text(encoding="utf-8"))
-    return load(TrainConfig, None, RECIPES[recipe] | from_file | given)
+    from_file = {} if path is None else read_toml(TrainConfig, path)
+    recipe = build(TrainConfig, from_file | given).recipe
+    return build(TrainConfig, RECIPES[recipe] | from_file | given)
 
 
 def to_toml(config: TrainConfig) -> str:

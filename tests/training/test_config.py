@@ -80,3 +80,24 @@ def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:
 def test_an_unknown_option_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="known: recipe, model"):
         load_train_config(None, {"learnin_rate": 1})
+
+
+def test_a_file_that_is_gone_after_it_was_read_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text('recipe = "released"\ncrop = 128\n')
+    read = Path.read_text
+
+    def read_once(path: Path, *arguments: str, **options: str) -> str:
+        text = read(path, *arguments, **options)  # type: ignore[arg-type]
+        path.unlink()
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_once)
+    assert load_train_config(file).crop == 128
+
+
+def test_an_unknown_key_of_a_file_is_said_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text("learnin_rate = 1\n")
+    with pytest.raises(ConfigError, match=r"train\.toml: unknown key learnin_rate"):
+        load_train_config(file)
