@@ -23,7 +23,7 @@ from scipy import ndimage
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import add_noise, linear_to_srgb
 from sdd_bench.optics.defocus import Layer, blur_layer, lay_over
-from sdd_bench.optics.kernels import aperture_kernel
+from sdd_bench.optics.kernels import aperture_kernel, aperture_reach
 from sdd_bench.synth.camera import Capture
 from sdd_bench.synth.options import SynthOptions
 
@@ -32,6 +32,9 @@ Light = NDArray[np.float32]
 
 _SPLINE_MARGIN_PX = 12
 """So far a cubic spline's border has no more effect than 1e-6."""
+_BLUR_MARGIN = 0.6
+"""Margin for the blur in diameters: enough for a disk and for five blades or more. Scenes depend on the canvas's size,
+so another value would make other sets."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,22 @@ class Rendered:
     """Number of the layer that is seen at each pixel of the blurry grid, ``(H, W)``."""
 
 
-def canvas_margin(capture: Capture, height: int, width: int) -> int:
-    """How far beyond the blurry picture the scene must go, in pixels: for the sharp picture, the blur, the spline."""
+def canvas_margin(capture: Capture, height: int, width: int, *, blades: int = 0) -> int:
+    """How far beyond the blurry picture the scene must go, in pixels: for the sharp picture, the blur, the spline.
+
+    Args:
+        capture: The camera.
+        height: Of the pictures, in pixels.
+        width: Of the pictures, in pixels.
+        blades: Of the iris; 0: round. The kernel of few blades reaches farther.
+    """
     matrix, offset = _sharp_to_blurry(capture.similarity, height, width)
     corners = np.array([(y, x) for y in (0, height - 1) for x in (0, width - 1)], dtype=np.float64)
     seen = corners @ matrix.T + offset
     outside = max(-seen.min(), (seen - (height - 1, width - 1)).max(), 0.0)
-    return math.ceil(outside + capture.parallax_px + 0.6 * max(capture.coc_px)) + _SPLINE_MARGIN_PX
+    largest = max(capture.coc_px)
+    blur = max(_BLUR_MARGIN * largest, aperture_reach(largest, blades=blades))
+    return math.ceil(outside + capture.parallax_px + blur) + _SPLINE_MARGIN_PX
 
 
 def render(

@@ -191,7 +191,8 @@ def _make_pair(task: _Task) -> int:
     first = scene_start(options, task.index)
     siblings = range(first, first + options.pairs_per_scene)
     # one canvas for all captures of a scene: what is drawn depends on its size
-    margin = max(canvas_margin(draw_capture(options, task.split, index), height, width) for index in siblings)
+    captures = (draw_capture(options, task.split, sibling) for sibling in siblings)
+    margin = max(canvas_margin(sibling, height, width, blades=options.blades) for sibling in captures)
     layers = draw_scene(
         height + 2 * margin,
         width + 2 * margin,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.optics.kernels import aperture_kernel
+from sdd_bench.optics.kernels import aperture_kernel, aperture_reach
 
 
 def _second_moment(kernel):
@@ -84,3 +84,17 @@ def test_impossible_apertures_are_refused():
             aperture_kernel(diameter)
     with pytest.raises(ConfigError, match="3 blades"):
         aperture_kernel(3.0, blades=2)
+
+
+@pytest.mark.parametrize("blades", [0, 3, 4, 5, 8])
+@pytest.mark.parametrize("rotation_deg", [0.0, 37.0])
+def test_the_kernel_lies_within_its_reach_and_touches_it(blades, rotation_deg):
+    kernel = aperture_kernel(90.0, blades=blades, rotation_deg=rotation_deg)
+    axis = np.arange(kernel.shape[0]) - kernel.shape[0] // 2
+    farthest = np.hypot(axis[:, None], axis)[kernel > 0].max()
+    assert farthest == pytest.approx(aperture_reach(90.0, blades=blades), abs=1.0)
+
+
+def test_a_triangle_reaches_farther_than_its_disk():
+    # area of a triangle of circumradius R is 3 sqrt(3) / 4 R^2, that of the disk pi r^2
+    assert aperture_reach(2.0, blades=3) == pytest.approx(math.sqrt(4 * math.pi / (3 * math.sqrt(3))))

@@ -181,3 +181,19 @@ def test_noise_comes_before_clipping_and_encoding(rng):
     back = srgb_to_linear(pixels / np.float32(65535))
     assert back.var(axis=(0, 1)) == pytest.approx(0.02**2 * 0.5 + 0.01**2, rel=0.05)
     assert abs(np.corrcoef(back[..., 0].ravel(), back[..., 1].ravel())[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("blades", [0, 3, 4, 5])
+def test_nothing_beyond_the_margin_is_seen(blades):
+    capture = _capture(Similarity(), coc_px=(150.0,))
+    margin = canvas_margin(capture, HEIGHT, WIDTH, blades=blades)
+
+    def rendered(extra):
+        y, x = np.mgrid[-margin - extra : HEIGHT + margin + extra, -margin - extra : WIDTH + margin + extra]
+        ramp = Layer(np.repeat((x + 2.0 * y)[None].astype(np.float32), 3, axis=0))
+        return render(capture, [ramp], HEIGHT, WIDTH, margin=margin + extra, blades=blades)
+
+    # the border mirrors the ramp: whoever sees it gets other light, by up to hundreds
+    tight, ample = rendered(0), rendered(60)
+    assert tight.blurry == pytest.approx(ample.blurry, abs=0.01)
+    assert tight.sharp == pytest.approx(ample.sharp, abs=0.01)
