@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.files import sha256_of
+from sdd_bench.core.precision import full_float32
 from sdd_bench.flow.estimator import check_pictures
 
 
@@ -51,6 +52,7 @@ class PtlflowFlow:
         self.signature = f"{self.name} {self.sha256[:12]}, resolution full, precision 32"
         self._device = device
 
+    @full_float32()
     def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
         """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
         height, width = check_pictures(reference, moving)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.files import sha256_of
+from sdd_bench.core.precision import full_float32
 from sdd_bench.metrics.checks import Picture, check_picture
 
 SMALLEST = 31
@@ -74,6 +75,7 @@ class Lpips:
         self._offset = -(1 + scaling.shift.flatten()) / scaling.scale.flatten()
 
     @torch.inference_mode()
+    @full_float32()
     def features(self, picture: Picture) -> Features:
         """Features of one picture, ``(H, W, 3)`` float RGB in [0, 1].
 
@@ -89,9 +91,8 @@ class Lpips:
             if number in _POOLED:
                 strips = _slide(partial(F.max_pool2d, kernel_size=3, stride=2), strips, size=3, step=2)
             strips = _keep_units(_convolve(convolution, strips), layers[number])
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            for _ in strips:  # draws the strips through all layers
-                pass
+        for _ in strips:  # draws the strips through all layers
+            pass
         return Features(tuple(map(tuple, layers)), height, width)
 
     def _scaled(self, picture: Picture) -> Iterator[Tensor]:
@@ -102,6 +103,7 @@ class Lpips:
             yield torch.addcmul(self._offset, strip.to(self._device), self._gain)
 
     @torch.inference_mode()
+    @full_float32()
     def distance(self, a: Features, b: Features) -> float:
         """LPIPS between two pictures; 0 where they are equal.
 

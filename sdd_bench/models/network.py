@@ -27,6 +27,7 @@ from sdd_bench.core.config import as_dict, build
 from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.files import sha256_of
+from sdd_bench.core.precision import full_float32
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
 from sdd_bench.weights.tensors import WRAPPERS, load_into, open_safetensors, read_tensors
@@ -53,7 +54,7 @@ class Network:
 
     def deblur(self, blurry: Tensor) -> Tensor:
         """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             x = blurry.to(self.device).contiguous(memory_format=torch.channels_last)
             return final_output(self.forward(x)).float().cpu()
 

@@ -1,9 +1,12 @@
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError
 from sdd_bench.flow.compose import similarity_flow
@@ -121,3 +124,43 @@ def test_pictures_of_different_sizes_or_types_are_refused(name):
         estimator.estimate(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9))
     with pytest.raises(ImageError, match="expected float pictures"):
         estimator.estimate(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+
+
+@pytest.fixture
+def ptlflow_network(monkeypatch, tmp_path):
+    """The arguments of :func:`load_flow` for a network of a ptlflow that has only one, of one convolution."""
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Conv2d(6, 2, 3, padding=1)
+
+        def forward(self, inputs):
+            return {"flows": self.layer(inputs["images"].flatten(1, 2))[:, None]}
+
+    package = SimpleNamespace(get_model_names=lambda: ["one"], get_model=lambda name, ckpt_path: Network())
+    monkeypatch.setitem(sys.modules, "ptlflow", package)
+    (tmp_path / "one.ckpt").write_bytes(b"weights")
+    return {"name": "ptlflow:one", "weights": tmp_path / "one.ckpt"}
+
+
+@pytest.mark.parametrize("name", ["pwcnet", "pwcnet-plain", "ptlflow:one"])
+def test_a_flow_whose_signature_says_32_is_computed_without_tf32(name, pair, ptlflow_network):
+    estimator = load_flow(**ptlflow_network if name == "ptlflow:one" else {"name": name})
+    assert "precision 32" in estimator.signature
+    cudnn, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = cudnn.fp32_precision, matmul.fp32_precision
+    seen = []
+    hook = register_module_forward_pre_hook(
+        lambda module, inputs: seen.append((cudnn.fp32_precision, matmul.fp32_precision))
+    )
+    try:
+        small = [picture[..., :128, :128] for picture in pair[:2]]
+        estimator.estimate(*small)
+        single = len(seen)
+        estimator.estimate_both(*small)
+    finally:
+        hook.remove()
+    assert len(seen) > single > 0
+    assert set(seen) == {("ieee", "ieee")}
+    assert (cudnn.fp32_precision, matmul.fp32_precision) == before

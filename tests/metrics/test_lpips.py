@@ -130,3 +130,16 @@ def test_without_the_right_weights_there_is_no_number(package: Path, change: str
         file.write_bytes(content)
     with pytest.raises(WeightsError, match=r"alexnet\.safetensors: the weights alexnet .*Install sdd-bench again"):
         Lpips()
+
+
+def test_features_are_computed_without_tf32(metric: Lpips, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    convolve = torch.nn.functional.conv2d
+
+    def noticed(*arguments: torch.Tensor, **options: object) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.conv.fp32_precision)
+        return convolve(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("sdd_bench.metrics.lpips.F.conv2d", noticed)
+    metric.features(photo[:64, :64].astype(np.float32) / 255)
+    assert set(seen) == {"ieee"}

@@ -308,3 +308,23 @@ def test_no_pixel_looks_farther_than_the_stated_radius() -> None:
 def test_the_estimated_memory_counts_every_layer() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(8, 3, 3, padding=1))
     assert estimate_bytes_per_pixel(network) == 4 * (8 + 3)
+
+
+class Noticing(nn.Module):
+    """Returns its input, and notices how convolutions of float32 would be computed."""
+
+    seen: list[str] = []  # noqa: RUF012  (the network is made inside load_network)
+
+    def forward(self, blurry: torch.Tensor) -> torch.Tensor:
+        self.seen.append(torch.backends.cudnn.conv.fp32_precision)
+        return blurry
+
+
+def test_precision_32_is_without_tf32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelSpec, "build", lambda spec: Noticing())
+    monkeypatch.setattr("sdd_bench.models.network.read_tensors", lambda path, **options: {})
+    (tmp_path / "none.pth").touch()
+    network = load_network(tmp_path / "none.pth", ModelSpec())
+    Noticing.seen.clear()
+    network.deblur(torch.zeros(1, 3, 8, 8))
+    assert Noticing.seen == ["ieee"]

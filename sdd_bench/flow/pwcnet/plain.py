@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdd_bench.core.files import sha256_of
+from sdd_bench.core.precision import full_float32
 from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, SIZE_MULTIPLE
@@ -46,6 +47,7 @@ class PwcNetFlow:
         self._max_size = max_size
         self._device = torch.device(device)
 
+    @full_float32()
     def estimate(self, reference: Tensor, moving: Tensor, *, shrink: float = 1) -> Tensor:
         """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``.
 
@@ -56,6 +58,7 @@ class PwcNetFlow:
             flow = self.network.decode(self._features(reference, shrink), self._features(moving, shrink))[-1]
             return self._to_pixels(flow, size).to(reference.device)
 
+    @full_float32()
     def estimate_both(self, a: Tensor, b: Tensor, *, shrink: float = 1) -> tuple[Tensor, Tensor]:
         """``estimate(a, b)`` and ``estimate(b, a)``: one feature pyramid per picture, one batch for both."""
         size = check_pictures(a, b)

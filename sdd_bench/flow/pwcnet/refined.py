@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sdd_bench.core.precision import full_float32
 from sdd_bench.flow.compose import compose_flow, similarity_flow
 from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.pwcnet.plain import PwcNetFlow
@@ -49,6 +50,7 @@ class RefinedFlow:
         self.signature = f"{network.signature}, refinement {_REFINEMENT}"
         self.network = network
 
+    @full_float32()
     def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
         """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``."""
         if min(check_pictures(reference, moving)) < _SMALLEST_SIDE_PX:
@@ -60,6 +62,7 @@ class RefinedFlow:
                 fine = self.network.estimate(reference, moving)
             return self._refined(reference, moving, fine, coarse)
 
+    @full_float32()
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """``estimate(a, b)`` and ``estimate(b, a)``; the network's pyramids are shared where nothing is pre-warped."""
         if min(check_pictures(a, b)) < _SMALLEST_SIDE_PX:

@@ -1,0 +1,58 @@
+"""TF32 and bfloat16 stay out of what says float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import backends
+
+from sdd_bench.core.precision import full_float32
+
+SWITCHES = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.conv)
+
+
+def _state() -> list[str]:
+    return [switch.fp32_precision for switch in SWITCHES]
+
+
+@pytest.fixture
+def fast() -> Iterator[None]:
+    """A process that allows the fastest of everything."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.usefixtures("fast")
+def test_everything_is_full_inside_and_as_before_outside() -> None:
+    before = _state()
+    assert before[:2] == ["tf32", "tf32"]
+    with full_float32():
+        assert _state() == ["ieee"] * 5
+        with full_float32():
+            pass
+        assert _state() == ["ieee"] * 5
+    assert _state() == before
+
+
+@pytest.mark.usefixtures("fast")
+def test_an_error_restores_what_was_allowed() -> None:
+    before = _state()
+
+    @full_float32()
+    def fail() -> None:
+        raise ValueError
+
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            fail()
+        assert _state() == before
+
+
+def test_autocast_still_chooses_bfloat16() -> None:
+    a = torch.ones(4, 4)
+    with torch.autocast("cpu", torch.bfloat16), full_float32():
+        assert (a @ a).dtype == torch.bfloat16
