@@ -35,7 +35,7 @@ def write_flows(
     signature: str,
     patch: int,
     data_sha256: str = "",
-    dtype: str = "float16",
+    dtype: str = "float32",
 ) -> None:
     """Write the flow of every patch, one in memory at a time.
 
@@ -45,7 +45,7 @@ def write_flows(
         signature: The estimator's signature.
         patch: Side of the patches, pixels.
         data_sha256: Says whose flow it is.
-        dtype: ``float16`` (exact to 1/64 px below 32 px) or ``float32``.
+        dtype: ``float32``, or ``float16`` (steps of 1/64 px from 16 px on, of 1/32 px from 32 px on).
 
     Raises:
         ShardError: The flows differ in shape.

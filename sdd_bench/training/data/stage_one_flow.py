@@ -1,7 +1,7 @@
 r"""The flow of the first stage: ``estimate(reference=blurry, moving=sharp)``, once per patch, kept beside the set.
 
 The file is that of :mod:`sdd_bench.prepared.shards.flows`, at the resolution the network decides at: a quarter of the
-patch. Finished patches are kept in a folder of parts, so a killed estimation goes on.
+patch, in float32. Finished patches are kept in a folder of parts, so a killed estimation goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.data.split import data_digest, splits_of
 
 _CELL_PX = 4
+_NUMBERS = "float32"
+"""Half precision has steps of 1/32 px from 32 px on."""
 _PATCHES_PER_PART = 16
 _PATCHES_AT_ONCE = 4
 
@@ -50,7 +52,7 @@ def ensure_flow(
         on_progress: Called after every part; what it raises ends the estimation, which goes on another time.
 
     Raises:
-        ConfigError: The file there was estimated otherwise, or of other patches.
+        ConfigError: The file there was estimated otherwise, or of other patches, or holds half-precision flow.
         OutputError: It cannot be written.
     """
     path = path or sidecar_path(data, estimator)
@@ -62,10 +64,16 @@ def ensure_flow(
                 f"{path}: holds other flow ({wrong[0]} is {there[wrong[0]]!r}, expected {wanted[wrong[0]]!r}). "
                 "Delete it, or give flow_file."
             )
+        kinds = {facts["dtype"] for facts in there["splits"].values()}
+        if kinds != {_NUMBERS}:
+            raise ConfigError(
+                f"{path}: holds flow in {', '.join(sorted(kinds))}, as earlier versions wrote it, in steps of 1/32 px "
+                f"from 32 px on; expected {_NUMBERS}. Delete it to have it estimated again, or give flow_file."
+            )
         return path
     datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
     total, done = sum(map(len, datasets.values())), 0
-    identity = hashlib.sha256(" ".join(wanted.values()).encode()).hexdigest()[:16]
+    identity = hashlib.sha256(" ".join([*wanted.values(), _NUMBERS]).encode()).hexdigest()[:16]
     parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
     files: dict[str, list[Path]] = {split: [] for split in datasets}
     for split, dataset in datasets.items():
@@ -82,7 +90,8 @@ def ensure_flow(
                 on_progress(Progress(done, total, item="flow of blurry and sharp"))
     flows_of = {split: _stored(some) for split, some in files.items()}
     patch = datasets["train"].crop
-    write_flows(path, flows_of, signature=estimator.signature, data_sha256=wanted["data_sha256"], patch=patch)
+    facts = {"signature": estimator.signature, "data_sha256": wanted["data_sha256"]}
+    write_flows(path, flows_of, **facts, patch=patch, dtype=_NUMBERS)
     shutil.rmtree(parts)
     return path
 
@@ -92,15 +101,15 @@ def _chunks(indices: range) -> Iterator[range]:
         yield indices[start : start + _PATCHES_AT_ONCE]
 
 
-def _stored(files: list[Path]) -> Iterator[NDArray[np.float16]]:
+def _stored(files: list[Path]) -> Iterator[NDArray[np.float32]]:
     for file in files:
         yield from np.load(file)
 
 
-def _estimate(dataset: PairDataset, estimator: FlowEstimator, indices: range) -> NDArray[np.float16]:
+def _estimate(dataset: PairDataset, estimator: FlowEstimator, indices: range) -> NDArray[np.float32]:
     items = [dataset[index] for index in indices]
     blurry, sharp = (torch.stack([item[name] for item in items]) for name in ("blurry", "sharp"))
     flow = estimator.estimate(blurry, sharp).cpu()
     cells = -(-dataset.crop // _CELL_PX)
-    reduced: NDArray[np.float16] = F.adaptive_avg_pool2d(flow, cells).numpy().astype(np.float16)
+    reduced: NDArray[np.float32] = F.adaptive_avg_pool2d(flow, cells).numpy()
     return reduced

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import Progress
-from sdd_bench.prepared.shards import FlowReader
+from sdd_bench.prepared.shards import FlowReader, flow_info, write_flows
 from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.data.stage_one_flow import ensure_flow, sidecar_path
 
@@ -44,8 +44,8 @@ def test_every_patch_gets_the_flow_of_blurry_and_sharp(prepared: Path) -> None:
     for index in (0, 7, 11):
         flow = flows.read(index)
         assert flow.shape == (2, 12, 12)
-        assert np.allclose(flow[0], patches[index]["blurry"].mean(), atol=1e-3)
-        assert np.allclose(flow[1], patches[index]["sharp"].mean(), atol=1e-3)
+        assert np.allclose(flow[0], patches[index]["blurry"].mean(), atol=1e-6)
+        assert np.allclose(flow[1], patches[index]["sharp"].mean(), atol=1e-6)
 
 
 def test_the_val_split_gets_its_own(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_val_split_gets_its_own(tmp_path: Path) -> None:
     val = PairDataset(data, "val", crop=None, augment=False)
     flows = FlowReader(path, "val")
     assert len(flows) == len(val) == 4
-    assert np.allclose(flows.read(3)[1], val[3]["sharp"].mean(), atol=1e-3)
+    assert np.allclose(flows.read(3)[1], val[3]["sharp"].mean(), atol=1e-6)
 
 
 def test_it_is_estimated_once(prepared: Path) -> None:
@@ -97,3 +97,30 @@ def test_an_estimator_without_weights_has_its_own_file(prepared: Path) -> None:
     unnamed = Brightness()
     unnamed.sha256 = ""  # type: ignore[misc]
     assert len(sidecar_path(prepared, unnamed).stem) == len("flow-") + 64
+
+
+class Far(Brightness):
+    """A flow of many pixels, and a fraction that half precision has no number for."""
+
+    name = sha256 = signature = "far"
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        return torch.full((len(reference), 2, *reference.shape[2:]), 40.0 + 1 / 64)
+
+
+def test_a_large_flow_is_kept_to_a_thousandth_of_a_pixel(prepared: Path) -> None:
+    flow = FlowReader(ensure_flow(prepared, Far()), "train").read(3)
+    assert np.abs(flow - 40.015625).max() < 1e-3
+
+
+def test_flow_of_half_precision_is_refused_and_made_anew_once_deleted(prepared: Path) -> None:
+    path = ensure_flow(prepared, Far())
+    facts = flow_info(path)
+    flows = {"train": [np.full((2, 12, 12), 40.015625)] * 12}
+    path.unlink()
+    signature, data_sha256 = facts["flow_signature"], facts["data_sha256"]
+    write_flows(path, flows, signature=signature, data_sha256=data_sha256, patch=48, dtype="float16")
+    with pytest.raises(ConfigError, match=r"flow-far\.h5: holds flow in float16.* Delete it"):
+        ensure_flow(prepared, Far())
+    path.unlink()
+    assert flow_info(ensure_flow(prepared, Far()))["splits"]["train"]["dtype"] == "float32"
