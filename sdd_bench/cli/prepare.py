@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     type=click.Choice(["sdd", "dpdd"]),
     default="sdd",
     show_default=True,
-    help="Values of what is not given.",
+    help="Values of what is not given; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of SRC; auto tells it by the folders' names.")
 @click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
 @click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")
 @click.option("--drop", type=float, help="Share of patches to drop per pair, the least sharp first.")
+@click.option("--overlap-eval", type=float, help="Overlap of the patches of val and test.  [default: as in train]")
+@click.option("--drop-eval", type=float, help="Share of them to drop per pair.  [default: as in train]")
 @click.option("--test", type=click.Choice(["full", "patches"]), help="Test split as full pictures or as patches.")
 @click.option("--resize-test/--no-resize-test", default=None, help="Resize the test split's full pictures, too.")
 @click.option("--bit-depth", type=click.Choice(["8", "16"]), help="What to store of a set of mixed bit depths.")
@@ -84,9 +86,9 @@ def command(
     if white_balance is not None:
         given["raw"] = RawOptions(white_balance=white_balance)
     if register is not None:
-        from sdd_bench.preparation.align import read_registrations
+        from sdd_bench.preparation.align import registration_table
 
-        given["register"] = read_registrations(register)
+        given["register"] = registration_table(register)
     options = dataclasses.replace(PRESETS[preset], **given)
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
     if dry_run:
@@ -111,6 +113,7 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
     from sdd_bench.captures.listing import below
 
     root, pairs = planned.source.root, planned.source.pairs
+    cuts = {unit.split: planned.options.cut(unit.split) for unit in planned.units if unit.as_patches}
     rows = [(pair.pair_id, below(pair.blurry_path, root), below(pair.sharp_path, root)) for pair in pairs]
     summary = {
         "layout": planned.source.layout,
@@ -128,6 +131,7 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
         echo_json(
             {
                 **{key.replace(", MB", "_mb").replace(" ", "_"): value for key, value in summary.items()},
+                "cuts": {split.value: dataclasses.asdict(cut) for split, cut in cuts.items()},
                 "notes": planned.source.notes,
                 "problems": [dataclasses.asdict(problem) for problem in (*planned.problems, *planned.foreseen)],
                 "paired": [dict(zip(("pair_id", "blurry", "sharp"), row, strict=True)) for row in rows],
@@ -135,6 +139,7 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
         )
         return
     echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
-    echo_table("plan", ("what", "value"), list(summary.items()))
+    cut_rows = [(f"patches of {split}", f"overlap {cut.overlap:g}, drop {cut.drop:g}") for split, cut in cuts.items()]
+    echo_table("plan", ("what", "value"), [*summary.items(), *cut_rows])
     for note in planned.source.notes:
         click.echo(f"note: {note}")

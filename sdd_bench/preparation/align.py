@@ -1,17 +1,22 @@
 """Sharp pictures brought onto the blurry grid, by what ``analyze`` measured.
 
 Off by default: training on misaligned pairs as captured is what the paper is about. What is used comes from
-``misalignment.csv``; the transforms become options of the prepared set, so its manifest holds them. A pair without a
-trusted measurement fails rather than being stored unaligned among aligned ones; a table of other pictures than those
-to be registered ends the run. Resampling is a cubic spline; where
-the sharp picture does not reach, it is mirrored.
+``misalignment.csv``. The manifest of the set holds the digest of the measurements, pairs.csv the transform of each
+pair. A pair without a trusted measurement fails rather than being stored unaligned among aligned ones; a table of other
+pictures than those to be registered ends the run. Resampling is a cubic spline; where the sharp picture does not reach,
+it is mirrored.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +43,54 @@ class Registration:
     sharp_sha256: str
 
 
+@dataclasses.dataclass(frozen=True)
+class RegistrationTable:
+    """Names a table of measurements: a task takes this along, and the worker reads the table."""
+
+    path: Path
+    sha256: str
+    """Digest of the trusted measurements, wherever the table lies and whatever else it holds."""
+    n_pairs: int
+    """Pairs with a trusted measurement."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        return {"n_pairs": self.n_pairs, "sha256": self.sha256}
+
+
+def registration_table(path: Path) -> RegistrationTable:
+    """The name of the table at ``path``.
+
+    Raises:
+        ManifestError: As :func:`read_registrations`.
+    """
+    found = read_registrations(path)
+    return RegistrationTable(path.absolute(), _digest(found), len(found))
+
+
+@lru_cache(maxsize=1)
+def registrations_of(table: RegistrationTable) -> Mapping[str, Registration]:
+    """The measurements of a table by pair; read once per process.
+
+    Raises:
+        ManifestError: The table is gone, or was changed since it was named.
+    """
+    found = read_registrations(table.path)
+    if _digest(found) != table.sha256:
+        raise ManifestError(f"{table.path}: was changed while pictures were registered by it. Run prepare again.")
+    return {entry.pair_id: entry for entry in found}
+
+
+def _digest(registrations: Sequence[Registration]) -> str:
+    values = [dataclasses.astuple(entry) for entry in registrations]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
 def read_registrations(path: Path) -> tuple[Registration, ...]:
     """The trusted rows of ``misalignment.csv``.
 
     Raises:
-        ManifestError: It is missing, no such table, or has no trusted row.
+        ManifestError: It is missing, no such table, has no trusted row, or two of one pair.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -65,11 +113,13 @@ def read_registrations(path: Path) -> tuple[Registration, ...]:
         raise ManifestError(f"{path}: not the misalignment.csv of analyze ({error!r}). Run analyze first.") from error
     if not found:
         raise ManifestError(f"{path}: not one pair of it is trusted, so none can be registered.")
+    if len({entry.pair_id for entry in found}) < len(found):
+        raise ManifestError(f"{path}: holds two trusted rows of one pair; expected one. Run analyze again.")
     return found
 
 
 def register_sharp(
-    sharp: Photograph, pair_id: str, sha256: tuple[str, str], registrations: tuple[Registration, ...]
+    sharp: Photograph, pair_id: str, sha256: tuple[str, str], registrations: Mapping[str, Registration]
 ) -> Photograph:
     """``sharp`` on the grid of its blurry picture.
 
@@ -77,13 +127,13 @@ def register_sharp(
         sharp: The picture as captured.
         pair_id: Of its pair.
         sha256: Of the files, blurry and sharp.
-        registrations: What was measured.
+        registrations: What was measured, by pair.
 
     Raises:
         ImageError: The pair has no trusted measurement, or one of another size.
         ManifestError: Other pictures were measured under its name.
     """
-    known = next((entry for entry in registrations if entry.pair_id == pair_id), None)
+    known = registrations.get(pair_id)
     if known is None:
         raise ImageError(f"{pair_id}: has no trusted measurement to register by. Analyze it, or prepare unregistered.")
     if sha256 != (known.blurry_sha256, known.sharp_sha256):

@@ -16,7 +16,7 @@ from sdd_bench.core.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
 from sdd_bench.images.resize import parse_resize, resize_area
-from sdd_bench.preparation.align import register_sharp
+from sdd_bench.preparation.align import register_sharp, registrations_of
 from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
@@ -49,7 +49,7 @@ def load_frames(task: Task, index: int) -> Loaded:
             blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
             if options.register is not None:
                 sha256 = hashes[0].result(), hashes[1].result()
-                sharp = register_sharp(sharp, pair.pair_id, sha256, options.register)
+                sharp = register_sharp(sharp, pair.pair_id, sha256, registrations_of(options.register))
         except ImageError as error:
             row = failed_row(task, row, error)
         row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
@@ -76,16 +76,16 @@ def load_patches(task: Task, index: int) -> Loaded:
     loaded = load_frames(task, index)
     if loaded.photographs is None:
         return loaded
-    options = task.options
+    options, cut = task.options, task.options.cut(task.unit.split)
     try:
         blurry, sharp = (
             resized(photograph.pixels, options.resize, task.bit_depth) for photograph in loaded.photographs
         )
-        candidates = windows(*sharp.shape[:2], patch=options.patch, overlap=options.overlap)
+        candidates = windows(*sharp.shape[:2], patch=options.patch, overlap=cut.overlap)
     except ImageError as error:
         return Loaded(failed_row(task, loaded.row, error))
     scores = sharpness(sharp, candidates)
-    kept = choose(scores, drop=options.drop)
+    kept = choose(scores, drop=cut.drop)
     patches = PairPatches(
         row=task.unit.first_row + index,
         blurry=blurry,

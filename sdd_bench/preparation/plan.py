@@ -112,11 +112,12 @@ def plan(
             if not unit.as_patches:
                 n_frames, n_pixels = n_frames + 1, n_pixels + width * height
                 continue
-            count = len(windows(height, width, patch=options.patch, overlap=options.overlap))
+            cut = options.cut(unit.split)
+            count = len(windows(height, width, patch=options.patch, overlap=cut.overlap))
         except ImageError as error:
             foreseen.append(Problem(pair.pair_id, str(error)))
             continue
-        kept = count - int(options.drop * count)
+        kept = cut.n_kept(count)
         n_patches, n_pixels = n_patches + kept, n_pixels + kept * options.patch**2
     bit_depth = options.bit_depth or _only_depth(depths, source)
     per_pixel = 2 * 3 * bit_depth // 8

@@ -87,6 +87,15 @@ def test_presets_are_overridden_one_by_one(captures: Path, tmp_path: Path) -> No
     )
 
 
+def test_the_plan_says_how_each_split_is_cut(captures: Path, tmp_path: Path) -> None:
+    arguments = ("--preset", "dpdd", "--resize", "none", "--patch", 16, "--test", "patches", "--dry-run")
+    shown = " ".join(_prepare(captures, tmp_path / "out", *arguments).stdout.split())
+    assert "overlap 0.6, drop 0.3" in shown
+    told = json.loads(_prepare(captures, tmp_path / "out", *arguments, "--drop-eval", 0.5, "--json").stdout)["cuts"]
+    assert told["train"] == {"overlap": 0.6, "drop": 0.3}
+    assert {"overlap": 0.01, "drop": 0.5} in told.values()
+
+
 def _truncate(root: Path) -> None:
     path = root / "train/blur/a.png"
     path.write_bytes(path.read_bytes()[:-200])

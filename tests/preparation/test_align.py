@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,13 @@ import pytest
 from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.images.photograph import Photograph, read_photograph
-from sdd_bench.preparation.align import Registration, read_registrations, register_sharp
+from sdd_bench.preparation.align import (
+    Registration,
+    read_registrations,
+    register_sharp,
+    registration_table,
+    registrations_of,
+)
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
 from sdd_bench.synth.options import SynthOptions
@@ -47,7 +54,7 @@ def test_a_row_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
     entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0, *_FILES)
-    registered = register_sharp(Photograph(photo), "test/a", _FILES, (entry,))
+    registered = register_sharp(Photograph(photo), "test/a", _FILES, {"test/a": entry})
     assert np.array_equal(registered.pixels[2:, :-3], photo[:-2, 3:])
     assert "shift (3.000, -2.000) px" in registered.message
 
@@ -55,9 +62,9 @@ def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
 def test_a_pair_that_was_not_measured_or_has_another_size_is_refused(photo: np.ndarray) -> None:
     entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0, *_FILES)
     with pytest.raises(ImageError, match="no trusted measurement"):
-        register_sharp(Photograph(photo), "test/b", _FILES, (entry,))
+        register_sharp(Photograph(photo), "test/b", _FILES, {"test/a": entry})
     with pytest.raises(ImageError, match="measured at 100x100"):
-        register_sharp(Photograph(photo), "test/a", _FILES, (entry,))
+        register_sharp(Photograph(photo), "test/a", _FILES, {"test/a": entry})
 
 
 def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: Path) -> None:
@@ -68,8 +75,8 @@ def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: 
     truth = json.loads((tmp_path / "captures/truth/test/0000.json").read_text())
     numbers = {name: truth[name] for name in ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")}
     files = [sha256_of(tmp_path / "captures/test" / kind / "0000.png") for kind in ("blur", "gt")]
-    entry = Registration("test/0000", 384, 256, **numbers, blurry_sha256=files[0], sharp_sha256=files[1])
-    chosen = PrepareOptions(resize="none", register=(entry,))
+    row = ("test/0000", 384, 256, 1, *numbers.values())
+    chosen = PrepareOptions(resize="none", register=registration_table(_write(tmp_path / "m.csv", (*row, *files))))
     prepare(tmp_path / "captures", tmp_path / "out", chosen)
     gt = read_photograph(tmp_path / "out/test/gt/0000.png").pixels.astype(float)
     aligned = read_photograph(tmp_path / "out/test/aligned/0000.png").pixels.astype(float)
@@ -77,12 +84,60 @@ def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: 
     left, before = (np.abs(picture - aligned)[16:-16, 16:-16].mean() for picture in (gt, captured))
     assert left < min(2.0, before / 5)
     manifest = json.loads((tmp_path / "out/dataset.json").read_text())
-    assert manifest["options"]["register"] == [dataclasses.asdict(entry)]
+    assert chosen.register is not None
+    assert manifest["options"]["register"] == {"n_pairs": 1, "sha256": chosen.register.sha256}
+    assert "registered by zoom 1.01" in (tmp_path / "out/pairs.csv").read_text()
     assert not (tmp_path / "out/test/truth").exists()
-    for side in ("blurry_sha256", "sharp_sha256"):
-        other = dataclasses.replace(entry, **{side: "0" * 64})
+    for side in (0, 1):
+        others = [*files]
+        others[side] = "0" * 64
+        table = registration_table(_write(tmp_path / f"{side}.csv", (*row, *others)))
         with pytest.raises(ManifestError, match="test/0000: its pictures are not those that were measured"):
-            prepare(tmp_path / "captures", tmp_path / side, dataclasses.replace(chosen, register=(other,)))
+            prepare(tmp_path / "captures", tmp_path / str(side), dataclasses.replace(chosen, register=table))
+
+
+def _large_table(path: Path, shift_px: float = 2.0) -> Path:
+    """A table of 300 pairs, the two of the test split among them."""
+    names = ["test/t1", "test/t2", *(f"train/{number:04d}" for number in range(298))]
+    return _write(path, *((name, 64, 48, 1, 1.01, 0.1, shift_px, -1.0, *_FILES) for name in names))
+
+
+def test_a_changed_table_is_refused_in_a_few_words(captures: Path, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="are not those that were measured"):
+        prepare(captures, tmp_path / "out", PrepareOptions(register=registration_table(_large_table(tmp_path / "a"))))
+    changed = PrepareOptions(register=registration_table(_large_table(tmp_path / "a", 2.5)))
+    with pytest.raises(ManifestError, match="register was {'n_pairs': 300, 'sha256'") as refused:
+        prepare(captures, tmp_path / "out", changed)
+    assert len(str(refused.value)) < 500
+    # nor does the table travel with every unit of work
+    assert len(pickle.dumps(changed)) < 2000
+
+
+def test_a_set_made_by_a_table_is_not_continued_without_it(captures: Path, tmp_path: Path) -> None:
+    prepare(captures, tmp_path / "out", PrepareOptions(resize="none", patch=32))
+    manifest = json.loads((tmp_path / "out/dataset.json").read_text())
+    manifest["options"]["register"] = {"n_pairs": 5, "sha256": "0" * 64}
+    (tmp_path / "out/dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(ManifestError, match=r"register was .*, is now None"):
+        prepare(captures, tmp_path / "out", PrepareOptions(resize="none", patch=32))
+
+
+def test_the_measurements_count_and_not_the_file(tmp_path: Path) -> None:
+    first, moved = (_large_table(tmp_path / name) for name in ("a", "b"))
+    moved.write_text(moved.read_text() + "val/x,64,48,0,1,0,0,0,0,0\n")  # not trusted
+    table = registration_table(first)
+    assert table.as_dict() == registration_table(moved).as_dict()
+    assert registrations_of(table)["train/0297"].shift_x_px == 2.0
+    _large_table(first, 2.5)
+    registrations_of.cache_clear()  # as in another process
+    with pytest.raises(ManifestError, match="was changed while"):
+        registrations_of(table)
+
+
+def test_two_rows_of_a_pair_are_refused(tmp_path: Path) -> None:
+    row = ("test/a", 64, 48, 1, 1.01, 0.1, 2.0, -1.0, *_FILES)
+    with pytest.raises(ManifestError, match="two trusted rows of one pair"):
+        read_registrations(_write(tmp_path / "m.csv", row, row))
 
 
 def test_without_registration_the_manifest_says_nothing_of_it() -> None:

@@ -448,6 +448,36 @@ def test_a_pair_of_4096x2160_gives_60_candidates_and_keeps_42(tmp_path: Path) ->
     assert plan(tmp_path / "captures", PRESETS["dpdd"]).n_patches == 20
 
 
+def test_the_dpdd_preset_validates_on_all_12_patches_of_a_pair(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for side in ("source", "target"):
+            path = tmp_path / f"captures/{split}_c" / side / "a.png"
+            path.parent.mkdir(parents=True)
+            cv2.imwrite(str(path), rng.integers(0, 256, (1120, 1680, 3), dtype=np.uint8))
+    options = dataclasses.replace(PRESETS["dpdd"], test="patches", resize="none")
+    assert plan(tmp_path / "captures", options).n_patches == 20 + 12 + 12
+    prepare(tmp_path / "captures", tmp_path / "out", options)
+    manifest = read_manifest(tmp_path / "out")
+    assert {split: record.n_patches for split, record in manifest.splits.items()} == {
+        "train": 20,
+        "val": 12,
+        "test": 12,
+    }
+    assert (manifest.options["overlap_eval"], manifest.options["drop_eval"]) == (0.01, 0.0)
+    with h5py.File(tmp_path / "out/val.h5") as file:
+        starts = file["window"][:, :2].tolist()
+    # a stride of int(0.99 * 512), the last row and column snapped to the edge
+    assert starts == [[y, x] for y in (0, 506, 608) for x in (0, 506, 1012, 1168)]
+
+
+def test_a_set_without_its_own_cut_for_val_says_nothing_of_it() -> None:
+    options = PRESETS["sdd"]
+    assert options.cut(Split.VAL) == options.cut(Split.TRAIN)
+    assert not {"overlap_eval", "drop_eval"} & set(options.as_dict())
+    assert list(options.as_dict())[:4] == ["resize", "patch", "overlap", "drop"]
+
+
 _PEAK = """
 import resource, sys
 from pathlib import Path
