@@ -23,6 +23,7 @@ NOTABLE_MOTION_PX = 0.5
 NOTABLE_GAIN_DB = 0.1
 NOTABLE_MISALIGNMENT_PX = 1.0
 NOTABLE_EXPOSURE = 1.1
+"""In linear light; pixel values then differ by about 4 %, which alone limits PSNR to some 35 dB."""
 LEAST_VALID_SHARE = 0.95
 
 
@@ -44,10 +45,10 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
             f"Blurry and sharp of this set lie {misalignment:.2f} px apart on average, so raw scores measure "
             "misalignment as much as blur."
         )
-    exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_ratio, 1e-6))) for row in own]))
+    exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_gain, 1e-6))) for row in own]))
     if exposure >= NOTABLE_EXPOSURE:
         notes.append(
-            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (exposure), "
+            f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (light), "
             "so PSNR and MAE measure that as much as blur; SSIM and LPIPS less so."
         )
     share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])

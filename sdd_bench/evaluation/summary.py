@@ -177,7 +177,7 @@ def summarize(
         "group_sizes": {group: len(of_group(group)) for group in groups},
         "blur_levels": _bins(own, BLUR_EDGES_PX, metrics, lambda record: record.coc_diameter_px),
         "misalignment_bins": _bins(own, MISALIGNMENT_EDGES_PX, metrics, lambda record: record.misalignment_px),
-        "exposure_ratio": _mean([record.exposure_ratio for record in records]),
+        "exposure_gain": _mean([record.exposure_gain for record in records]),
         "misalignment_source": _one_or_all(record.misalignment_source for record in records),
         "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
     }

@@ -19,18 +19,20 @@ def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
     """Linear light of a picture, averaged over ``factor`` x ``factor`` pixels.
 
     Args:
-        pixels: sRGB values, ``(H, W, 3)``, uint8 or uint16.
+        pixels: sRGB values, ``(H, W, 3)``, uint8, uint16, or float in [0, 1], which is rounded to 16 bits.
         factor: How many times smaller the result is.
 
     Returns:
         ``(H', W', 3)`` with even sides: H' the largest even number with ``factor * H' <= H``.
     """
     height, width = (2 * (side // (2 * factor)) for side in pixels.shape[:2])
-    table = _table(8 * pixels.dtype.itemsize)
+    table = _table(8 if pixels.dtype == np.uint8 else 16)
     planes = np.empty((height, width, 3), np.float32)
     for top in range(0, height, _ROWS_PER_STEP):
         rows = min(_ROWS_PER_STEP, height - top)
         strip = pixels[factor * top : factor * (top + rows), : factor * width]
+        if strip.dtype.kind == "f":
+            strip = np.rint(np.clip(strip, 0, 1) * 65535).astype(np.uint16)
         light: NDArray[Any] = cv2.LUT(strip, table) if strip.dtype == np.uint8 else table[strip]
         planes[top : top + rows] = cv2.resize(light, (width, rows), interpolation=cv2.INTER_AREA)
     return planes

@@ -38,7 +38,7 @@ def _notes(
             coc_diameter_px=None,
             misalignment_px=misalignment,
             misalignment_source="flow",
-            exposure_ratio=exposure ** (1 - 2 * (number % 2)),
+            exposure_gain=exposure ** (1 - 2 * (number % 2)),
             method=scores,
             baselines=Baselines(
                 _scores(None if psnr is None else 30.0 + number), None if ceiling is None else _scores(ceiling), 0.0

@@ -34,7 +34,7 @@ def record(name: str, method: PictureScores, **changes: Any) -> PictureRecord:
         coc_diameter_px=None,
         misalignment_px=0.2,
         misalignment_source="flow",
-        exposure_ratio=1.0,
+        exposure_gain=1.0,
         method=method,
         baselines=Baselines(scores(20.0), None, 0.2),
     )

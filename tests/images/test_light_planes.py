@@ -34,3 +34,9 @@ def test_a_similarity_about_another_centre_maps_every_point_alike() -> None:
     expected = slope * point + complex(5, -3)
     assert delta + slope * (point - delta) + complex(there.shift_x_px, there.shift_y_px) == pytest.approx(expected)
     assert (there.zoom, there.rotation_deg) == (similarity.zoom, similarity.rotation_deg)
+
+
+def test_a_float_picture_has_the_planes_of_its_pixels(rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8)
+    as_float = (pixels / 255).astype(np.float32)
+    np.testing.assert_allclose(linear_planes(as_float, 2), linear_planes(pixels, 2), atol=1e-6)

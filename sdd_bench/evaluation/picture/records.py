@@ -51,8 +51,8 @@ class PictureRecord:
     misalignment_px: float
     misalignment_source: str
     """``truth`` where the set knows it, else ``flow``: measured here."""
-    exposure_ratio: float
-    """Mean of the blurry picture over that of the sharp one."""
+    exposure_gain: float
+    """Light of the blurry picture over that of the sharp one, green channel, as ``analyze`` measures it."""
     method: PictureScores
     baselines: Baselines
 

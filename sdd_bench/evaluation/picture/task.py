@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from sdd_bench import __version__
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.files import output_errors, sha256_of, write_json
@@ -15,6 +13,7 @@ from sdd_bench.core.types import GroundTruth, Pair
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import SharedCache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
+from sdd_bench.evaluation.picture.exposure import green_gain
 from sdd_bench.evaluation.picture.match import Match
 from sdd_bench.evaluation.picture.read import read_inputs
 from sdd_bench.evaluation.picture.records import SCHEMA, Baselines, PictureRecord, record_from_json, record_to_json
@@ -132,7 +131,7 @@ def score_files(
         coc_diameter_px=truth.coc_diameter_px if truth else None,
         misalignment_px=truth.misalignment_px if truth else baselines.measured_misalignment_px,
         misalignment_source="truth" if truth else "flow",
-        exposure_ratio=float(inputs.blurry.mean(dtype=np.float64) / max(inputs.sharp.mean(dtype=np.float64), 1e-6)),
+        exposure_gain=green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow),
         method=scorer.score(inputs.prediction, motion),
         baselines=baselines,
     )

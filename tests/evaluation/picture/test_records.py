@@ -29,7 +29,7 @@ RECORD = PictureRecord(
     coc_diameter_px=None,
     misalignment_px=3.5,
     misalignment_source="flow",
-    exposure_ratio=1.25,
+    exposure_gain=1.25,
     method=_scores(math.inf),
     baselines=Baselines(_scores(30.0), None, 3.5),
 )

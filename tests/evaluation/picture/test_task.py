@@ -11,12 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.types import GroundTruth, Split
+from sdd_bench.core.types import GroundTruth, Pair, Split
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.read import crop_to
 from sdd_bench.evaluation.picture.task import score_files
 from sdd_bench.evaluation.picture.truth import read_truth
+from sdd_bench.flow.estimator import load_flow
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.metrics.psnr import psnr
+from sdd_bench.registration.measure import measure
 
 METRICS = ("psnr", "mae")
 
@@ -132,3 +135,19 @@ def test_truth_is_scaled_along_x_and_y_apart(tmp_path: Path) -> None:
     dy = 1.03 * (math.sin(angle) * x + math.cos(angle) * y) + 8.0 - y
     expected = math.sqrt(np.mean((dx / 2) ** 2 + dy**2))
     assert read_truth(tmp_path / "a.json", width=50, height=100).misalignment_px == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.0, 1.5])
+def test_the_exposure_of_a_pair_is_the_gain_that_analyze_measures(tmp_path: Path, photo: Any, gain: float) -> None:
+    light = srgb_to_linear(photo / 255) / 2  # dark enough not to clip
+    moved = np.roll(cv2.GaussianBlur(light, (0, 0), 1.5) * gain, (-2, 3), (0, 1))
+    files = {}
+    for name, picture in (("blur", moved), ("gt", light)):
+        files[name] = tmp_path / f"{name}.png"
+        cv2.imwrite(str(files[name]), np.rint(linear_to_srgb(picture) * 255).astype(np.uint8)[..., ::-1])
+    pair = Pair("a", Split.TEST, files["blur"], files["gt"])
+    record = score_files(pair, files["blur"], EvaluateOptions(flow="dis", metrics=METRICS))
+    assert record.exposure_gain == pytest.approx(gain, rel=0.02)
+    blurry, sharp = (cv2.imread(str(files[name]))[..., ::-1] for name in ("blur", "gt"))
+    measured = measure(np.ascontiguousarray(blurry), np.ascontiguousarray(sharp), load_flow("dis"))
+    assert record.exposure_gain == pytest.approx(measured.exposure_gain[1], rel=0.02)
