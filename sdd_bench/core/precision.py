@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import backends
 
-_SWITCHES = (
-    backends.cuda.matmul,
-    backends.cudnn.conv,
-    backends.cudnn.rnn,
-    backends.mkldnn.matmul,
-    backends.mkldnn.conv,
-)
+_CUDNN: Any = backends.cudnn  # torch adds their parts when it is imported, unseen by type checkers
+_MKLDNN: Any = backends.mkldnn
+_SWITCHES: tuple[Any, ...] = (backends.cuda.matmul, _CUDNN.conv, _CUDNN.rnn, _MKLDNN.matmul, _MKLDNN.conv)
 
 
 @contextmanager
