@@ -1,4 +1,4 @@
-"""What a prepared set, shard, run or weights file holds, as plain values for people and machines."""
+"""What a prepared set, shard, run, training run or weights file holds, as plain values for people and machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.files import sha256_of
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.inspect.program import describe_program
 from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
 
@@ -137,11 +138,31 @@ def _count(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"n_tensors": len(shapes), "n_numbers": total, "numbers_in": groups}
 
 
+def _describe_training(path: Path) -> dict[str, Any]:
+    from sdd_bench.inspect.training_run import describe_training  # brings torch
+
+    return describe_training(path)
+
+
+def _describe_training_checkpoint(path: Path) -> dict[str, Any]:
+    from sdd_bench.inspect.training_run import describe_checkpoint  # brings torch
+
+    return describe_checkpoint(path)
+
+
+def _describe_program(path: Path) -> dict[str, Any]:
+    described = describe_program(path)
+    return described | _count(described.pop("shapes"))
+
+
 _DESCRIBERS = {
     Kind.DATASET: _describe_dataset,
     Kind.SHARD: _describe_shard,
     Kind.FLOW: flow_info,
     Kind.RUN: _describe_run,
+    Kind.TRAINING: _describe_training,
+    Kind.TRAINING_CHECKPOINT: _describe_training_checkpoint,
     Kind.SAFETENSORS: _describe_safetensors,
     Kind.CHECKPOINT: _describe_checkpoint,
+    Kind.PROGRAM: _describe_program,
 }

@@ -1,4 +1,4 @@
-"""Telling what a path is: a prepared set, a shard, a run, or weights."""
+"""Telling what a path is: a prepared set, a shard, a run, a training run, or weights."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ class Kind(StrEnum):
     SHARD = "shard"
     FLOW = "flow of a dataset"
     RUN = "run"
+    TRAINING = "training run"
+    TRAINING_CHECKPOINT = "checkpoint of a training run"
     SAFETENSORS = "safetensors"
     CHECKPOINT = "checkpoint"
+    PROGRAM = "exported program"
 
 
 _SUFFIXES = {
@@ -29,6 +32,7 @@ _SUFFIXES = {
     ".ckpt": Kind.CHECKPOINT,
     ".pt": Kind.CHECKPOINT,
     ".pth": Kind.CHECKPOINT,
+    ".pt2": Kind.PROGRAM,
 }
 
 
@@ -44,9 +48,14 @@ def kind_of(path: Path) -> Kind:
         return Kind.DATASET
     if (path / RUN_JSON).is_file() or (path.name == RUN_JSON and path.is_file()):
         return Kind.RUN
+    if (path / "config.toml").is_file() and ((path / "options.json").is_file() or (path / "checkpoints").is_dir()):
+        return Kind.TRAINING
+    if (path / "state.pt").is_file():
+        return Kind.TRAINING_CHECKPOINT
     if path.is_file() and path.suffix.lower() in _SUFFIXES:
         return Kind.FLOW if path.name.startswith("flow-") and path.suffix == ".h5" else _SUFFIXES[path.suffix.lower()]
     raise ManifestError(
-        f"{path}: expected a prepared set (a folder with dataset.json), a run (a folder with {RUN_JSON}), or a file "
-        f"{', '.join(_SUFFIXES)}. A folder without its JSON is unfinished: run the command that made it again."
+        f"{path}: expected a prepared set (a folder with dataset.json), a run (a folder with {RUN_JSON}), a training "
+        "run (a folder with config.toml and options.json), one of its checkpoints, or a file "
+        f"{', '.join(_SUFFIXES)}. A set or run without its JSON is unfinished: run the command that made it again."
     )

@@ -1,4 +1,4 @@
-"""Whether a prepared set, shard, run or weights file is whole, and what of it is damaged."""
+"""Whether a prepared set, shard, run, training run or weights file is whole, and what of it is damaged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sdd_bench.core.files import sha256_of
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.inspect.program import check_program
 from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, read_manifest
 from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
 
@@ -48,7 +49,8 @@ def validate(
     """Check everything that can be checked of ``path``.
 
     A prepared set: every file against its sha256 in dataset.json; every chunk of every shard against its Fletcher32
-    checksum; missing and extra files. A run: every file against run.json. Weights: every tensor can be read.
+    checksum; missing and extra files. A run: every file against run.json. A training run: every
+    checkpoint can be read, its numbers are finite, and result.json agrees with them. Weights: every tensor can be read.
 
     Raises:
         ManifestError: ``path`` is missing or nothing known.
@@ -64,6 +66,13 @@ def validate(
         files, problems = _files_of_run(path if path.is_dir() else path.parent)
     elif kind in (Kind.SHARD, Kind.FLOW):
         files, problems = [_File(path, is_shard=kind is Kind.SHARD, is_flow=kind is Kind.FLOW)], []
+    elif kind in (Kind.TRAINING, Kind.TRAINING_CHECKPOINT):
+        from sdd_bench.inspect.training_run import check_checkpoint, check_training  # brings torch
+
+        n_files, problems = check_training(path) if kind is Kind.TRAINING else check_checkpoint(path)
+        return Validation(kind, n_files, tuple(problems))
+    elif kind is Kind.PROGRAM:
+        return Validation(kind, 1, tuple(check_program(path)))
     else:
         return Validation(kind, 1, tuple(_check_weights(path, kind)))
     found: dict[Path, list[Problem]] = {}

@@ -24,6 +24,8 @@ _DATA = re.compile(
     r"data/(weights|constants)/(\w+_config\.json|weight_\d+|tensor_\d+|\w+\.pt)|data/sample_inputs/\w+\.pt"
 )
 """What a program keeps its tensors in. Anything else that torch looks for below ``data/`` is native code or pickled."""
+_MOST_FACTS_BYTES = 1 << 20
+"""Facts are a few hundred bytes; a small archive can unpack to any size."""
 
 
 def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], dict[str, Any]]:
@@ -47,6 +49,25 @@ def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], A
         ) from error
     _check_facts(facts, path)
     return module.to(device), facts
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a program says of itself, from the list of its archive: nothing of it is run or unpickled.
+
+    Raises:
+        WeightsError: It is no archive, holds code beside the program, or says what cannot be.
+    """
+    try:
+        _check_members(path)
+        with zipfile.ZipFile(path) as archive:
+            own = [info for info in archive.infolist() if info.filename.partition("/")[2] == f"extra/{METADATA_KEY}"]
+            if own and own[0].file_size > _MOST_FACTS_BYTES:
+                raise ValueError(f"{own[0].filename} has {own[0].file_size} bytes")
+            facts = json.loads(archive.read(own[0]) or "{}") if own else {}
+    except Exception as error:  # whatever a damaged archive leads its reader to
+        raise WeightsError(f"{path}: no ExportedProgram ({error!r:.200}). Export it again.") from error
+    _check_facts(facts, path)
+    return dict(facts)
 
 
 def _check_members(path: Path) -> None:

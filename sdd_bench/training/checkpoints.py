@@ -125,8 +125,19 @@ def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, di
     """Fill the networks; where the run stood, the state of the optimizer and of the gradient scaler.
 
     Raises:
-        ManifestError: ``state.pt`` is missing, damaged or of another kind.
+        ManifestError: As :func:`read_state`.
         WeightsError: Weights are missing, damaged or of other networks.
+    """
+    state = read_state(folder)
+    load_weights(folder, networks)
+    return state
+
+
+def read_state(folder: Path) -> tuple[Standing, dict[str, Any], dict[str, Any] | None]:
+    """Where the run stood, the state of the optimizer and of the gradient scaler.
+
+    Raises:
+        ManifestError: ``state.pt`` is missing, damaged or of another kind.
     """
     path = folder / "state.pt"
     try:
@@ -137,7 +148,6 @@ def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, di
         raise ManifestError(
             f"{path}: no state of a training run ({reason_of(error)}). Remove {folder} to go on from the one before."
         ) from error
-    load_weights(folder, networks)
     return standing, optimizer, scaler
 
 
