@@ -172,9 +172,9 @@ def test_a_program_says_what_network_it_is_and_is_not_run(
     with_code = Path(shutil.copy(program, tmp_path / "code.pt2"))
     with zipfile.ZipFile(with_code, "a") as archive:
         archive.writestr("archive/data/aotinductor/model.so", b"code")
-    with pytest.raises(WeightsError, match="code beside the program"):
+    with pytest.raises(WeightsError, match="aotinductor"):
         describe(with_code)
-    assert "code beside the program" in validate(with_code).problems[0].reason
+    assert "aotinductor" in validate(with_code).problems[0].reason
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
