@@ -9,6 +9,8 @@ from sdd_bench.core.errors import ManifestError
 from sdd_bench.prepared.manifest import is_prepared
 
 RUN_JSON = "run.json"
+OPTIONS_JSON = "options.json"
+"""What a training run is, in its folder."""
 
 
 class Kind(StrEnum):
@@ -48,7 +50,7 @@ def kind_of(path: Path) -> Kind:
         return Kind.DATASET
     if (path / RUN_JSON).is_file() or (path.name == RUN_JSON and path.is_file()):
         return Kind.RUN
-    if (path / "config.toml").is_file() and ((path / "options.json").is_file() or (path / "checkpoints").is_dir()):
+    if (path / "config.toml").is_file() and ((path / OPTIONS_JSON).is_file() or (path / "checkpoints").is_dir()):
         return Kind.TRAINING
     if (path / "state.pt").is_file():
         return Kind.TRAINING_CHECKPOINT

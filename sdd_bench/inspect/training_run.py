@@ -15,10 +15,10 @@ import torch
 from sdd_bench.core.errors import ManifestError, SddBenchError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.core.types import Problem
+from sdd_bench.inspect.kinds import OPTIONS_JSON
 from sdd_bench.inspect.program import check_program
 from sdd_bench.models.program import PROGRAM_SUFFIX
 from sdd_bench.training.checkpoints import BEST_JSON, checkpoint_folder, checkpoint_steps, read_state
-from sdd_bench.training.claim import OPTIONS_JSON
 from sdd_bench.training.trainer import RESULT_JSON
 from sdd_bench.weights.tensors import read_tensors
 

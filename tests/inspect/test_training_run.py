@@ -159,7 +159,6 @@ def test_a_program_says_what_network_it_is_and_is_not_run(
         raise AssertionError("the program was loaded")
 
     monkeypatch.setattr(torch.export, "load", run_nothing)
-    monkeypatch.setattr(torch, "load", run_nothing)
     program = finished / "model.pt2"
     found = describe(program)
     assert (found["kind"], found["facts"]["model"], found["facts"]["width"]) == ("exported program", "unet-small", 2)
