@@ -16,13 +16,12 @@ from sdd_bench.analysis.table import Row, figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.files import sha256_or_empty, write_json
 from sdd_bench.core.parallel import read_sealed
+from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
 from sdd_bench.registration.measure import measure
-
-SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def analyze_pair(task: PairTask) -> Row:
     measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
     row: Row = {**labels, **figures(measured)}
     row["corner_error_px"] = _corner_error(pair, similarity_of(row), measured.width, measured.height)
-    write_json(task.record, {"schema": SCHEMA, "key": key, "row": row})
+    write_json(task.record, {"schema": ANALYSIS, "key": key, "row": row})
     return row
 
 
@@ -130,7 +129,7 @@ def _key(task: PairTask, labels: Row, flow: FlowEstimator) -> str:
     """Says what is measured from what: another key, another measurement."""
     truth = task.pair.truth_path
     parts: Mapping[str, Any] = {
-        "schema": SCHEMA,
+        "schema": ANALYSIS,
         "labels": labels,
         "truth": "" if truth is None else sha256_or_empty(truth),
         "flow": flow.signature,

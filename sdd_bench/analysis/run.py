@@ -21,7 +21,7 @@ from typing import Any
 from sdd_bench import __version__
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.page import write_report
-from sdd_bench.analysis.pair import SCHEMA, PairTask, analyze_pair, flow_of
+from sdd_bench.analysis.pair import PairTask, analyze_pair, flow_of
 from sdd_bench.analysis.summary import summarize
 from sdd_bench.analysis.table import Row, printable, write_table
 from sdd_bench.captures.layouts import PairList
@@ -29,6 +29,7 @@ from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.files import write_json
 from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.types import OnProgress, Pair, Problem
 
 _SHOWN = 5
@@ -114,7 +115,7 @@ def _digest(pairs: Sequence[Pair]) -> str:
 def _claim(out: Path, name: str, split: str, pairs_sha256: str, options: AnalyzeOptions, signature: str) -> None:
     """Make the folder ours, or check that it is."""
     ours = {
-        "schema": SCHEMA,
+        "schema": ANALYSIS,
         "dataset": name,
         "split": split,
         "pairs_sha256": pairs_sha256,

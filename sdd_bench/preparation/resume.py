@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sdd_bench import __version__
+from sdd_bench.core import protocol
 from sdd_bench.core.claims import begin, refuse_other
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.files import sha256_of
@@ -33,7 +33,7 @@ def begin_work(out: Path, planned: PreparePlan) -> str:
         OutputError: ``out`` holds anything but what a killed run left.
     """
     ours = {
-        "tool_version": __version__,
+        "protocol": protocol.PREPARATION,
         "libraries": {library: version(library) for library in _LIBRARIES},
         **_work_of(planned),
     }

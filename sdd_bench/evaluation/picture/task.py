@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdd_bench import __version__
+from sdd_bench.core import protocol
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.files import output_errors, sha256_of, write_json
 from sdd_bench.core.parallel import read_sealed
@@ -16,7 +16,7 @@ from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.exposure import green_gain
 from sdd_bench.evaluation.picture.match import Match
 from sdd_bench.evaluation.picture.read import read_inputs
-from sdd_bench.evaluation.picture.records import SCHEMA, Baselines, PictureRecord, record_from_json, record_to_json
+from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.flow.flo import write_flo
@@ -109,7 +109,7 @@ def score_files(
             "warp": options.warp.value,
             "metrics": ",".join(options.metrics),
             "lpips": engines.lpips_sha256,
-            "version": f"{__version__} {SCHEMA}",
+            "protocol": protocol.EVALUATION,
         }
     )
     baselines = cache.read_baselines(pair.name, baselines_key)
@@ -178,6 +178,6 @@ def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
         "options": sorted(options.scoring().items()),
         "flow": engines.flow.signature,
         "lpips": engines.lpips_sha256,
-        "version": f"{__version__} {SCHEMA}",
+        "protocol": protocol.EVALUATION,
     }
     return digest(values)
