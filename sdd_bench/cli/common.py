@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,13 +19,29 @@ from sdd_bench.core.types import OnProgress, Problem, Progress
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+_SECONDS_BETWEEN_LINES = 60.0
+"""Where no bar can be drawn, a line says this often how far a command is."""
+
+
 def handle_errors(function: F) -> F:
-    """An :class:`SddBenchError`, or a refusal of the operating system, becomes one line on stderr and exit status 2."""
+    """What ends a command early becomes one line on stderr and an exit status.
+
+    An :class:`SddBenchError` or a refusal of the operating system: 2. Ctrl-C: 130. A reader of the output that left
+    (``| head``): 0, without a word.
+    """
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at exit is silent
+            sys.exit(0)
+        except KeyboardInterrupt:
+            click.echo("interrupted. What was finished is kept; run the same command to go on.", err=True)
+            sys.exit(INTERRUPTED)
         except (SddBenchError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
@@ -48,7 +66,7 @@ def json_option(function: F) -> F:
 
 @contextmanager
 def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
-    """A bar on stderr with rate, MB/s and time left; nothing is drawn when stderr is no terminal."""
+    """A bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -65,17 +83,23 @@ def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, rate="", item="")
         begun = 0
+        said = time.monotonic()
 
         def show(progress: Progress) -> None:
-            nonlocal begun
+            nonlocal begun, said
             if progress.total != bar.tasks[0].total and progress.done > 1:  # another part, or a run that goes on
                 begun = progress.done
                 bar.reset(task, total=progress.total, completed=begun)
             seconds = bar.tasks[0].elapsed or 0.0
             rate = f"{(progress.done - begun) / seconds:.2f} {unit}/s" if progress.done > begun and seconds else ""
-            if seconds and progress.n_bytes:
+            if seconds and progress.n_bytes >= 0.5e6 * seconds:
                 rate += f", {progress.n_bytes / seconds / 1e6:.0f} MB/s"
             bar.update(task, completed=progress.done, total=progress.total, rate=rate, item=progress.item)
+            if not console.is_terminal and time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+                said = time.monotonic()
+                left = bar.tasks[0].time_remaining
+                rest = "" if left is None else f", about {max(1, round(left / 60))} min left"
+                click.echo(f"{title}: {progress.done} of {progress.total} {unit}{rest}", err=True)
 
         yield show
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -16,11 +17,12 @@ _COMMANDS = {
     "predict": "run a network over a test split",
     "train-jdrl": "train by joint deblurring and reblurring",
     "leaderboard": "tables, statistics and a page of results",
-    "weights": "list, fetch and verify network weights",
+    "weights": "list and verify the weights that come with the package",
     "export": "a prepared set back to folders of PNG",
     "info": "what a dataset, shard, checkpoint or run holds",
     "validate": "whether checksums are right, and what is damaged",
     "demo": "the whole chain on data made here",
+    "completion": "completion of commands and options for bash, zsh or fish",
 }
 
 
@@ -30,7 +32,9 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            close = get_close_matches(cmd_name, _COMMANDS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"No such command {cmd_name!r}.{hint} Commands: {', '.join(_COMMANDS)}.", ctx)
         command = import_module(f"sdd_bench.cli.{cmd_name.replace('-', '_')}").command
         command.name = cmd_name
         return command  # type: ignore[no-any-return]
@@ -45,5 +49,5 @@ class _LazyGroup(click.Group):
 def main() -> None:
     """Dataset toolkit and benchmark suite for misaligned defocus data.
 
-    Exit status: 0 done; 1 done, but some items failed (they are listed); 2 bad usage or input.
+    Exit status: 0 done; 1 done, but some items failed (they are listed); 2 bad usage or input; 130 interrupted.
     """

@@ -1,0 +1,71 @@
+"""What every command shares: how it ends early, and how it tells where it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sdd_bench.cli import common
+from sdd_bench.cli.main import main
+from sdd_bench.core.types import Progress
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sdd_bench", "synth", str(tmp_path / "set"), "--train", "40", "--preset", "small"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not (tmp_path / "set" / "synth.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted. What was finished is kept; run the same command to go on."
+    assert "Traceback" not in errors
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    program = "from sdd_bench.cli.main import main\nmain(['weights', 'list', '--json'])"
+    line = f'{sys.executable} -c "{program}" | true; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+def test_an_unknown_command_gets_a_suggestion() -> None:
+    result = CliRunner().invoke(main, ["evalute"])
+    assert result.exit_code == 2
+    assert "Did you mean evaluate?" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_the_shell(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0, result.output
+    assert "_SDD_BENCH_COMPLETE" in result.stdout
+    environment = os.environ | {
+        "_SDD_BENCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": "sdd-bench eva",
+        "COMP_CWORD": "1",
+    }
+    program = "import sys; sys.argv = ['sdd-bench']; from sdd_bench.cli.main import main; main(prog_name='sdd-bench')"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["plain,evaluate"]
+
+
+def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with common.progress_bar("scoring") as on_progress:
+        on_progress(Progress(1, 4))
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(common, "_SECONDS_BETWEEN_LINES", 0.0)
+        on_progress(Progress(2, 4))
+    assert capsys.readouterr().err.startswith("scoring: 2 of 4 pairs")
