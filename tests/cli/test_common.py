@@ -49,11 +49,7 @@ def test_completion_is_a_script_for_the_shell(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0, result.output
     assert "_SDD_BENCH_COMPLETE" in result.stdout
-    environment = os.environ | {
-        "_SDD_BENCH_COMPLETE": "bash_complete",
-        "COMP_WORDS": "sdd-bench eva",
-        "COMP_CWORD": "1",
-    }
+    asked = {"_SDD_BENCH_COMPLETE": "bash_complete", "COMP_WORDS": "sdd-bench eva", "COMP_CWORD": "1"}
     program = "import sys; sys.argv = ['sdd-bench']; from sdd_bench.cli.main import main; main(prog_name='sdd-bench')"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
