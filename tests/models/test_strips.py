@@ -1,0 +1,39 @@
+"""Strips have no seams."""
+
+import pytest
+import torch
+from torch import nn
+
+from sdd_bench.models import strips
+from sdd_bench.models.strips import by_strips
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("numbers", [1, 150, 1 << 23])
+def test_strips_with_a_halo_are_the_whole(
+    numbers: int, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", numbers)
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 5, 3, padding=1)).double()
+    x = torch.rand(2, 3, 13, 7, dtype=torch.float64).contiguous(memory_format=layout)
+    heights = []
+
+    def run(window: torch.Tensor, rows: slice) -> torch.Tensor:
+        heights.append(window.shape[2])
+        return layers(window)[:, :, rows]
+
+    with torch.inference_mode():
+        torch.testing.assert_close(by_strips(run, x, halo=2), layers(x))
+    assert len(heights) == {1: 13, 150: 5, 1 << 23: 1}[numbers]
+    assert max(heights) <= {1: 5, 150: 7, 1 << 23: 13}[numbers]
+
+
+def test_gradients_take_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", 1)
+    x = torch.rand(1, 3, 6, 4, requires_grad=True)
+    calls = []
+    by_strips(lambda window, rows: calls.append(rows) or window[:, :, rows] * 2, x, halo=1).sum().backward()  # type: ignore[func-returns-value]
+    assert calls == [slice(None)]
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.full_like(x, 2))
