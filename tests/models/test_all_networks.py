@@ -1,93 +1,151 @@
-"""What every network must take, on small variants: pictures of any size, gradients, checkpoints."""
+"""What every network owes: any size through ``predict``'s padding, its range, training, tiles where it says so."""
 
-from collections.abc import Callable
-from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sdd_bench.models.dmphn import DMPHN
-from sdd_bench.models.dpdnet import DPDNet
-from sdd_bench.models.kpac import KPAC
-from sdd_bench.models.mprnet import MPRNet
-from sdd_bench.models.network import Network, final_output
-from sdd_bench.models.spec import MODELS
-from sdd_bench.prediction.tiling import deblur
+from sdd_bench.evaluation.tiling import deblur
+from sdd_bench.models.factory import MODELS, ModelSpec, Network, facts_of, final_output, load_network
+from sdd_bench.training.export import export_program
 
-Factory = Callable[[], nn.Module]
-
-SMALL: list[tuple[str, Factory]] = [
-    ("mprnet", partial(MPRNet, 8, depth=1)),
-    ("dmphn", partial(DMPHN, 4)),
-    ("dpdnet", partial(DPDNet, 4)),
-    ("kpac", partial(KPAC, 8)),
-    ("kpac-2level", partial(KPAC, 8, levels=2)),
+NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    ("ifan", {"width": 4, "iterations": 3}),
+    ("ifan-released", {"width": 4, "iterations": 3}),
+    ("drbnet", {"width": 4}),
+    ("restormer", {"width": 8, "blocks": (1, 1, 1, 1), "refinement": 1}),
+    ("nafnet", {"width": 8, "encoder": (1, 1, 1, 2), "middle": 1, "decoder": (1, 1, 1, 1)}),
 ]
-every_network = pytest.mark.parametrize(("name", "factory"), SMALL, ids=[name for name, _ in SMALL])
+
+every_network = pytest.mark.parametrize(("name", "options"), NETWORKS, ids=[name for name, _ in NETWORKS])
 
 
-def make(factory: Factory) -> nn.Module:
+def build(name: str, options: dict[str, Any]) -> nn.Module:
+    """A small network whose weights are all moved, so that none starts as the identity."""
     torch.manual_seed(0)
-    return factory().eval()
+    network = MODELS.get(name)(**options).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return network
 
 
-def as_network(module: nn.Module) -> Network:
-    multiple = int(module.size_multiple)  # type: ignore[arg-type]
-    return Network(module, "test", "", multiple, None, 1, torch.device("cpu"))
+def as_network(name: str, module: nn.Module) -> Network:
+    facts = facts_of(module, ModelSpec(name))
+    kept = {key: facts[key] for key in ("size_multiple", "receptive_radius_px", "bytes_per_pixel")}
+    return Network(module, name, "", device=torch.device("cpu"), **kept)
 
 
 @every_network
-def test_the_name_is_registered_for_this_network(name: str, factory: Factory) -> None:
-    assert type(MODELS.get(name)(8)) is type(factory())
-
-
-@every_network
-@pytest.mark.parametrize("size", [(1, 1), (7, 9), (511, 513)], ids="{0[0]}x{0[1]}".format)
-def test_a_picture_of_any_size_comes_back_in_its_size(
-    name: str, factory: Factory, size: tuple[int, int], rng: np.random.Generator
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (513, 511)])
+def test_a_picture_of_any_size_comes_out_in_its_size_and_range(
+    name: str, options: dict[str, Any], shape: tuple[int, int], rng: np.random.Generator
 ) -> None:
-    picture = rng.random((*size, 3), dtype=np.float32)
-    deblurred = deblur(as_network(make(factory)), picture)
-    assert deblurred.shape == picture.shape
-    assert np.isfinite(deblurred).all()
+    picture = rng.random((*shape, 3), dtype=np.float32)
+    output = deblur(as_network(name, build(name, options)), picture)
+    assert output.shape == picture.shape
+    assert 0 <= output.min() <= output.max() <= 1
+    assert np.abs(output - picture).max() > 1e-3
 
 
 @every_network
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_picture_of_one_colour_passes(name: str, factory: Factory, value: float) -> None:
-    deblurred = deblur(as_network(make(factory)), np.full((33, 50, 3), value, np.float32))
-    assert deblurred.shape == (33, 50, 3)
-    assert np.isfinite(deblurred).all()
+def test_a_picture_of_one_colour_passes(name: str, options: dict[str, Any], value: float) -> None:
+    output = deblur(as_network(name, build(name, options)), np.full((40, 24, 3), value, np.float32))
+    assert output.shape == (40, 24, 3)
+    assert np.isfinite(output).all()
 
 
 @every_network
-def test_every_weight_takes_part(name: str, factory: Factory) -> None:
-    module = make(factory).double()
-    output = module(torch.rand(2, 3, 64, 64, dtype=torch.float64))
-    outputs = [output] if isinstance(output, Tensor) else list(output)
-    assert all(each.shape == (2, 3, 64, 64) for each in outputs)
-    torch.stack([(each**2).mean() for each in outputs]).sum().backward()
-    assert [key for key, weight in module.named_parameters() if weight.grad is None] == []
-
-
-@every_network
-def test_pictures_of_a_batch_do_not_mix(name: str, factory: Factory) -> None:
-    module = make(factory).double()
-    pictures = torch.rand(2, 3, 32, 48, dtype=torch.float64)
+def test_the_layout_in_memory_does_not_matter(name: str, options: dict[str, Any]) -> None:
+    network, picture = build(name, options), torch.rand(2, 3, 64, 48)
     with torch.inference_mode():
-        both = final_output(module(pictures))
-        alone = torch.cat([final_output(module(picture[None])) for picture in pictures])
-    torch.testing.assert_close(both, alone)
+        expected = final_output(network(picture))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        found = final_output(network(picture.contiguous(memory_format=torch.channels_last)))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 @every_network
-def test_the_order_of_memory_does_not_matter(name: str, factory: Factory) -> None:
-    module = make(factory).double()
-    picture = torch.rand(1, 3, 32, 48, dtype=torch.float64)
+def test_a_batch_is_its_pictures_and_gradients_change_no_output(name: str, options: dict[str, Any]) -> None:
+    network, pictures = build(name, options), torch.rand(2, 3, 48, 32)
     with torch.inference_mode():
-        plain = final_output(module(picture))
-        module.to(memory_format=torch.channels_last)
-        last = final_output(module(picture.contiguous(memory_format=torch.channels_last)))
-    torch.testing.assert_close(plain, last)
+        each = torch.cat([final_output(network(picture[None])) for picture in pictures])
+    given = pictures.clone()
+    torch.testing.assert_close(final_output(network(given)).detach(), each, rtol=0, atol=1e-5)
+    assert torch.equal(given, pictures), "the input is the caller's"
+
+
+@every_network
+def test_half_precision_stays_near(name: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    network, picture = MODELS.get(name)(**options).eval(), torch.rand(1, 3, 64, 48)
+    with torch.inference_mode():
+        expected = final_output(network(picture))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = final_output(network(picture))
+    assert found.dtype == torch.float32, "the picture keeps its precision"
+    assert 0 < float((found - expected).square().mean().sqrt()) < 1e-2
+
+
+@every_network
+def test_training_lowers_the_loss(name: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    network = MODELS.get(name)(**options).train()
+    sharp = torch.rand(1, 3, 32, 16)
+    blurry = nn.functional.avg_pool2d(sharp, 3, stride=1, padding=1)
+    optimiser = torch.optim.Adam(network.parameters(), lr=4e-3)
+    losses = []
+    for _ in range(12):
+        loss = (final_output(network(blurry)) - sharp).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@every_network
+def test_tiles_are_exact_where_the_network_says_how_far_it_looks(
+    name: str, options: dict[str, Any], rng: np.random.Generator
+) -> None:
+    network = as_network(name, build(name, options))
+    if (radius := network.receptive_radius_px) is None:
+        pytest.skip("it looks at the whole picture")
+    side = network.size_multiple * (2 * radius // network.size_multiple + 10)
+    for shape in ((2 * side, 8), (8, 2 * side)):
+        picture = rng.random((*shape, 3), dtype=np.float32)
+        whole = deblur(network, picture)
+        assert np.abs(whole - deblur(network, picture, tile=side, overlap=radius)).max() < 1e-5
+
+
+@every_network
+def test_a_pixel_beyond_the_radius_changes_nothing(name: str, options: dict[str, Any]) -> None:
+    module = build(name, options)
+    network = as_network(name, module)
+    if (radius := network.receptive_radius_px) is None:
+        pytest.skip("it looks at the whole picture")
+    place = radius + 24
+    length = network.size_multiple * (2 * place // network.size_multiple)
+    picture = torch.rand(1, 3, 16, length)
+    changed = picture.clone()
+    changed[..., place] = 1 - changed[..., place]
+    for turn in (False, True):
+        before, after = (network.deblur(x.transpose(2, 3).contiguous() if turn else x) for x in (picture, changed))
+        moved = (before != after).any(3 if turn else 2).any(1)[0].nonzero()
+        assert 8 < int((moved - place).abs().max()) <= radius
+
+
+@pytest.mark.slow
+@every_network
+def test_a_program_of_it_takes_any_size(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    module, pictures = build(name, options), [torch.rand(1, 3, *sides) for sides in ((96, 160), (48, 32))]
+    export_program(module, ModelSpec(name), tmp_path / "network.pt2")
+    program = load_network(tmp_path / "network.pt2")
+    for picture in pictures:
+        with torch.inference_mode():
+            expected = final_output(module(picture))
+        torch.testing.assert_close(program.deblur(picture), expected, rtol=0, atol=1e-5)

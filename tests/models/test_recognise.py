@@ -1,0 +1,106 @@
+"""Networks told by the names and shapes of their tensors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from sdd_bench.errors import WeightsError
+from sdd_bench.models.factory import MODELS
+from sdd_bench.models.recognise import Recognised, Variant, candidates, own_tensors, recognise
+from sdd_bench.models.shapes import Shapes, shapes_of
+from sdd_bench.registry import Registry
+
+NARROW = {
+    "ifan": {"width": 2, "iterations": 3},
+    "ifan-released": {"width": 2, "iterations": 8},
+    "drbnet": {"width": 3},
+    "restormer": {"width": 4, "blocks": (1, 2, 1, 1), "refinement": 2, "heads": (1, 2, 4, 8)},
+    "nafnet": {"width": 4, "encoder": (1, 2), "middle": 3, "decoder": (1, 1)},
+}
+
+
+def shapes_of_model(model: str, **options: Any) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return shapes_of(MODELS.get(model)(**options).state_dict())
+
+
+@pytest.mark.parametrize("model", MODELS.names())
+def test_every_network_is_recognised_as_itself(model: str) -> None:
+    assert recognise(shapes_of_model(model), source="x.pth") == Recognised(model, {})
+
+
+@pytest.mark.parametrize("model", NARROW)
+def test_options_follow_from_the_shapes(model: str) -> None:
+    options = NARROW[model]
+    assert recognise(shapes_of_model(model, **options), source="x.pth") == Recognised(model, options)
+
+
+def test_prefixes_and_the_heads_of_training_do_not_hide_a_released_network() -> None:
+    released = {f"module.Network.{key}": shape for key, shape in shapes_of_model("ifan-released").items()}
+    released["module.reblurNet.conv.0.weight"] = (128, 15232, 3, 3)
+    assert recognise(released, source="IFAN.pytorch").model == "ifan-released"
+
+
+def test_tensors_of_a_checkpoint_load_under_our_names() -> None:
+    network = MODELS.get("ifan-released")(width=1, iterations=1)
+    tensors = {f"module.Network.{key}": value + 1 for key, value in network.state_dict().items()}
+    tensors["module.reblurNet.conv.0.bias"] = torch.zeros(1)
+    network.load_state_dict(own_tensors(network, tensors))
+    assert torch.equal(network.get_parameter("DME.3.bias"), torch.ones(1))
+
+
+def test_a_misfit_says_which_keys_differ_from_the_nearest_network() -> None:
+    shapes: dict[str, tuple[int, ...]] = shapes_of_model("drbnet", width=3)
+    del shapes["conv1_1.0.bias"]
+    shapes["extra.weight"] = (1,)
+    shapes["conv2_1.0.bias"] = (7,)
+    with pytest.raises(WeightsError) as raised:
+        recognise(shapes, source="x.pth")
+    assert str(raised.value) == (
+        "x.pth: its 138 tensors are those of no known network. The nearest is drbnet width=3: missing: conv1_1.0.bias; "
+        "unknown: extra.weight; of another shape: conv2_1.0.bias (6,), got (7,). Name its network with --model, if you "
+        "know it."
+    )
+
+
+@pytest.mark.parametrize("shapes", [{}, {"weight": (1,)}, {"conv1_1.0.weight": (), "img_d8_feature.0.0.weight": ()}])
+def test_tensors_of_no_network_are_refused(shapes: Shapes) -> None:
+    with pytest.raises(WeightsError, match=r"None has a tensor of these names and shapes; known: drbnet, ifan"):
+        recognise(shapes, source="x.pth")
+
+
+def test_what_fits_two_networks_is_ambiguous() -> None:
+    shapes = {"weight": (1,)}
+    table = {name: [Variant({}, shapes, shapes)] for name in ("one", "two")}
+    with pytest.raises(WeightsError, match=r"fit one and two alike, no key tells them apart. Say which: --model one"):
+        recognise(shapes, source="x.pth", table=table)
+
+
+class _Plain(torch.nn.Linear):
+    """A network without any help to recognise it."""
+
+    def __init__(self, width: int = 3) -> None:
+        super().__init__(width, 1)
+
+
+class _Helpful(_Plain):
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        return {"width": shapes["weight"][1], "unknown": 1} if shapes["weight"][1] == 5 else None
+
+
+def test_registration_is_all_a_network_needs() -> None:
+    registry: Registry[torch.nn.Module] = Registry("model")
+    registry.register("plain")(_Plain)
+    shapes = {"module.weight": (1, 3), "module.bias": (1,)}
+    assert recognise(shapes, source="x.pth", table=candidates(shapes, registry)) == Recognised("plain", {})
+
+
+def test_weights_are_not_drawn_and_the_seed_is_left_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    candidates({})
+    assert torch.equal(torch.rand(1), expected)
