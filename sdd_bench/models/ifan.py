@@ -30,6 +30,8 @@ from sdd_bench.models.shapes import Shapes
 _TAPS = 3
 _RADIUS_PX = 385
 """How far the network would look without iterations, each of which looks one pixel at 1/8 farther."""
+_MOST_ITERATIONS = 1000
+"""Of a checkpoint; a file that claims more is damaged, and its network would not fit into memory."""
 _FILTER_GAIN = 1.5
 """Gain of the initial weights of the filter predictor; 1 elsewhere. The authors' values."""
 
@@ -89,9 +91,10 @@ class IFAN(nn.Module):
         """Options of the network of a checkpoint, None where it is another one's."""
         try:
             width, filters = shapes["conv1_1.0.weight"][0], shapes["F.3.weight"][0]
-        except (KeyError, IndexError):
+            iterations = filters // (4 * width * (2 * _TAPS + 1))
+        except (KeyError, IndexError, ZeroDivisionError):
             return None
-        return {"width": width, "iterations": filters // (4 * width * (2 * _TAPS + 1))}
+        return {"width": width, "iterations": iterations} if iterations <= _MOST_ITERATIONS else None
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.

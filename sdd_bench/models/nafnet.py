@@ -58,13 +58,14 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """:math:`(N, C, H, W)` to the same shape."""
         z = by_strips(self._spatial, x, halo=1)
-        x = plus(self.conv3(z * self.sca(self._mean(z))) * self.beta, x)
-        return by_strips(self._pointwise, x, halo=0)
+        scale = self.sca(self._mean(z))
+        return by_strips(self._mix_channels, x, z, scale.expand_as(z), halo=0)
 
     def _spatial(self, window: Tensor, rows: slice) -> Tensor:
         return _gate(self.conv2(self.conv1(self.norm1(window)))[:, :, rows])
 
-    def _pointwise(self, x: Tensor, rows: slice) -> Tensor:
+    def _mix_channels(self, x: Tensor, z: Tensor, scale: Tensor, _rows: slice) -> Tensor:
+        x = plus(self.conv3(z * scale) * self.beta, x)
         return plus(self.conv5(_gate(self.conv4(self.norm2(x)))) * self.gamma, x)
 
     def _mean(self, z: Tensor) -> Tensor:

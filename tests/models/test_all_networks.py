@@ -16,7 +16,7 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("ifan", {"width": 4, "iterations": 3}),
     ("ifan-released", {"width": 4, "iterations": 3}),
     ("drbnet", {"width": 4}),
-    ("restormer", {"width": 8, "blocks": (1, 1, 1, 1), "refinement": 1}),
+    ("restormer", {"width": 4, "blocks": (1, 1, 1, 1), "refinement": 1}),
     ("nafnet", {"width": 8, "encoder": (1, 1, 1, 2), "middle": 1, "decoder": (1, 1, 1, 1)}),
 ]
 

@@ -161,7 +161,9 @@ def test_width_and_iterations_are_read_from_shapes() -> None:
     with torch.device("meta"):
         shapes = shapes_of(IFAN(6, iterations=8).state_dict())
     assert IFAN.read_options(shapes) == {"width": 6, "iterations": 8}
-    assert IFAN.read_options({"out.0.weight": (3, 3)}) is None
+    first, filters = "conv1_1.0.weight", "F.3.weight"
+    for other in ({"out.0.weight": (3, 3)}, {first: (0, 3), filters: (5, 1)}, {first: (1, 3), filters: (10**12, 1)}):
+        assert IFAN.read_options(other) is None
 
 
 @pytest.mark.parametrize("options", [{"width": 0}, {"iterations": 0}, {"iterations": 1.5}])

@@ -79,7 +79,7 @@ def test_what_fits_two_networks_is_ambiguous() -> None:
 
 
 class _Plain(torch.nn.Linear):
-    """A network without any help to recognise it."""
+    """A network without help to recognise it: its default alone is."""
 
     def __init__(self, width: int = 3) -> None:
         super().__init__(width, 1)
@@ -88,14 +88,15 @@ class _Plain(torch.nn.Linear):
 class _Helpful(_Plain):
     @staticmethod
     def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
-        return {"width": shapes["weight"][1], "unknown": 1} if shapes["weight"][1] == 5 else None
+        return {"width": shapes["weight"][1]}
 
 
 def test_registration_is_all_a_network_needs() -> None:
     registry: Registry[torch.nn.Module] = Registry("model")
     registry.register("plain")(_Plain)
-    shapes = {"module.weight": (1, 3), "module.bias": (1,)}
-    assert recognise(shapes, source="x.pth", table=candidates(shapes, registry)) == Recognised("plain", {})
+    registry.register("helpful")(_Helpful)
+    shapes = {"module.weight": (1, 5), "module.bias": (1,)}
+    assert recognise(shapes, source="x.pth", table=candidates(shapes, registry)) == Recognised("helpful", {"width": 5})
 
 
 def test_weights_are_not_drawn_and_the_seed_is_left_alone() -> None:
