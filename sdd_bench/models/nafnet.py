@@ -87,6 +87,12 @@ class NAFNet(nn.Module):
         ConfigError: A count is below 1, or encoder and decoder differ in length.
     """
 
+    size_multiple: int
+    """16 for four resolutions."""
+    bytes_per_pixel: int
+    """Upper estimate of the memory in evaluation mode, 8 numbers per pixel and width, 10 with windows; measured: 4.4
+    and 7.2 at 2.4 megapixels, 7.9 and 7.4 at 0.4."""
+
     def __init__(
         self,
         width: int = 32,
@@ -99,6 +105,7 @@ class NAFNet(nn.Module):
         super().__init__()
         _check(width, encoder, middle, decoder, window)
         self.size_multiple = 2 ** len(encoder)
+        self.bytes_per_pixel = 4 * (8 if window is None else 10) * width
         self.intro = nn.Conv2d(3, width, 3, padding=1)
         self.ending = nn.Conv2d(width, 3, 3, padding=1)
         self.encoders, self.downs, self.ups, self.decoders = (nn.ModuleList() for _ in range(4))

@@ -124,6 +124,9 @@ class Restormer(nn.Module):
     """
 
     size_multiple = 8
+    bytes_per_pixel: int
+    """Upper estimate of the memory in evaluation mode, 14 numbers per pixel and width; measured: 9.4 at 4 megapixels,
+    13 at 0.6."""
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class Restormer(nn.Module):
     ) -> None:
         super().__init__()
         _check(width, blocks, refinement, heads)
+        self.bytes_per_pixel = 4 * 14 * width
         self.patch_embed = nn.ModuleDict({"proj": _conv(3, width, 3)})
         for level, (count, head) in enumerate(zip(blocks[:3], heads[:3], strict=True), start=1):
             channels = width * 2 ** (level - 1)

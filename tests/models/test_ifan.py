@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdd_bench.errors import ConfigError, WeightsError
 from sdd_bench.flow.checkpoint import load_into
+from sdd_bench.models.factory import ModelSpec, estimate_bytes_per_pixel, facts_of
 from sdd_bench.models.ifan import IFAN, ifan_released
 from sdd_bench.models.shapes import shapes_of
 
@@ -142,6 +143,12 @@ def test_training_without_dual_pixels_reaches_every_weight() -> None:
     network(torch.rand(1, 3, 32, 32)).square().sum().backward()
     still = [name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
     assert still == []
+
+
+def test_its_own_figure_of_memory_goes_before_the_sum_of_all_layers() -> None:
+    network = IFAN(2, iterations=1)
+    assert facts_of(network, ModelSpec("ifan"))["bytes_per_pixel"] == network.bytes_per_pixel == 48
+    assert estimate_bytes_per_pixel(network) > 48
 
 
 def test_released_names_lose_their_wrappers_and_the_heads_of_training() -> None:
