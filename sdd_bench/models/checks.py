@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 
 
 def check_at_least_one(model: str, **counts: int) -> None:

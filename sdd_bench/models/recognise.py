@@ -20,10 +20,10 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from sdd_bench.errors import ConfigError, WeightsError
-from sdd_bench.models.factory import MODELS
+from sdd_bench.core.errors import ConfigError, WeightsError
+from sdd_bench.models.spec import MODELS
 from sdd_bench.models.shapes import Shapes, shapes_of
-from sdd_bench.registry import Registry
+from sdd_bench.core.registry import Registry
 
 T = TypeVar("T")
 

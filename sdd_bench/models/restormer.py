@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.checks import check_at_least_one
 from sdd_bench.models.layers import plus
 from sdd_bench.models.shapes import Shapes, count_blocks

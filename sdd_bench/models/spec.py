@@ -13,7 +13,11 @@ from sdd_bench.core.errors import ConfigError, reason_of
 from sdd_bench.core.registry import Registry
 from sdd_bench.models.dmphn import DMPHN
 from sdd_bench.models.dpdnet import DPDNet
+from sdd_bench.models.drbnet import DRBNet
+from sdd_bench.models.ifan import IFAN, ifan_released
 from sdd_bench.models.kpac import KPAC
+from sdd_bench.models.nafnet import NAFNet
+from sdd_bench.models.restormer import Restormer
 from sdd_bench.models.mprnet import MPRNet
 from sdd_bench.models.unet import UNet
 
@@ -63,7 +67,12 @@ class ModelSpec:
 
 
 MODELS: Registry[nn.Module] = Registry("model")
+MODELS.register("drbnet")(DRBNet)
+MODELS.register("ifan")(IFAN)
+MODELS.register("ifan-released")(ifan_released)
 MODELS.register("mprnet")(MPRNet)
+MODELS.register("nafnet")(NAFNet)
+MODELS.register("restormer")(Restormer)
 MODELS.register("dmphn")(DMPHN)
 MODELS.register("dpdnet")(DPDNet)
 MODELS.register("kpac")(KPAC)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from sdd_bench.evaluation.tiling import deblur
-from sdd_bench.models.factory import MODELS, ModelSpec, Network, facts_of, final_output, load_network
-from sdd_bench.training.export import export_program
+from sdd_bench.prediction.tiling import deblur
+from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
+from sdd_bench.models.network import Network, final_output, load_network
+from sdd_bench.models.program import export_program
 
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("ifan", {"width": 4, "iterations": 3}),

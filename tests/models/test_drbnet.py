@@ -9,7 +9,7 @@ from formula_weights import fill_by_formula
 from receptive_fields import reach_px
 from torch import nn
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.drbnet import DRBNet
 from sdd_bench.models.shapes import shapes_of
 

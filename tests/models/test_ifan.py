@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sdd_bench.errors import ConfigError, WeightsError
-from sdd_bench.flow.checkpoint import load_into
-from sdd_bench.models.factory import ModelSpec, estimate_bytes_per_pixel, facts_of
+from sdd_bench.core.errors import ConfigError, WeightsError
+from sdd_bench.weights.tensors import load_into
+from sdd_bench.models.spec import ModelSpec, estimate_bytes_per_pixel, facts_of
 from sdd_bench.models.ifan import IFAN, ifan_released
 from sdd_bench.models.shapes import shapes_of
 

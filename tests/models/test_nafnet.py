@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.models import strips
 from sdd_bench.models.nafnet import NAFNet, local_mean
 from sdd_bench.models.shapes import shapes_of

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from sdd_bench.errors import WeightsError
-from sdd_bench.models.factory import MODELS
+from sdd_bench.core.errors import WeightsError
+from sdd_bench.models.spec import MODELS
 from sdd_bench.models.recognise import Recognised, Variant, candidates, own_tensors, recognise
 from sdd_bench.models.shapes import Shapes, shapes_of
-from sdd_bench.registry import Registry
+from sdd_bench.core.registry import Registry
 
 NARROW = {
     "ifan": {"width": 2, "iterations": 3},
