@@ -20,8 +20,8 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the bundled small U-Net]",
 )
-@click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: what it says]")
-@click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage of a U-Net.")
+@click.option("--model", help="A name of sdd-bench models, or package.module:factory.  [default: what the file says]")
+@click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage.")
 @click.option("--bgr/--rgb", default=None, help="What colour the weights expect first.")
 @click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
 @click.option(
@@ -67,7 +67,8 @@ def command(
             raise click.UsageError("--model needs --checkpoint.")
         checkpoint = weights.path("unet-small-jdrl")
     elif checkpoint.is_dir():
-        checkpoint = checkpoint / "model.safetensors"
+        run = checkpoint / "model.safetensors"
+        checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run
     if model is None and (width, bgr) != (None, None):
         raise click.UsageError("--width and --bgr need --model.")
     chosen = PredictOptions(**options)

@@ -91,6 +91,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(value)}.")
         return tuple(_convert(item, kind, where) for item, kind in zip(value, kinds, strict=True))
+    if origin is dict:
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return value
+        raise ConfigError(f"{where}: expected a table, got {value!r}.")
     if origin is typing.Literal:
         if value in arguments:
             return value

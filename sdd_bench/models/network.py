@@ -14,6 +14,7 @@ pickles is held to tensors, but torch runs its operators and guards, so load onl
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +24,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sdd_bench.core.config import as_dict, build
+from sdd_bench.core.config import build
 from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.files import sha256_of
 from sdd_bench.core.precision import full_float32
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
+from sdd_bench.models.recognise import own_tensors, recognise
+from sdd_bench.models.released.checkpoint import read_checkpoint
+from sdd_bench.models.shapes import shapes_of
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
-from sdd_bench.weights.tensors import WRAPPERS, load_into, open_safetensors, read_tensors
+from sdd_bench.weights.tensors import load_into, open_safetensors
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,12 @@ def load_network(
         forward, facts = load_program(checkpoint, place)
         settings: dict[str, Any] = {}
     else:
-        spec = read_spec(checkpoint, spec)
+        tensors = read_checkpoint(checkpoint)
+        spec = read_spec(checkpoint, spec, tensors)
         network = spec.build()
-        load_into(network, read_tensors(checkpoint, wrappers=("G_state_dict", *WRAPPERS)), checkpoint)
+        load_into(network, own_tensors(network, tensors), checkpoint)
         network.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
-        forward, facts, settings = network, facts_of(network, spec), as_dict(spec)
+        forward, facts, settings = network, facts_of(network, spec), spec.as_json()
 
     def run(x: Tensor) -> Any:
         with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -115,7 +120,7 @@ def load_network(
     return Network(
         forward=run,
         name=facts.get("model") or checkpoint.stem,
-        sha256=sha256_of(checkpoint),
+        sha256=_sha256_of(checkpoint),
         size_multiple=facts.get("size_multiple") or 1,
         receptive_radius_px=facts.get("receptive_radius_px"),
         bytes_per_pixel=facts.get("bytes_per_pixel") or UNKNOWN_BYTES_PER_PIXEL,
@@ -125,14 +130,25 @@ def load_network(
     )
 
 
-def read_spec(checkpoint: Path, asked: ModelSpec | None = None) -> ModelSpec:
-    """What network a checkpoint is for; a safetensors file of this package says so.
+def _sha256_of(checkpoint: Path) -> str:
+    """SHA-256 of a file; of a folder, that of the digests of its files in the order of their names."""
+    if checkpoint.is_file():
+        return sha256_of(checkpoint)
+    digests = "".join(sha256_of(path) for path in sorted(checkpoint.iterdir()) if path.is_file())
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def read_spec(
+    checkpoint: Path, asked: ModelSpec | None = None, tensors: Mapping[str, Tensor] | None = None
+) -> ModelSpec:
+    """What network a checkpoint is for: a safetensors file of this package says so, others show it by their tensors.
 
     A file is data: the code of a ``package.module:factory`` is imported only where ``asked`` names it, too.
 
     Args:
         checkpoint: File of weights.
         asked: What network the user says it is for. Options it leaves open are the file's, where both name one network.
+        tensors: What the file holds; a network of this package is recognised by it.
 
     Raises:
         ConfigError: Neither says, or only the file does and the network is not one of this package.
@@ -140,8 +156,11 @@ def read_spec(checkpoint: Path, asked: ModelSpec | None = None) -> ModelSpec:
     """
     told = _told_spec(checkpoint)
     if asked is not None:
-        given = {name: value for name, value in as_dict(asked).items() if value is not None}
-        return dataclasses.replace(told, **given) if told and told.model == asked.model else asked
+        return dataclasses.replace(told, **asked.facts()) if told and told.model == asked.model else asked
+    if told is None and tensors is not None:
+        found = recognise(shapes_of(tensors), source=checkpoint)
+        options = dict(found.options)
+        return ModelSpec(found.model, width=options.pop("width", None), options=options)
     if told is None:
         raise ConfigError(
             f"{checkpoint}: does not say what network it is for. Name it: --model {', '.join(MODELS.names())} or "
@@ -160,7 +179,7 @@ def _told_spec(checkpoint: Path) -> ModelSpec | None:
     if checkpoint.suffix == ".safetensors":
         with open_safetensors(checkpoint) as file:
             metadata = file.metadata() or {}
-    elif not checkpoint.is_file():
+    elif not checkpoint.exists():
         raise WeightsError(f"{checkpoint}: no such file; expected a checkpoint.")
     try:
         values = json.loads(metadata[METADATA_KEY])

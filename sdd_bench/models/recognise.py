@@ -21,9 +21,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.models.spec import MODELS
-from sdd_bench.models.shapes import Shapes, shapes_of
 from sdd_bench.core.registry import Registry
+from sdd_bench.models.shapes import Shapes, shapes_of
+from sdd_bench.models.spec import MODELS
 
 T = TypeVar("T")
 

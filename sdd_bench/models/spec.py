@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ConfigError, reason_of
 from sdd_bench.core.registry import Registry
-from sdd_bench.models.dmphn import DMPHN
-from sdd_bench.models.dpdnet import DPDNet
-from sdd_bench.models.drbnet import DRBNet
-from sdd_bench.models.ifan import IFAN, ifan_released
-from sdd_bench.models.kpac import KPAC
-from sdd_bench.models.nafnet import NAFNet
-from sdd_bench.models.restormer import Restormer
-from sdd_bench.models.mprnet import MPRNet
-from sdd_bench.models.unet import UNet
+from sdd_bench.models.networks.dmphn import DMPHN
+from sdd_bench.models.networks.dpdnet import DPDNet
+from sdd_bench.models.networks.drbnet import DRBNet
+from sdd_bench.models.networks.ifan import IFAN, ifan_released
+from sdd_bench.models.networks.kpac import KPAC
+from sdd_bench.models.networks.mprnet import MPRNet
+from sdd_bench.models.networks.nafnet import NAFNet
+from sdd_bench.models.networks.restormer import Restormer
+from sdd_bench.models.networks.unet import UNet
 
 METADATA_KEY = "sdd-bench"
 """Names the safetensors metadata and the ExportedProgram's extra file: JSON of :func:`facts_of`."""
@@ -32,13 +32,15 @@ class ModelSpec:
     """Which network; None leaves an option to the factory."""
 
     model: str = "unet"
-    """``unet`` (Table 6), ``unet-released``, ``unet-small``, or ``package.module:factory``."""
+    """A registered name (``sdd-bench models``), or ``package.module:factory``."""
     width: int | None = None
     """Channels of the first stage; 64 in the paper."""
     dropout: float | None = None
     """0.4 in the paper."""
     bgr: bool | None = None
     """The weights expect blue first, as those of the authors' U-Net do."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further options of the factory, such as ``{"depth": 4}``."""
 
     def __post_init__(self) -> None:
         if self.width is not None and self.width < 1:
@@ -46,13 +48,22 @@ class ModelSpec:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout: expected 0 up to, but not, 1, got {self.dropout}.")
 
+    def as_json(self) -> dict[str, Any]:
+        """What travels with a checkpoint, an open option as None; ``options`` only where there are some."""
+        return {name: value for name, value in as_dict(self).items() if value != {}}
+
+    def facts(self) -> dict[str, Any]:
+        """What is not left open, as JSON values."""
+        return {name: value for name, value in self.as_json().items() if value is not None}
+
     def build(self) -> nn.Module:
         """The network, its weights as the factory draws them.
 
         Raises:
             ConfigError: An unknown name, or an option the factory does not take.
         """
-        given = {name: value for name, value in as_dict(self).items() if name != "model" and value is not None}
+        given = {name: value for name, value in self.facts().items() if name not in ("model", "options")}
+        given |= self.options
         factory = MODELS.get(self.model)
         try:
             network = factory(**given)
@@ -99,10 +110,10 @@ def kpac_2level(width: int = 48) -> KPAC:
 
 def facts_of(network: nn.Module, spec: ModelSpec) -> dict[str, Any]:
     """What travels with a checkpoint: the spec, and what running the network at any size needs to know."""
-    return as_dict(spec) | {
+    return spec.as_json() | {
         "size_multiple": int(getattr(network, "size_multiple", 1)),
         "receptive_radius_px": getattr(network, "receptive_radius_px", None),
-        "bytes_per_pixel": estimate_bytes_per_pixel(network),
+        "bytes_per_pixel": getattr(network, "bytes_per_pixel", None) or estimate_bytes_per_pixel(network),
     }
 
 

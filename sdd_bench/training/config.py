@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from sdd_bench.core.config import as_dict, build, read_toml
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.reblur import ReblurKernels
+from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
 from sdd_bench.training.losses import MaskKind
 
@@ -51,6 +51,8 @@ class TrainConfig:
     bgr: bool | None = None
     init: Path | None = None
     """Checkpoint the deblurring network starts from."""
+    model_options: dict[str, Any] = field(default_factory=dict)
+    """Further options of the network's factory, such as ``{depth = 4}``."""
 
     crop: int = 512
     flips: bool = True
@@ -159,7 +161,7 @@ class TrainConfig:
     @property
     def spec(self) -> ModelSpec:
         """The deblurring network."""
-        return ModelSpec(self.model, width=self.width, dropout=self.dropout, bgr=self.bgr)
+        return ModelSpec(self.model, width=self.width, dropout=self.dropout, bgr=self.bgr, options=self.model_options)
 
     @property
     def has_flow(self) -> bool:
@@ -185,7 +187,8 @@ class TrainConfig:
 
     def training(self) -> dict[str, Any]:
         """The options that the weights depend on, as JSON values."""
-        return {key: value for key, value in as_dict(self).items() if key not in _NOT_TRAINING}
+        values = {key: value for key, value in as_dict(self).items() if key not in _NOT_TRAINING}
+        return {key: value for key, value in values.items() if value != {}}
 
 
 def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -204,8 +207,14 @@ def to_toml(config: TrainConfig) -> str:
     """The configuration as TOML that :func:`load_train_config` reads; options that are None are left out."""
     values = as_dict(config)
     lines = [
-        f"{field.name} = {json.dumps(values[field.name], ensure_ascii=False)}\n"
-        for field in dataclasses.fields(config)
-        if values[field.name] is not None
+        f"{item.name} = {_toml(values[item.name])}\n"
+        for item in dataclasses.fields(config)
+        if values[item.name] is not None
     ]
     return "".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sdd_bench.flow.compose import invert_flow
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.flow.warp import backwarp
-from sdd_bench.models.reblur import ReblurNetwork
+from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
 

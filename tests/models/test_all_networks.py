@@ -8,12 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from sdd_bench.prediction.tiling import deblur
-from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
 from sdd_bench.models.network import Network, final_output, load_network
 from sdd_bench.models.program import export_program
+from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
+from sdd_bench.prediction.tiling import deblur
 
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    ("mprnet", {"width": 8, "depth": 1}),
+    ("dmphn", {"width": 4}),
+    ("dpdnet", {"width": 4}),
+    ("kpac", {"width": 8}),
+    ("kpac-2level", {"width": 8}),
     ("ifan", {"width": 4, "iterations": 3}),
     ("ifan-released", {"width": 4, "iterations": 3}),
     ("drbnet", {"width": 4}),

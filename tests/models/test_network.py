@@ -52,7 +52,7 @@ def test_the_released_network_expects_blue_first_unless_told_otherwise() -> None
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        (ModelSpec("nothing"), "known: .*kpac.*unet, unet-released, unet-small"),
+        (ModelSpec("nothing"), "known: .*nafnet, restormer, unet, unet-released, unet-small"),
         (ModelSpec("test_factory_missing:factory"), "cannot import"),
         (ModelSpec(f"{__name__}:doubling", width=4), "leave out"),
         (ModelSpec(f"{__name__}:not_a_module"), "expected a torch Module"),
@@ -256,7 +256,7 @@ def test_facts_of_a_program_that_cannot_be_are_refused(tmp_path: Path, program: 
 def test_a_file_without_that_needs_a_name(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_file(unet_small(4).state_dict(), file)
-    with pytest.raises(ConfigError, match="--model"):
+    with pytest.raises(WeightsError, match="those of no known network.*Name its network with --model"):
         load_network(file)
     assert load_network(file, ModelSpec("unet-small", width=4)).name == "unet-small"
 
@@ -322,7 +322,7 @@ class Noticing(nn.Module):
 
 def test_precision_32_is_without_tf32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelSpec, "build", lambda spec: Noticing())
-    monkeypatch.setattr("sdd_bench.models.network.read_tensors", lambda path, **options: {})
+    monkeypatch.setattr("sdd_bench.models.network.read_checkpoint", lambda path: {})
     (tmp_path / "none.pth").touch()
     network = load_network(tmp_path / "none.pth", ModelSpec())
     Noticing.seen.clear()

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from sdd_bench.models.networks.unet import UNet
 from sdd_bench.models.outline import outline
-from sdd_bench.models.unet import UNet
 
 
 def test_an_outline_has_the_names_and_shapes_of_the_network_and_no_memory() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.reblur import ReblurKernels
+from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.training.config import TrainConfig, load_train_config, to_toml
 from sdd_bench.training.losses import MaskKind
 

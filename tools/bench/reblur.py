@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from _memory import peak_mib
 from torch import Tensor
 
-from sdd_bench.models.isotropic import isotropic_reblur
+from sdd_bench.models.reblurring.isotropic import isotropic_reblur
 
 LEVELS, SHAPE = 8, (2, 3, 256, 256)
 REPEATS = 3

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from sdd_bench.flow.estimator import bundled_weights, load_flow
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
-from sdd_bench.models.reblur import ReblurNetwork
-from sdd_bench.models.unet import UpConv
+from sdd_bench.models.networks.unet import UpConv
+from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.step import JointNetworks, Stage, build_networks, compute_terms
 

@@ -16,7 +16,7 @@ PARTS = tuple(f"{kind}_lv{level}" for level in (1, 2, 3) for kind in ("encoder",
 
 
 def read_dmphn(folder: Path) -> dict[str, Tensor]:
-    """Tensors of :class:`~sdd_bench.models.dmphn.DMPHN` from the folder ``DMPHN_1_2_4`` of its authors.
+    """Tensors of :class:`~sdd_bench.models.networks.dmphn.DMPHN` from the folder ``DMPHN_1_2_4`` of its authors.
 
     Args:
         folder: Holds ``encoder_lv1.pkl`` to ``decoder_lv3.pkl``; level 1 is the whole picture.

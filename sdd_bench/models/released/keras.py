@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import WeightsError, reason_of
-from sdd_bench.models.dpdnet import DPDNet
+from sdd_bench.models.networks.dpdnet import DPDNet
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 
 _LAYERS = 24
@@ -31,7 +31,7 @@ _MOST_NUMBERS = 1 << 26
 
 
 def read_dpdnet(path: Path) -> dict[str, Tensor]:
-    """Tensors of :class:`~sdd_bench.models.dpdnet.DPDNet`, of one view or two, from a file of its authors.
+    """Tensors of :class:`~sdd_bench.models.networks.dpdnet.DPDNet`, of one view or two, from a file of its authors.
 
     Args:
         path: The ``.hdf5`` file, a whole model or its weights alone.

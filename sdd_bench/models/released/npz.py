@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import WeightsError, reason_of
-from sdd_bench.models.kpac import KPAC
+from sdd_bench.models.networks.kpac import KPAC
 from sdd_bench.models.released.tensorflow import assign, shapes_of
 from sdd_bench.weights.numpy_pickle import unpickle_arrays
 
@@ -48,7 +48,7 @@ _VARIABLE = re.compile(r"(?:.*/)?(?P<layer>[a-z]\w*)(?:/(?P<block>\d))?/(?:(?P<w
 
 
 def read_kpac(path: Path) -> dict[str, Tensor]:
-    """Tensors of :class:`~sdd_bench.models.kpac.KPAC` from a file of its authors; their number tells the levels.
+    """Tensors of :class:`~sdd_bench.models.networks.kpac.KPAC` from its authors' file; their number tells the levels.
 
     Args:
         path: The ``.npz`` file.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.models.dmphn import DMPHN
+from sdd_bench.models.networks.dmphn import DMPHN
 from sdd_bench.models.released.dmphn import PARTS, read_dmphn
 from sdd_bench.weights.tensors import load_into
 

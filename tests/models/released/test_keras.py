@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.models.dpdnet import DPDNet
+from sdd_bench.models.networks.dpdnet import DPDNet
 from sdd_bench.models.released.keras import read_dpdnet
 from sdd_bench.weights.tensors import load_into
 

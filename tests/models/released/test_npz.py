@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from python2_pickle import dump_like_python_2
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.models.kpac import KPAC
+from sdd_bench.models.networks.kpac import KPAC
 from sdd_bench.models.released.npz import own_name, read_kpac
 from sdd_bench.weights.tensors import load_into
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from sdd_bench.models import adaptive_filters
-from sdd_bench.models.adaptive_filters import filter_by_pixel, filter_separably
+from sdd_bench.models.layers.adaptive_filters import filter_by_pixel, filter_separably
 
 
 def _direct_separable(x: torch.Tensor, taps: list[torch.Tensor], bias: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.dpdnet import DPDNet
 from sdd_bench.models.network import Network
+from sdd_bench.models.networks.dpdnet import DPDNet
 from sdd_bench.models.outline import outline
 from sdd_bench.prediction.tiling import deblur
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sdd_bench.models import strips
-from sdd_bench.models.strips import by_strips
+from sdd_bench.models.layers.strips import by_strips
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

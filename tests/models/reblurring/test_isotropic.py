@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdd_bench.models.isotropic import isotropic_reblur
+from sdd_bench.models.reblurring.isotropic import isotropic_reblur
 
 
 def kernels_of_eq_7(seeds: Tensor, size_index: int) -> Tensor:
@@ -56,7 +56,7 @@ def test_strips_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     inputs = (torch.rand(1, 3, 33, 20), torch.randn(1, 35, 33, 20), torch.rand(1, 8, 33, 20).softmax(1))
     whole = isotropic_reblur(*inputs)
-    monkeypatch.setattr("sdd_bench.models.isotropic._STRIP_PIXELS", {"cpu": 100})
+    monkeypatch.setattr("sdd_bench.models.reblurring.isotropic._STRIP_PIXELS", {"cpu": 100})
     torch.testing.assert_close(isotropic_reblur(*inputs), whole)
 
 

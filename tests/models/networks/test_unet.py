@@ -8,9 +8,9 @@ import torch
 from formula_weights import fill_by_formula
 from torch.nn import functional as F
 
-from sdd_bench.models.unet import UNet, UpConv
+from sdd_bench.models.networks.unet import UNet, UpConv
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 def test_the_released_network_is_reproduced() -> None:

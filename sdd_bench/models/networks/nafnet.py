@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.checks import check_at_least_one
-from sdd_bench.models.layers import plus
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.strips import by_strips
 from sdd_bench.models.shapes import Shapes, count_blocks
-from sdd_bench.models.strips import by_strips
 
 _NORM_EPS = 1e-6
 
@@ -201,6 +201,6 @@ def _check(width: int, encoder: Sequence[int], middle: int, decoder: Sequence[in
         )
     counts = {f"encoder[{level}]": count for level, count in enumerate(encoder)}
     counts |= {f"decoder[{level}]": count for level, count in enumerate(decoder)}
-    check_at_least_one("nafnet", width=width, middle=middle, **counts)
+    check_whole("nafnet", width=width, middle=middle, **counts)
     if window is not None:
-        check_at_least_one("nafnet", window=window)
+        check_whole("nafnet", window=window)

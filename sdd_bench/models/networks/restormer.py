@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.checks import check_at_least_one
-from sdd_bench.models.layers import plus
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.strips import by_strips
 from sdd_bench.models.shapes import Shapes, count_blocks
-from sdd_bench.models.strips import by_strips
 
 _EXPANSION = 2.66
 """Width of the middle of a GDFN, relative to its channels."""
@@ -227,7 +227,7 @@ def _check(width: int, blocks: Sequence[int], refinement: int, heads: Sequence[i
     counts = {
         f"{name}[{i}]": count for name, each in (("blocks", blocks), ("heads", heads)) for i, count in enumerate(each)
     }
-    check_at_least_one("restormer", width=width, refinement=refinement, **counts)
+    check_whole("restormer", width=width, refinement=refinement, **counts)
     if width % 2:
         raise ConfigError(f"restormer: width: expected an even number of channels, got {width}.")
     for level, head in enumerate(heads):

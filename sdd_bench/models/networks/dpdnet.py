@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.options import require_whole
-from sdd_bench.models.unet import UpConv
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.networks.unet import UpConv
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -62,7 +62,7 @@ class DPDNet(nn.Module):
 
     def __init__(self, width: int = 64, *, bgr: bool = True, dropout: float = 0.4, views: int = 1) -> None:
         super().__init__()
-        require_whole("dpdnet", "width", width, least=1)
+        check_whole("dpdnet", width=width, least=1)
         if not 0 <= dropout < 1:
             raise ConfigError(f"dpdnet: dropout: expected 0 up to, but not, 1, got {dropout!r}.")
         if views not in (1, 2):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models import strips
-from sdd_bench.models.restormer import Restormer
+from sdd_bench.models.networks.restormer import Restormer
 from sdd_bench.models.shapes import shapes_of
 
 SMALL = {"width": 4, "blocks": (1, 2, 1, 1), "refinement": 1}

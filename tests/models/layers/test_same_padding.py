@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdd_bench.models.same_padding import SameConv2d, same_padding
+from sdd_bench.models.layers.same_padding import SameConv2d, same_padding
 
 
 @pytest.mark.parametrize(

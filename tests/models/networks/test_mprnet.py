@@ -10,11 +10,11 @@ import torch
 from formula_weights import fill_by_formula
 
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.models.mprnet import MPRNet
+from sdd_bench.models.networks.mprnet import MPRNet
 from sdd_bench.models.outline import outline
 from sdd_bench.models.released.tensorflow import shapes_of
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 @pytest.mark.parametrize(

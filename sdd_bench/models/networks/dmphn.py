@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sdd_bench.models.options import require_whole
+from sdd_bench.models.layers.checks import check_whole
 
 _SHIFT = 0.5
 
@@ -90,7 +90,7 @@ class DMPHN(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        require_whole("dmphn", "width", width, least=1)
+        check_whole("dmphn", width=width, least=1)
         self.encoder_lv1, self.encoder_lv2, self.encoder_lv3 = (_Encoder(width) for _ in range(3))
         self.decoder_lv1, self.decoder_lv2, self.decoder_lv3 = (_Decoder(width) for _ in range(3))
         for module in self.modules():

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models import strips
-from sdd_bench.models.nafnet import NAFNet, local_mean
+from sdd_bench.models.networks.nafnet import NAFNet, local_mean
 from sdd_bench.models.shapes import shapes_of
 
 SMALL = {"width": 4, "encoder": (1, 2), "middle": 1, "decoder": (2, 1)}

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.kpac import KPAC
+from sdd_bench.models.networks.kpac import KPAC
 from sdd_bench.models.outline import outline
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.options import require_whole
-from sdd_bench.models.same_padding import SameConv2d
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.same_padding import SameConv2d
 
 _DILATIONS = (1, 2, 3, 4, 5)
 _SLOPE = 0.2
@@ -84,7 +84,7 @@ class KPAC(nn.Module):
 
     def __init__(self, width: int = 48, *, levels: int = 3) -> None:
         super().__init__()
-        require_whole("kpac", "width", width, least=4)
+        check_whole("kpac", width=width, least=4)
         if levels not in (2, 3):
             raise ConfigError(f"kpac: levels: expected 2 or 3, got {levels!r}.")
         self.levels = levels

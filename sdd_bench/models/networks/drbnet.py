@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdd_bench.models.adaptive_filters import filter_by_pixel
-from sdd_bench.models.checks import check_at_least_one
-from sdd_bench.models.layers import Residual, add_encoder, conv, encode, plus, up
+from sdd_bench.models.layers.adaptive_filters import filter_by_pixel
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import Residual, add_encoder, conv, encode, plus, up
 from sdd_bench.models.shapes import Shapes
 
 _KERNEL_TAPS = 7 * 7
@@ -49,7 +49,7 @@ class DRBNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        check_at_least_one("drbnet", width=width)
+        check_whole("drbnet", width=width)
         self.bytes_per_pixel = 4 * 13 * width
         deep = 8 * width
         add_encoder(self, "conv", (width, 2 * width, 4 * width, deep))

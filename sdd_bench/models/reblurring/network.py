@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from sdd_bench.models.free import free_reblur, shares
-from sdd_bench.models.isotropic import isotropic_reblur
+from sdd_bench.models.reblurring.free import free_reblur, shares
+from sdd_bench.models.reblurring.isotropic import isotropic_reblur
 
 
 class ReblurKernels(StrEnum):

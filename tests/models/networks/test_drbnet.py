@@ -10,10 +10,10 @@ from receptive_fields import reach_px
 from torch import nn
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.drbnet import DRBNet
+from sdd_bench.models.networks.drbnet import DRBNet
 from sdd_bench.models.shapes import shapes_of
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 def test_the_released_network_is_reproduced() -> None:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.models.options import require_whole
+from sdd_bench.models.layers.checks import check_whole
 
 
 @dataclass(frozen=True)
@@ -230,13 +230,13 @@ class MPRNet(nn.Module):
         reduction: int = 4,
     ) -> None:
         super().__init__()
-        require_whole("mprnet", "reduction", reduction, least=1)
-        require_whole("mprnet", "width", width, least=reduction)
+        check_whole("mprnet", reduction=reduction, least=1)
+        check_whole("mprnet", width=width, least=reduction)
         growth = width // 2 if growth is None else growth
         extra = width // 3 if extra is None else extra
-        require_whole("mprnet", "growth", growth, least=0)
-        require_whole("mprnet", "extra", extra, least=0)
-        require_whole("mprnet", "depth", depth, least=1)
+        check_whole("mprnet", growth=growth, least=0)
+        check_whole("mprnet", extra=extra, least=0)
+        check_whole("mprnet", depth=depth, least=1)
         widths, full = [width, width + growth, width + 2 * growth], width + extra
         blocks = _Blocks(reduction, nn.PReLU())
         self.shallow_feat1, self.shallow_feat2, self.shallow_feat3 = (

@@ -9,10 +9,10 @@ import torch
 from formula_weights import fill_by_formula
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models.dmphn import DMPHN
+from sdd_bench.models.networks.dmphn import DMPHN
 from sdd_bench.models.outline import outline
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 def test_the_released_network_is_reproduced() -> None:

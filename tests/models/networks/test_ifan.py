@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.weights.tensors import load_into
-from sdd_bench.models.spec import ModelSpec, estimate_bytes_per_pixel, facts_of
-from sdd_bench.models.ifan import IFAN, ifan_released
+from sdd_bench.models.networks.ifan import IFAN, ifan_released
 from sdd_bench.models.shapes import shapes_of
+from sdd_bench.models.spec import ModelSpec, estimate_bytes_per_pixel, facts_of
+from sdd_bench.weights.tensors import load_into
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 class DirectIFAN(IFAN):

@@ -7,11 +7,11 @@ import pytest
 import torch
 from formula_weights import fill_by_formula
 
-from sdd_bench.models.free import free_reblur
-from sdd_bench.models.isotropic import isotropic_reblur
-from sdd_bench.models.reblur import PredictionNetwork, ReblurKernels, ReblurNetwork
+from sdd_bench.models.reblurring.free import free_reblur
+from sdd_bench.models.reblurring.isotropic import isotropic_reblur
+from sdd_bench.models.reblurring.network import PredictionNetwork, ReblurKernels, ReblurNetwork
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 
 
 def test_the_released_isotropic_network_is_reproduced() -> None:

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sdd_bench.models.adaptive_filters import filter_separably
-from sdd_bench.models.checks import check_at_least_one
-from sdd_bench.models.layers import Residual, activation, add_encoder, conv, encode, plus, up
+from sdd_bench.models.layers.adaptive_filters import filter_separably
+from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import Residual, activation, add_encoder, conv, encode, plus, up
 from sdd_bench.models.shapes import Shapes
 
 _TAPS = 3
@@ -58,7 +58,7 @@ class IFAN(nn.Module):
 
     def __init__(self, width: int = 32, *, iterations: int = 17, shared_taps: bool = False) -> None:
         super().__init__()
-        check_at_least_one("ifan", width=width, iterations=iterations)
+        check_whole("ifan", width=width, iterations=iterations)
         self.shared_taps = shared_taps
         self.receptive_radius_px = _RADIUS_PX + self.size_multiple * iterations
         self.bytes_per_pixel = 4 * 6 * width

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from sdd_bench.models.isotropic import SMALLEST_LOGIT
+from sdd_bench.models.reblurring.isotropic import SMALLEST_LOGIT
 
 _STRIP_ROWS = 32
 
