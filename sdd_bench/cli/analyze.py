@@ -64,8 +64,10 @@ def command(
     """
     from sdd_bench.analysis.options import AnalyzeOptions
     from sdd_bench.analysis.run import analyze
+    from sdd_bench.core.parallel import reuse_memory
     from sdd_bench.prepared.open import open_dataset
 
+    reuse_memory()
     options = AnalyzeOptions(**values)
     if sharp is not None:
         _refuse_options_of_a_set(click.get_current_context())

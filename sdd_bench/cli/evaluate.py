@@ -83,10 +83,12 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
     cannot be used; they are listed, the others are scored.
     """
+    from sdd_bench.core.parallel import reuse_memory
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.prepared.open import open_dataset
 
+    reuse_memory()
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)

@@ -6,10 +6,12 @@ The result never depends on which.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +22,10 @@ from typing import Any, TypeVar
 
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, SddBenchError, ShardError
 from sdd_bench.core.types import OnProgress, Problem, Progress
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Names of glibc's malloc.h."""
+_NEVER_TRIM = 2**31 - 1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,6 +53,21 @@ def _share_cores(jobs: int) -> None:
     import cv2
 
     cv2.setNumThreads(threads)
+    reuse_memory()
+
+
+def reuse_memory() -> None:
+    """Let this process keep the memory it frees, for its next picture.
+
+    The C library's default maps every large buffer anew and unmaps it when it is freed: of pictures of 4K, a fifth to
+    a third of the processor's time went there. For programs of our own, not for the process of someone who imports us.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):  # musl has none
+        library.mallopt(_M_MMAP_MAX, 0)
+        library.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
 
 
 @contextmanager

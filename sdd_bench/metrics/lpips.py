@@ -35,6 +35,8 @@ SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""
 
 _LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""Of the package's ``ScalingLayer``; to import it takes seconds, as it brings every network of torchvision."""
 _POOLED = (1, 2)
 """Layers before which AlexNet takes the maximum over 3x3, stride 2."""
 
@@ -60,8 +62,6 @@ class Lpips:
     """
 
     def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 20) -> None:
-        from lpips import ScalingLayer
-
         backbone, linear = weights.path("alexnet"), _linear_file()
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
@@ -69,10 +69,9 @@ class Lpips:
         self._trunk = _load_trunk(backbone).to(self._device)
         columns = torch.load(linear, map_location=self._device, weights_only=True)
         self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
-        scaling = ScalingLayer().to(self._device)
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
-        self._gain = 2 / scaling.scale.flatten()
-        self._offset = -(1 + scaling.shift.flatten()) / scaling.scale.flatten()
+        shift, scale = (torch.tensor(values, device=self._device) for values in (_SHIFT, _SCALE))
+        self._gain, self._offset = 2 / scale, -(1 + shift) / scale
 
     @torch.inference_mode()
     @full_float32()

@@ -22,7 +22,6 @@ from sdd_bench.metrics.checks import Picture, check_pair
 
 WINDOW = 7
 _BORDER = WINDOW // 2
-_MEAN = np.full(WINDOW, 1 / WINDOW)
 _COVARIANCE_NORM = WINDOW**2 / (WINDOW**2 - 1)
 _C1 = 2 * 0.01**2
 _C2 = 2 * 0.03**2 / _COVARIANCE_NORM
@@ -72,5 +71,5 @@ def _tile_sum(prediction: Picture, truth: Picture, corner: tuple[int, int]) -> f
 
 def _window_mean(values: Picture, *, plus: float = 0.0) -> Picture:
     """Mean over every whole window, and a constant added to it."""
-    means = cv2.sepFilter2D(values, cv2.CV_64F, _MEAN, _MEAN, delta=plus)
-    return means[_BORDER:-_BORDER, _BORDER:-_BORDER]
+    means = cv2.blur(values, (WINDOW, WINDOW))[_BORDER:-_BORDER, _BORDER:-_BORDER]
+    return np.add(means, plus, out=means) if plus else means

@@ -103,7 +103,7 @@ def predict(
     overlap = options.overlap
     if overlap is None:
         overlap = _UNKNOWN_RADIUS_PX if network.receptive_radius_px is None else network.receptive_radius_px
-    tile = options.tile or tile_side(network, options.memory_gib, overlap)
+    pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
     with alone_in(out):
         _claim(out, _made_with(network, options, overlap), pictures)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
@@ -115,7 +115,8 @@ def predict(
                 sharp = deblur(
                     network,
                     to_float(photograph.pixels),
-                    tile=tile,
+                    tile=options.tile,
+                    pixels=pixels,
                     overlap=overlap,
                     self_ensemble=options.self_ensemble,
                 )

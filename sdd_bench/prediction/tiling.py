@@ -80,6 +80,36 @@ def tile_side(network: Network, memory_gib: float, overlap: int) -> int:
     return side
 
 
+def window_shape(
+    height: int, width: int, pixels: int, overlap: int, multiple: int, *, least: int = 1
+) -> tuple[int, int]:
+    """Height and width of the windows of at most ``pixels`` that cover a picture with the least repeated work.
+
+    Args:
+        height: Of the picture; a multiple of ``multiple``.
+        width: The same.
+        pixels: At least those of the smallest square window.
+        overlap: How far a window reaches beyond its tile.
+        multiple: The network's grid.
+        least: Smallest side of a window.
+
+    Example:
+        >>> window_shape(2160, 4096, 3_500_000, 144, 16)
+        (2160, 1616)
+    """
+    smallest = _least_tile(overlap, multiple, least)
+
+    def covered(side: int, tile: int) -> int:
+        return sum(span.last - span.first for span in spans(side, tile, overlap, multiple, least=least))
+
+    shapes = []
+    for rows in range(min(smallest, height), height + 1, multiple):
+        columns = min(pixels // rows // multiple * multiple, width)
+        if columns >= min(smallest, width):
+            shapes.append((covered(height, rows) * covered(width, columns), rows, columns))
+    return min(shapes)[1:]
+
+
 def _least_tile(overlap: int, multiple: int, least: int) -> int:
     return max(2 * _up(overlap, multiple) + multiple, _up(least, multiple))
 
@@ -93,6 +123,7 @@ def deblur(
     blurry: NDArray[np.float32],
     *,
     tile: int | None = None,
+    pixels: int | None = None,
     overlap: int = 0,
     self_ensemble: bool = False,
 ) -> NDArray[np.float32]:
@@ -101,7 +132,8 @@ def deblur(
     Args:
         network: From :func:`sdd_bench.models.network.load_network`.
         blurry: RGB in [0, 1], (H, W, 3), any size.
-        tile: Largest side of what passes the network at once; None takes the picture as a whole.
+        tile: Largest side of what passes the network at once; None takes as much as ``pixels`` allows.
+        pixels: Most pixels that pass at once, in windows of the best shape; None takes the picture as a whole.
         overlap: How far, in pixels, a tile's window reaches beyond it.
         self_ensemble: Mean over the eight flips and turns of the picture.
 
@@ -114,26 +146,30 @@ def deblur(
         MemoryError: The network asked for more memory than there is.
     """
     if not self_ensemble:
-        return _deblur(network, blurry, tile, overlap)
+        return _deblur(network, blurry, tile, pixels, overlap)
     total = np.zeros(blurry.shape, np.float64)
     for turns in range(4):
         turned = np.rot90(blurry, turns)
-        total += np.rot90(_deblur(network, turned, tile, overlap), -turns)
-        total += np.rot90(_deblur(network, turned[:, ::-1], tile, overlap)[:, ::-1], -turns)
+        total += np.rot90(_deblur(network, turned, tile, pixels, overlap), -turns)
+        total += np.rot90(_deblur(network, turned[:, ::-1], tile, pixels, overlap)[:, ::-1], -turns)
     return (total / 8).astype(np.float32)
 
 
-def _deblur(network: Network, blurry: NDArray[np.float32], tile: int | None, overlap: int) -> NDArray[np.float32]:
+def _deblur(
+    network: Network, blurry: NDArray[np.float32], tile: int | None, pixels: int | None, overlap: int
+) -> NDArray[np.float32]:
     height, width = blurry.shape[:2]
     least, multiple = network.least_side, network.size_multiple
     bottom, right = (_up(max(side, least), multiple) - side for side in (height, width))
     padded = np.pad(blurry, ((0, bottom), (0, right), (0, 0)), mode="reflect")
     picture = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1)))[None]
     rows, columns = picture.shape[2:]
-    largest = max(rows, columns) if tile is None else tile
+    high, wide = (rows, columns) if tile is None else (tile, tile)
+    if tile is None and pixels is not None and pixels < rows * columns:
+        high, wide = window_shape(rows, columns, pixels, overlap, multiple, least=least)
     out = torch.empty_like(picture)
-    for y in spans(rows, largest, overlap, multiple, least=least):
-        for x in spans(columns, largest, overlap, multiple, least=least):
+    for y in spans(rows, high, overlap, multiple, least=least):
+        for x in spans(columns, wide, overlap, multiple, least=least):
             done = _checked(network, _run(network, picture[:, :, y.first : y.last, x.first : x.last]), y, x)
             out[:, :, y.start : y.stop, x.start : x.stop] = done
     return np.ascontiguousarray(out[0, :, :height, :width].permute(1, 2, 0).numpy())

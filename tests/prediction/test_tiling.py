@@ -8,7 +8,7 @@ from torch import nn
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.models.network import Network
 from sdd_bench.models.spec import ModelSpec, facts_of
-from sdd_bench.prediction.tiling import deblur, spans, tile_side
+from sdd_bench.prediction.tiling import deblur, spans, tile_side, window_shape
 
 
 def make_network(module: nn.Module, **facts: object) -> Network:
@@ -80,6 +80,23 @@ def test_the_self_ensemble_undoes_every_turn(rng: np.random.Generator) -> None:
 
     picture = rng.random((24, 24, 3), dtype=np.float32)
     assert np.abs(deblur(make_network(Ramp()), picture, self_ensemble=True) - picture).max() < 1e-6
+
+
+def test_windows_of_the_best_shape_repeat_less_than_square_ones_of_the_same_size() -> None:
+    def work(rows: int, columns: int) -> int:
+        sides = ((2160, rows), (4096, columns))
+        high, wide = (sum(span.last - span.first for span in spans(size, tile, 144, 16)) for size, tile in sides)
+        return high * wide
+
+    rows, columns = window_shape(2160, 4096, 1870**2, 144, 16)
+    assert rows * columns <= 1870**2
+    assert work(rows, columns) < 0.9 * work(1870, 1870)
+
+
+def test_a_bound_on_pixels_changes_nothing_but_the_windows(rng: np.random.Generator) -> None:
+    network, picture = unet(), rng.random((336, 640, 3), dtype=np.float32)
+    bounded = deblur(network, picture, pixels=320 * 336, overlap=144)
+    assert np.abs(bounded - deblur(network, picture)).max() < 1e-5
 
 
 def test_memory_bounds_the_tile() -> None:

@@ -12,7 +12,8 @@ a symmetric kernel, gain and offset by least squares; then on what a step would 
 .. math:: R \approx \delta_x\, \partial_x \bar M + \delta_y\, \partial_y \bar M + c\, \bar M + d + e\, \Delta \bar M .
 
 The Laplacian takes up what is left of the difference in blur. Windows are Gaussian; their normal equations are
-accumulated on a grid of 4 x 4 pixels, so a pass costs about as much as thirty additions of pictures.
+accumulated, and solved, on a grid of 4 x 4 pixels. The passes over the pictures are compiled on the processor
+(:mod:`sdd_bench.flow.pwcnet.fused`) and torch expressions elsewhere (:mod:`sdd_bench.flow.pwcnet.unfused`).
 
 A step is kept only where it explains the reference better than what it replaces (:func:`choose`); the same test picks,
 place by place, between flows estimated at several resolutions.
@@ -22,16 +23,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 
-import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.flow.warp import backwarp
+from sdd_bench.flow.pwcnet import fused, unfused
 
-_CELL = 4
-"""Side of the cells on which normal equations are accumulated and solved."""
 _BLURS = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations of the Gaussians the sharper picture is regressed on, in pixels of the working scale."""
 _DENOISE = 0.7
@@ -42,201 +41,177 @@ _DAMPING = 0.3
 """Share of the variance left unexplained by blur alone that is added to the ridge of the step."""
 _LARGEST_STEP_PX = 1.0
 _FAVOUR = 8
-"""Power with which :func:`choose` prefers the better explanation."""
+"""Power with which the better of two explanations is preferred."""
 _SMALLEST_SIDE = 16
+_ONE_WAY = 0.9
+"""Share of cells in which one picture is the sharper one, above which only that one is made blurrier."""
+
+
+class Luma:
+    """Luma of one picture at any size, each computed once.
+
+    Args:
+        picture: ``(3, H, W)`` RGB in [0, 1].
+    """
+
+    def __init__(self, picture: Tensor) -> None:
+        red, green, blue = picture.float()
+        self._planes = {1.0: red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)}
+
+    def at(self, scale: float) -> Tensor:
+        """``(h, w)`` at ``1 / scale`` of the size."""
+        if scale not in self._planes:
+            plane = self._planes[1.0]
+            size = [max(1, round(side / scale)) for side in plane.shape]
+            small = F.interpolate(plane[None, None], size, mode="bilinear", align_corners=False, antialias=True)
+            self._planes[scale] = small[0, 0]
+        return self._planes[scale]
 
 
 def choose(
-    reference: Tensor, moving: Tensor, candidates: Sequence[Tensor], *, scale: float, window: float, margin: float = 1.0
+    reference: Luma,
+    moving: Luma,
+    candidates: tuple[Tensor, Tensor],
+    *,
+    scale: float,
+    window: float,
+    margin: float = 1.0,
 ) -> Tensor:
-    """Of several flows, place by place, the one under which the pictures explain each other best.
+    """Of two flows, place by place, the one under which the pictures explain each other better.
 
     Args:
-        reference: Picture on whose grid the flows are, ``(N, 3, H, W)`` in [0, 1].
+        reference: Picture on whose grid the flows are.
         moving: The other picture.
-        candidates: Flows ``(N, 2, H, W)`` in pixels.
+        candidates: Flows ``(2, H, W)`` in pixels.
         scale: Pictures are compared at ``1 / scale`` of their size.
         window: Standard deviation of the windows, in cells of four pixels at that size.
-        margin: All but the first are chosen only if they leave this many times less unexplained.
+        margin: The second is chosen only if it leaves this many times less unexplained.
 
     Returns:
-        Flow ``(N, 2, H, W)``; softly blended where the candidates are about as good.
+        Flow ``(2, H, W)``; softly blended where the candidates are about as good.
     """
-    first, second = _grey_at(reference, scale), _grey_at(moving, scale)
-    total, blend = torch.zeros_like(candidates[0][:, :1]), torch.zeros_like(candidates[0])
-    for index, flow in enumerate(candidates):
-        warped = backwarp(second, _resize_flow(flow, first.shape[2:]))
-        left = torch.minimum(_unexplained(first, warped, window), _unexplained(warped, first, window))
-        weight = (left * (margin if index else 1)) ** -_FAVOUR
-        weight = F.interpolate(_spread(weight, first.shape[2:]), flow.shape[2:], mode="bilinear", align_corners=False)
-        blend += weight * flow
-        total += weight
-    return blend / total
+    first, second = reference.at(scale), moving.at(scale)
+    passes = _passes(first)
+    bank = _bank(first)
+    left = []
+    for flow in candidates:
+        warped = _bank(passes.warp(second, resize_flow(flow, first.shape), _no_step(first)))
+        left.append(torch.minimum(_unexplained(bank[0], warped, window), _unexplained(warped[0], bank, window)))
+    share = _share_of_second(left[0], left[1] * margin)
+    pixels = passes.spread(share[None], first.shape)[None]
+    if pixels.shape[2:] != candidates[0].shape[1:]:
+        pixels = F.interpolate(pixels, candidates[0].shape[1:], mode="bilinear", align_corners=False)
+    return torch.lerp(candidates[0], candidates[1], pixels[0])
 
 
 def refine(
-    reference: Tensor, moving: Tensor, flow: Tensor, *, scale: float, window: float, ridge: float = 1e-6, steps: int = 3
+    reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window: float, ridge: float = 1e-6, steps: int = 3
 ) -> Tensor:
     """A few blur-equalised Lucas-Kanade steps.
 
     Args:
-        reference: Picture on whose grid the flow is, ``(N, 3, H, W)`` in [0, 1].
+        reference: Picture on whose grid the flow is.
         moving: The other picture.
-        flow: ``(N, 2, H, W)`` in pixels, at most about a pixel (of the working scale) off.
+        flow: ``(2, H, W)`` in pixels, at most about a pixel (of the working scale) off.
         scale: Steps are computed at ``1 / scale`` of the size.
         window: Standard deviation of the windows, in cells of four pixels at that size.
         ridge: Mean squared derivative (grey levels in [0, 1] per pixel) below which nothing moves.
         steps: Warps.
 
     Returns:
-        The refined flow, ``(N, 2, H, W)``.
+        The refined flow, ``(2, H, W)``.
     """
-    first, second = _grey_at(reference, scale), _grey_at(moving, scale)
-    size = first.shape[2:]
-    if min(size) < _SMALLEST_SIDE:
+    first, second = reference.at(scale), moving.at(scale)
+    if min(first.shape) < _SMALLEST_SIDE:
         return flow
-    working = start = _resize_flow(flow, size)
-    for _ in range(steps):
-        warped = backwarp(second, working)
-        sharper = _sharpness(first, window) > _sharpness(warped, window)
-        share = float(sharper.float().mean())
-        if share < 0.1:
-            step, _ = _step(first, warped, window, ridge)
-        elif share > 0.9:
-            step = -_step(warped, first, window, ridge)[0]
+    passes = _passes(first)
+    start, total, own = resize_flow(flow, first.shape), _no_step(first), _bank(first)
+    sharper = 0.5
+    for index in range(steps):
+        warped = _bank(passes.warp(second, start, total))
+        if index == 0:
+            sharper = float((_sharpness(own[0], window) > _sharpness(warped[0], window)).float().mean())
+        if sharper < 1 - _ONE_WAY:
+            step, _ = _step(own[0], warped, window, ridge)
+        elif sharper > _ONE_WAY:
+            step = -_step(warped[0], own, window, ridge)[0]
         else:
-            (forth, left), (back, other) = _step(first, warped, window, ridge), _step(warped, first, window, ridge)
-            step = torch.where(left < other, forth, -back)
-        step = step * (_LARGEST_STEP_PX / step.norm(dim=1, keepdim=True).clamp(min=_LARGEST_STEP_PX))
-        working = working + _spread(step, size)
-    return flow + _resize_flow(working - start, flow.shape[2:])
+            (forth, left), (back, other) = _step(own[0], warped, window, ridge), _step(warped[0], own, window, ridge)
+            step = torch.lerp(forth, -back, _share_of_second(left, other))
+        total += step * (_LARGEST_STEP_PX / step.norm(dim=0).clamp(min=_LARGEST_STEP_PX))
+    return flow + resize_flow(passes.spread(total, first.shape), flow.shape[1:])
 
 
-def _step(blurry: Tensor, sharp: Tensor, window: float, ridge: float) -> tuple[Tensor, Tensor]:
+def _share_of_second(left: Tensor, other: Tensor) -> Tensor:
+    """Weight of the second of two explanations that leave ``left`` and ``other``: a soft choice."""
+    return 1 / (1 + (other / left) ** _FAVOUR)
+
+
+def _step(blurry: Tensor, sharps: Tensor, window: float, ridge: float) -> tuple[Tensor, Tensor]:
     r"""Per cell, :math:`\delta` with ``blurry(p)`` ~ ``sharp(p + delta)`` but for blur and exposure; what is left."""
-    size = blurry.shape[2:]
-    blurry = _gaussian(blurry, _DENOISE)
-    sharps = [_gaussian(sharp, math.hypot(sigma, _DENOISE)) for sigma in _BLURS]
-    ones = torch.ones_like(blurry)
-    moments, products, power = _normal_equations([*sharps, ones], blurry, window)
-    solution = _solve(moments, products, _diagonal([_RIDGE_KERNEL] * len(sharps) + [_RIDGE_REST]))
-    damping = ridge + _DAMPING * (power - (solution * products).sum(1, keepdim=True)).clamp(min=0)
-    kernel = _spread(solution, size)
-    equalised = kernel[:, -1:]
-    for index, picture in enumerate(sharps):
-        equalised = equalised + kernel[:, index : index + 1] * picture
-    del kernel, sharps
-    dx, dy, laplacian = _derivatives(equalised)
-    regressors = [dx, dy, equalised, ones, laplacian]
-    moments, products, power = _normal_equations(regressors, blurry, window)
+    passes = _passes(blurry)
+    found = _regression(blurry, sharps, window)[0]
+    damping = ridge + _DAMPING * found[-1].clamp(min=0)
+    equalised = passes.equalise(sharps, found[:-1])
+    sums = passes.blur(passes.step_sums(equalised, blurry), _taps(window, blurry))
     rest = torch.full_like(damping, _RIDGE_REST)
-    solution = _solve(moments, products, torch.cat([damping, damping, rest, rest, rest], dim=1))
-    left = _left_over(solution, products, power, products[:, 3:4])
-    return solution[:, :2] / solution[:, 2:3].clamp(min=0.5), left
+    found = passes.solve(sums, torch.stack((damping, damping, rest, rest, rest)))
+    return found[:2] / found[2].clamp(min=0.5), _left_over(found[-1], power=sums[-1], mean=sums[-3])
 
 
-def _unexplained(blurry: Tensor, sharp: Tensor, window: float) -> Tensor:
-    """Per cell, the share of the variance of ``blurry`` that no symmetric blur of ``sharp`` explains."""
-    blurry = _gaussian(blurry, _DENOISE)
-    sharps = [_gaussian(sharp, math.hypot(sigma, _DENOISE)) for sigma in _BLURS]
-    moments, products, power = _normal_equations([*sharps, torch.ones_like(blurry)], blurry, window)
-    solution = _solve(moments, products, _diagonal([_RIDGE_KERNEL] * len(sharps) + [_RIDGE_REST]))
-    return _left_over(solution, products, power, products[:, -1:])
+def _unexplained(blurry: Tensor, sharps: Tensor, window: float) -> Tensor:
+    """Per cell, the share of the variance of ``blurry`` that no symmetric blur of the sharp picture explains."""
+    found, sums = _regression(blurry, sharps, window)
+    return _left_over(found[-1], power=sums[-1], mean=sums[-2])
 
 
-def _left_over(solution: Tensor, products: Tensor, power: Tensor, mean: Tensor) -> Tensor:
-    left = (power - (solution * products).sum(1, keepdim=True)).clamp(min=0)
-    return (left + 1e-6) / (power - mean**2 + 1e-5)
+def _regression(blurry: Tensor, sharps: Tensor, window: float) -> tuple[Tensor, Tensor]:
+    """``blurry`` by the blurred versions of the other picture and a constant: what ``solve`` gives, and from what."""
+    passes = _passes(blurry)
+    sums = passes.blur(passes.product_sums(sharps, blurry), _taps(window, blurry))
+    ridge = blurry.new_tensor([_RIDGE_KERNEL] * len(sharps) + [_RIDGE_REST]).view(-1, 1, 1)
+    return passes.solve(sums, ridge), sums
 
 
-def _normal_equations(regressors: Sequence[Tensor], target: Tensor, window: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Windowed moments ``(N, k, k, h, w)``, products with the target ``(N, k, h, w)``, its power; per cell."""
-    k = len(regressors)
-    pairs = [(i, j) for i in range(k) for j in range(i, k)]
-    cells = [_cells(regressors[i] * regressors[j]) for i, j in pairs]
-    cells += [_cells(regressor * target) for regressor in regressors]
-    cells.append(_cells(target * target))
-    windowed = _gaussian(torch.cat(cells, dim=1), window)
-    order = torch.empty(k, k, dtype=torch.long)
-    for place, (i, j) in enumerate(pairs):
-        order[i, j] = order[j, i] = place
-    moments = windowed[:, order.flatten()].unflatten(1, (k, k))
-    return moments, windowed[:, len(pairs) : -1], windowed[:, -1:]
+def _left_over(unexplained: Tensor, *, power: Tensor, mean: Tensor) -> Tensor:
+    return (unexplained.clamp(min=0) + 1e-6) / (power - mean**2 + 1e-5)
 
 
-def _solve(moments: Tensor, products: Tensor, ridge: Tensor) -> Tensor:
-    """Regularised least squares per cell, ``(N, k, h, w)``; in float64, as the regressors are nearly collinear."""
-    matrix = moments.permute(0, 3, 4, 1, 2).double() + torch.diag_embed(ridge.permute(0, 2, 3, 1).to(moments).double())
-    right = products.permute(0, 2, 3, 1).double()
-    return torch.linalg.solve(matrix, right).permute(0, 3, 1, 2).to(products.dtype)
-
-
-def _diagonal(ridge: Sequence[float]) -> Tensor:
-    """The same ridge for all cells, ``(1, k, 1, 1)``."""
-    return torch.tensor(ridge).view(1, -1, 1, 1)
-
-
-def _sharpness(picture: Tensor, window: float) -> Tensor:
+def _sharpness(smooth: Tensor, window: float) -> Tensor:
     """Energy of derivatives relative to the contrast, per cell."""
-    smooth = _gaussian(picture, _DENOISE)
-    dx, dy, _ = _derivatives(smooth)
-    energy, mean, power = (_gaussian(_cells(x), window) for x in (dx**2 + dy**2, smooth, smooth**2))
-    return energy / (power - mean**2 + 1e-5)
+    passes = _passes(smooth)
+    sums = passes.blur(passes.step_sums(smooth, smooth), _taps(window, smooth))
+    return (sums[0] + sums[5]) / (sums[-1] - sums[-3] ** 2 + 1e-5)
 
 
-def _derivatives(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Central differences in x and y, and the five-point Laplacian; border replicated."""
-    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
-    left, right = padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:]
-    above, below = padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1]
-    return (right - left) / 2, (below - above) / 2, left + right + above + below - 4 * picture
+def _bank(picture: Tensor) -> Tensor:
+    """The picture blurred by each of the Gaussians, ``(k, H, W)``; the first one only takes off the noise."""
+    passes, bank = _passes(picture), picture.new_empty(len(_BLURS), *picture.shape)
+    for sigma, blurred in zip(_BLURS, bank, strict=True):
+        passes.blur(picture[None], _taps(math.hypot(sigma, _DENOISE), picture), out=blurred[None])
+    return bank
 
 
-def _gaussian(picture: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of every channel, border replicated; by OpenCV on the CPU, where it is some 25 times faster."""
+def _taps(sigma: float, like: Tensor) -> Tensor:
+    """A Gaussian that sums to one."""
     reach = max(1, math.ceil(2.5 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    n, channels, height, width = picture.shape
-    if picture.device.type == "cpu":
-        taps, blurred = kernel.numpy(), torch.empty_like(picture, memory_format=torch.contiguous_format)
-        for source, target in zip(picture.flatten(0, 1).numpy(), blurred.flatten(0, 1).numpy(), strict=True):
-            cv2.sepFilter2D(source, -1, taps, taps, dst=target, borderType=cv2.BORDER_REPLICATE)
-        return blurred
-    planes = picture.reshape(n * channels, 1, height, width)
-    planes = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
-    planes = F.conv2d(F.pad(planes, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
-    return planes.view(n, channels, height, width)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float32) / sigma) ** 2)
+    return (kernel / kernel.sum()).to(like.device)
 
 
-def _cells(picture: Tensor) -> Tensor:
-    """Means of the cells; the last ones are filled up by replication."""
-    height, width = picture.shape[2:]
-    if height % _CELL or width % _CELL:
-        picture = F.pad(picture, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
-    return F.avg_pool2d(picture, _CELL)
+def _no_step(picture: Tensor) -> Tensor:
+    return picture.new_zeros(2, *(-(-side // fused.CELL) for side in picture.shape))
 
 
-def _spread(cells: Tensor, size: Sequence[int]) -> Tensor:
-    """Values of cells at the pixels."""
-    pixels = F.interpolate(cells, scale_factor=_CELL, mode="bilinear", align_corners=False)
-    return pixels[:, :, : size[0], : size[1]]
+def _passes(picture: Tensor) -> ModuleType:
+    return fused if picture.device.type == "cpu" else unfused
 
 
-def _grey_at(picture: Tensor, scale: float) -> Tensor:
-    """Luma at 1 / scale of the size, ``(N, 1, h, w)``."""
-    luma = (picture.float() * picture.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    size = [max(1, round(side / scale)) for side in picture.shape[2:]]
-    if scale == 1:
-        return luma
-    return F.interpolate(luma, size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def _resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
-    """The flow of the pictures resized to ``size``."""
-    height, width = flow.shape[2:]
+def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
+    """The flow ``(2, H, W)`` of the pictures resized to ``size``."""
+    height, width = flow.shape[1:]
     if (height, width) == tuple(size):
         return flow
-    flow = F.interpolate(flow, tuple(size), mode="bilinear", align_corners=False, antialias=size[0] < height)
-    return flow * flow.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
+    antialias = size[0] < height
+    flow = F.interpolate(flow[None], tuple(size), mode="bilinear", align_corners=False, antialias=antialias)[0]
+    return flow * flow.new_tensor([size[1] / width, size[0] / height]).view(2, 1, 1)

@@ -1,0 +1,386 @@
+"""Compiled passes of the refinement on the processor: its sums without temporaries.
+
+Every pass reads a plane once and writes one; planes are ``(H, W)`` float32, contiguous. Strips of rows are shared
+between threads and write apart, so results do not depend on the number of threads. On other devices, and in the tests
+that compare both, the same passes are :mod:`torch` expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Plane = NDArray[np.float32]
+"""``(H, W)``, or ``(k, H, W)`` for several."""
+Pairs = NDArray[np.int64]
+CELL = 4
+"""Side of the cells on which normal equations are accumulated and solved."""
+_COLUMNS = 1024
+"""Columns summed at once: four rows of six planes stay in the second-level cache."""
+_CELLS = 256
+"""Cells solved at once: their matrices stay in the first-level cache."""
+_ROWS_PER_STRIP = 32
+_SMALLEST_SHARED = 1 << 16
+"""Pixels below which threads wait for each other more than they compute."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _compiled(function: F) -> F:
+    """``function`` as machine code, kept on disk where there is a writable place for it."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}}
+    try:
+        return numba.njit(function, cache=True, **options)  # type: ignore[no-any-return]
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return numba.njit(function, **options)  # type: ignore[no-any-return]
+
+
+def _shared(rows: int, pixels: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(first, last)`` for strips of rows, on as many threads as torch uses."""
+    threads = torch.get_num_threads() if pixels >= _SMALLEST_SHARED else 1
+    if threads == 1:
+        work(0, rows)
+        return
+    step = max(1, min(_ROWS_PER_STRIP, -(-rows // threads)))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda first: work(first, min(first + step, rows)), range(0, rows, step)))
+
+
+def blur(planes: Tensor, taps: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Separable filter of odd length on each of ``(k, H, W)``, border replicated."""
+    out = torch.empty(planes.shape) if out is None else out
+    source, kernel, result = _array(planes), _array(taps), out.numpy()
+    _shared(len(source) * source.shape[1], source.size, lambda first, last: _blur(source, kernel, result, first, last))
+    return out
+
+
+def warp(moving: Tensor, flow: Tensor, cells: Tensor) -> Tensor:
+    """``moving`` ``(H, W)`` at p + flow(p) + cells(p), bilinear, border replicated; ``cells`` ``(2, h, w)``."""
+    source, vectors, steps = _array(moving), _array(flow), _array(cells)
+    out = np.empty(vectors.shape[1:], np.float32)
+    _shared(len(out), out.size, lambda first, last: _warp(source, vectors, steps, out, first, last))
+    return torch.from_numpy(out)
+
+
+def spread(cells: Tensor, size: Sequence[int]) -> Tensor:
+    """Values ``(k, h, w)`` of cells at the pixels, bilinear: ``(k, H, W)``."""
+    source, out = _array(cells), np.empty((len(cells), *size), np.float32)
+
+    def work(first: int, last: int) -> None:
+        for plane, result in zip(source, out, strict=True):
+            _spread(plane, result, first, last)
+
+    _shared(out.shape[1], out.size, work)
+    return torch.from_numpy(out)
+
+
+def product_sums(regressors: Tensor, target: Tensor) -> Tensor:
+    """Per cell the means of the products of regressors and target.
+
+    Args:
+        regressors: ``(k, H, W)``; 1 is one more.
+        target: ``(H, W)``.
+
+    Returns:
+        ``(n, h, w)``: pairs i <= j of the k + 1 regressors in their order, each with the target, the target squared.
+    """
+    pairs, stack, goal = _pairs(len(regressors) + 1), _array(regressors), _array(target)
+    out = _cells_like(goal, len(pairs))
+    _shared(out.shape[1], goal.size, lambda first, last: _product_sums(stack, goal, pairs, out, first, last))
+    return torch.from_numpy(out)
+
+
+def step_sums(equalised: Tensor, target: Tensor) -> Tensor:
+    """As :func:`product_sums` for the regressors of a step: dx, dy, value, 1 and Laplacian of ``equalised``."""
+    pairs, picture, goal = _pairs(5), _array(equalised), _array(target)
+    out = _cells_like(goal, len(pairs))
+    _shared(out.shape[1], goal.size, lambda first, last: _step_sums(picture, goal, pairs, out, first, last))
+    return torch.from_numpy(out)
+
+
+def solve(sums: Tensor, ridge: Tensor) -> Tensor:
+    """Per cell the regularised least squares of k regressors, and the power left over: ``(k + 1, h, w)``.
+
+    Args:
+        sums: From :func:`product_sums`, windowed.
+        ridge: Added to the diagonal, ``(k, h, w)`` or ``(k, 1, 1)``.
+    """
+    k, height, width = len(ridge), *sums.shape[1:]
+    moments, diagonal = _array(sums), np.ascontiguousarray(np.broadcast_to(_array(ridge), (k, height, width)))
+    out = np.empty((k + 1, height, width), np.float32)
+    _shared(height, out.size, lambda first, last: _solve(moments, diagonal, k, out, first, last))
+    return torch.from_numpy(out)
+
+
+def equalise(pictures: Tensor, kernel: Tensor) -> Tensor:
+    """Sum of pictures ``(k, H, W)`` times coefficients on cells, ``(k + 1, h, w)``; the last coefficient is added."""
+    stack, coefficients = _array(pictures), _array(kernel)
+    out = np.empty(stack.shape[1:], np.float32)
+    _shared(len(out), out.size, lambda first, last: _equalise(stack, coefficients, out, first, last))
+    return torch.from_numpy(out)
+
+
+def _array(planes: Tensor) -> Plane:
+    return np.ascontiguousarray(planes.numpy(), dtype=np.float32)
+
+
+def _pairs(k: int) -> Pairs:
+    inner = [(i, j) for i in range(k) for j in range(i, k)]
+    return np.array([*inner, *((i, k) for i in range(k)), (k, k)])
+
+
+def _cells_like(plane: Plane, k: int) -> Plane:
+    return np.empty((k, -(-plane.shape[0] // CELL), -(-plane.shape[1] // CELL)), np.float32)
+
+
+@_compiled
+def _blur(planes: Plane, taps: Plane, out: Plane, first: int, last: int) -> None:
+    """Rows ``first`` to ``last`` of all planes in a row."""
+    height, width = planes.shape[1:]
+    reach = taps.size // 2
+    line = np.empty(width + 2 * reach, np.float32)
+    for place in range(first, last):
+        y, src = place % height, planes[place // height]
+        middle = line[reach : reach + width]
+        row = src[y]
+        tap = taps[reach]
+        for x in range(width):
+            middle[x] = tap * row[x]
+        for k in range(1, reach + 1):
+            above, below, tap = src[max(y - k, 0)], src[min(y + k, height - 1)], taps[reach + k]
+            for x in range(width):
+                middle[x] += tap * (above[x] + below[x])
+        line[:reach] = line[reach]
+        line[reach + width :] = line[reach + width - 1]
+        result = out[place // height, y]
+        tap = taps[reach]
+        for x in range(width):
+            result[x] = tap * middle[x]
+        for k in range(1, reach + 1):
+            left, right, tap = line[reach - k :], line[reach + k :], taps[reach + k]
+            for x in range(width):
+                result[x] += tap * (left[x] + right[x])
+
+
+@_compiled
+def _spread_row(cells: Plane, y: int, line: Plane, out: Plane) -> None:
+    """Row ``y`` of cells interpolated bilinearly at the pixels, whose centres are at (p + 1/2) / 4 - 1/2."""
+    height, width = cells.shape
+    position = max((y + np.float32(0.5)) / np.float32(CELL) - np.float32(0.5), np.float32(0))
+    upper = int(position)
+    weight = np.float32(position - upper)
+    first, second = cells[upper], cells[min(upper + 1, height - 1)]
+    for x in range(width):
+        line[x + 1] = first[x] + weight * (second[x] - first[x])
+    line[0], line[width + 1] = line[1], line[width]
+    before, after = line, line[2:]
+    middle = line[1:]
+    for x in range(width):
+        step = middle[x] - before[x]
+        out[4 * x] = before[x] + np.float32(0.625) * step
+        out[4 * x + 1] = before[x] + np.float32(0.875) * step
+        step = after[x] - middle[x]
+        out[4 * x + 2] = middle[x] + np.float32(0.125) * step
+        out[4 * x + 3] = middle[x] + np.float32(0.375) * step
+
+
+@_compiled
+def _warp(moving: Plane, flow: Plane, step: Plane, out: Plane, first: int, last: int) -> None:
+    height, width = moving.shape
+    right, bottom = np.float32(width - 1), np.float32(height - 1)
+    columns = step.shape[2]
+    line = np.empty(columns + 2, np.float32)
+    dx, dy = np.empty(CELL * columns, np.float32), np.empty(CELL * columns, np.float32)
+    for y in range(first, last):
+        _spread_row(step[0], y, line, dx)
+        _spread_row(step[1], y, line, dy)
+        along, down, result = flow[0, y], flow[1, y], out[y]
+        for x in range(out.shape[1]):
+            px = min(max(np.float32(x) + (along[x] + dx[x]), np.float32(0)), right)
+            py = min(max(np.float32(y) + (down[x] + dy[x]), np.float32(0)), bottom)
+            x0, y0 = int(px), int(py)
+            wx, wy = px - np.float32(x0), py - np.float32(y0)
+            x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+            upper = moving[y0, x0] + wx * (moving[y0, x1] - moving[y0, x0])
+            lower = moving[y1, x0] + wx * (moving[y1, x1] - moving[y1, x0])
+            result[x] = upper + wy * (lower - upper)
+
+
+@_compiled
+def _spread(cells: Plane, out: Plane, first: int, last: int) -> None:
+    columns = cells.shape[1]
+    line, spread = np.empty(columns + 2, np.float32), np.empty(CELL * columns, np.float32)
+    for y in range(first, last):
+        _spread_row(cells, y, line, spread)
+        result = out[y]
+        for x in range(out.shape[1]):
+            result[x] = spread[x]
+
+
+@_compiled
+def _add_products(rows: Plane, pairs: Pairs, total: Plane, size: int) -> None:
+    for place in range(len(pairs)):
+        a, b, sums = rows[pairs[place, 0]], rows[pairs[place, 1]], total[place]
+        for x in range(size):
+            sums[x] += a[x] * b[x]
+
+
+@_compiled
+def _mean_of_cells(total: Plane, out: Plane) -> None:
+    """Sums over four rows to means of cells; the last cell is filled up by replication."""
+    whole = total.size // CELL
+    for x in range(whole):
+        out[x] = np.float32(0.0625) * (total[4 * x] + total[4 * x + 1] + total[4 * x + 2] + total[4 * x + 3])
+    if total.size % CELL:
+        left = np.float32(0)
+        for j in range(CELL):
+            left += total[min(whole * CELL + j, total.size - 1)]
+        out[whole] = np.float32(0.0625) * left
+
+
+@_compiled
+def _product_sums(regressors: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
+    height, width = target.shape
+    k, n = len(regressors), len(pairs)
+    total, rows = np.empty((n, min(width, _COLUMNS)), np.float32), np.empty((k + 2, min(width, _COLUMNS)), np.float32)
+    rows[k] = np.float32(1)
+    for cell in range(first, last):
+        for start in range(0, width, _COLUMNS):
+            size = min(width - start, _COLUMNS)
+            total[:] = np.float32(0)
+            for j in range(CELL):
+                y = min(cell * CELL + j, height - 1)
+                for x in range(size):
+                    rows[k + 1, x] = target[y, start + x]
+                for i in range(k):
+                    for x in range(size):
+                        rows[i, x] = regressors[i, y, start + x]
+                _add_products(rows, pairs, total, size)
+            for place in range(n):
+                _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
+
+
+@_compiled
+def _derivatives(plane: Plane, y: int, start: int, stop: int, dx: Plane, dy: Plane, laplacian: Plane) -> None:
+    """Central differences and the five-point Laplacian of a part of row ``y``; border replicated."""
+    height, width = plane.shape
+    above, row, below = plane[max(y - 1, 0)], plane[y], plane[min(y + 1, height - 1)]
+    four, half = np.float32(4), np.float32(0.5)
+    inner, end = max(start, 1), min(stop, width - 1)
+    for x in range(inner, end):
+        dx[x - start] = (row[x + 1] - row[x - 1]) * half
+        laplacian[x - start] = row[x - 1] + row[x + 1] + above[x] + below[x] - four * row[x]
+    for x in range(start, stop):
+        dy[x - start] = (below[x] - above[x]) * half
+    for x in (0, width - 1):
+        if start <= x < stop:
+            before, after = row[max(x - 1, 0)], row[min(x + 1, width - 1)]
+            dx[x - start] = (after - before) * half
+            laplacian[x - start] = before + after + above[x] + below[x] - four * row[x]
+
+
+@_compiled
+def _step_sums(equalised: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
+    height, width = target.shape
+    n = len(pairs)
+    total, rows = np.empty((n, min(width, _COLUMNS)), np.float32), np.empty((6, min(width, _COLUMNS)), np.float32)
+    rows[3] = np.float32(1)
+    for cell in range(first, last):
+        for start in range(0, width, _COLUMNS):
+            size = min(width - start, _COLUMNS)
+            total[:] = np.float32(0)
+            for j in range(CELL):
+                y = min(cell * CELL + j, height - 1)
+                _derivatives(equalised, y, start, start + size, rows[0], rows[1], rows[4])
+                for x in range(size):
+                    rows[2, x] = equalised[y, start + x]
+                    rows[5, x] = target[y, start + x]
+                _add_products(rows, pairs, total, size)
+            for place in range(n):
+                _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
+
+
+@_compiled
+def _solve(sums: Plane, ridge: Plane, n: int, out: Plane, first: int, last: int) -> None:
+    """Cholesky, in float64 as the regressors are nearly collinear; a loop over neighbouring cells innermost."""
+    columns = sums.shape[2]
+    factor, solution = np.empty((n, n, _CELLS)), np.empty((n, _CELLS))
+    n_pairs = n * (n + 1) // 2
+    for row in range(first, last):
+        for start in range(0, columns, _CELLS):
+            size = min(_CELLS, columns - start)
+            place = 0
+            for i in range(n):
+                for j in range(i, n):
+                    for c in range(size):
+                        factor[j, i, c] = sums[place, row, start + c]
+                    place += 1
+                for c in range(size):
+                    factor[i, i, c] += ridge[i, row, start + c]
+                    solution[i, c] = sums[n_pairs + i, row, start + c]
+            _cholesky(factor, solution, n, size)
+            result = out[n, row, start:]
+            for c in range(size):
+                result[c] = sums[n_pairs + n, row, start + c]
+            for i in range(n):
+                for c in range(size):
+                    out[i, row, start + c] = solution[i, c]
+                    result[c] -= np.float32(solution[i, c] * sums[n_pairs + i, row, start + c])
+
+
+@_compiled
+def _cholesky(factor: NDArray[np.float64], x: NDArray[np.float64], n: int, size: int) -> None:
+    """Solve in place; the lower triangles of ``(n, n, size)`` become their factors, ``(n, size)`` the solutions."""
+    for j in range(n):
+        for i in range(j, n):
+            for k in range(j):
+                _subtract_product(factor[i, j], factor[i, k], factor[j, k], size)
+        pivot = factor[j, j]
+        for c in range(size):
+            pivot[c] = 1 / np.sqrt(max(pivot[c], 1e-18))
+        for i in range(j + 1, n):
+            _multiply(factor[i, j], pivot, size)
+    for i in range(n):
+        for k in range(i):
+            _subtract_product(x[i], factor[i, k], x[k], size)
+        _multiply(x[i], factor[i, i], size)
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            _subtract_product(x[i], factor[k, i], x[k], size)
+        _multiply(x[i], factor[i, i], size)
+
+
+@_compiled
+def _subtract_product(total: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], size: int) -> None:
+    for c in range(size):
+        total[c] -= a[c] * b[c]
+
+
+@_compiled
+def _multiply(total: NDArray[np.float64], a: NDArray[np.float64], size: int) -> None:
+    for c in range(size):
+        total[c] *= a[c]
+
+
+@_compiled
+def _equalise(pictures: Plane, kernel: Plane, out: Plane, first: int, last: int) -> None:
+    k, columns = len(pictures), kernel.shape[2]
+    line, spread = np.empty(columns + 2, np.float32), np.empty(CELL * columns, np.float32)
+    width = out.shape[1]
+    for y in range(first, last):
+        result = out[y]
+        _spread_row(kernel[k], y, line, spread)
+        for x in range(width):
+            result[x] = spread[x]
+        for i in range(k):
+            _spread_row(kernel[i], y, line, spread)
+            picture = pictures[i, y]
+            for x in range(width):
+                result[x] += spread[x] * picture[x]
