@@ -1,12 +1,16 @@
-"""Claiming an output folder: one run at a time writes into it, and it stays what it was begun as.
+"""Claiming an output folder: one run at a time writes into it, and all of its content is the work of one command.
 
-A folder is claimed in two steps. :func:`alone_in` locks it. :func:`begin` reads its *seal*, a JSON file of all that
-the folder's content depends on: an empty folder gets one, a folder of the same seal is gone on with, any other is
-refused. So no folder mixes the work of two commands, and a killed run is finished by the same command.
+A folder is claimed in two steps:
 
-The lock is of the file ``.lock`` in the folder. A folder itself could be locked, too, but on a network file system
-such a lock holds on one machine only; that of a file, open to write, holds on all of them. The operating system takes
-it from a process that dies, and the run that ends removes the file, so none is left in a finished folder.
+1. :func:`alone_in` locks it.
+2. :func:`begin` reads its *seal*, a JSON file of everything that the folder's content depends on. An empty folder gets
+   a seal. A folder with the same seal is continued. Any other folder is refused.
+
+So no folder mixes the work of two commands, and a killed run is finished by the same command.
+
+The lock is on the file ``.lock`` in the folder. A lock on the folder itself would hold on one machine only when the
+folder is on a network file system; a lock on a file that is open for writing holds on all machines. The operating
+system releases the lock of a process that dies. A run that ends removes the file, so a finished folder has none.
 """
 
 from __future__ import annotations
@@ -25,17 +29,23 @@ from sdd_bench.core.files import output_errors, write_json
 
 LOCK = ".lock"
 _SHOWN = 8
-"""Differences that a message lists: more of them say no more than that all is different."""
+"""Differences that a message lists at most. A longer list says only that everything is different."""
 _VALUE_LENGTH = 60
-"""Characters of a value in a message: a path or a digest fits, a table of thousands of numbers does not."""
+"""Characters of a value that a message shows at most: a path or a digest fits, a table of numbers does not."""
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Be the only run that writes into ``folder``, which is made where missing.
+    """Be the only run that writes into ``folder`` while the ``with`` block runs; a missing folder is created.
 
     Raises:
-        OutputError: Another run holds it, or it cannot be made or locked.
+        OutputError: Another run holds the lock, or the folder cannot be created or locked.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, alone_in(Path(folder)):
+        ...     (Path(folder) / LOCK).exists()
+        True
     """
     path = folder / LOCK
     lock = FileLock(path, timeout=0)
@@ -52,7 +62,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: whoever opened it meanwhile gets the lock of a file that is gone, and refuses it.
+        # Removed while it is held: a run that opened it meanwhile locks a file that is gone, which is refused.
         with suppress(OSError):
             path.unlink()
         lock.release()
@@ -68,23 +78,30 @@ def begin(
     aside: str = "",
     afresh: bool = False,
 ) -> dict[str, Any]:
-    """Begin ``folder`` for ``ours``, or see that it was begun for the same.
+    """Begin ``folder`` for ``ours``, or check that it was begun for the same.
 
     Args:
-        folder: From within :func:`alone_in`.
-        seal: Path in ``folder`` of the JSON file that says what the folder is for.
-        ours: All that the content depends on, as JSON values.
-        what: What the folder holds, for messages: "a run".
-        digests: For keys whose values say nothing to people, what it means that they differ.
-        aside: A key of the seal that is not compared.
-        afresh: Nothing of worth was made yet: a seal that is there is written anew.
+        folder: Output folder, locked by :func:`alone_in`.
+        seal: Path, below ``folder``, of the JSON file that says what the folder is for.
+        ours: Everything that the content depends on, as JSON values.
+        what: Name of the content for messages, such as "a run".
+        digests: Keys whose values mean nothing to people, each with what a difference means.
+        aside: Key of the seal that is not compared.
+        afresh: Whether an existing seal is replaced, because nothing of value was written yet.
 
     Returns:
-        What the seal says.
+        The content of the seal.
 
     Raises:
-        ConfigError: The folder was begun for something else; names keys, what they were and are.
-        OutputError: It holds other files and no seal, or a damaged one, or cannot be written.
+        ConfigError: The folder was begun for something else; the message names the keys, their old and new values.
+        OutputError: The folder holds other files and no seal, its seal is damaged, or it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = begin(Path(folder), "run.json", {"seed": 1}, what="a run")
+        ...     begin(Path(folder), "run.json", {"seed": 1}, what="a run")
+        {'seed': 1}
     """
     path, ours = folder / seal, json.loads(json.dumps(ours))
     if not path.is_file():
@@ -110,7 +127,7 @@ def _read_seal(path: Path) -> dict[str, Any]:
 
 
 def _refuse_others(folder: Path, seal: str, what: str) -> None:
-    """See that ``folder`` is empty, but for what a killed run of this package may have left."""
+    """Check that ``folder`` is empty, apart from what a killed run of this package may have left."""
     own = {LOCK, PurePath(seal).parts[0]}
     with output_errors(folder):
         others = sorted(path.name for path in folder.iterdir() if path.suffix != ".partial" and path.name not in own)
@@ -128,12 +145,15 @@ def refuse_other(
     what: str,
     digests: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """See that ``folder``, which was begun for ``before``, is asked for the same ``now``.
-
-    Arguments as of :func:`begin`.
+    """Check that ``now`` equals ``before``, what ``folder`` was begun for. For the arguments see :func:`begin`.
 
     Raises:
-        ConfigError: It is not; names keys, what they were and are.
+        ConfigError: They differ; the message names the keys, their old and new values.
+
+    Example:
+        >>> refuse_other(Path("out"), {"seed": 1}, {"seed": 2}, what="a run")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        sdd_bench.core.errors.ConfigError: out: holds a run that was begun differently (seed was 1, now 2). ...
     """
     found = list(_differences(before, now, digests))
     if found:

@@ -1,4 +1,4 @@
-"""Configuration: a frozen dataclass beside the code it steers, filled from TOML, then from overrides."""
+"""Configuration: a frozen dataclass beside the code it controls, filled from a TOML file, then from overrides."""
 
 from __future__ import annotations
 
@@ -19,8 +19,20 @@ C = TypeVar("C")
 def build(kind: type[C], values: Mapping[str, Any], *, source: str = "options") -> C:
     """Make a configuration of type ``kind`` from ``values``; text is converted to the field's type.
 
+    Args:
+        kind: A dataclass.
+        values: Values by field name; other fields keep their default.
+        source: Name of where the values come from, for messages.
+
     Raises:
-        ConfigError: An unknown key (the known ones are listed), or a value of the wrong type.
+        ConfigError: A key is unknown (the message lists the known ones), or a value has the wrong type.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Options:
+        ...     size: int = 512
+        >>> build(Options, {"size": "256"}), build(Options, {})
+        (Options(size=256), Options(size=512))
     """
     hints = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
@@ -31,10 +43,23 @@ def build(kind: type[C], values: Mapping[str, Any], *, source: str = "options") 
 
 
 def load(kind: type[C], path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> C:
-    """Defaults, then the TOML file at ``path``, then ``overrides`` (whose ``None`` entries do not count).
+    """Make a configuration from its defaults, then the TOML file at ``path``, then ``overrides``.
+
+    Args:
+        kind: A dataclass.
+        path: TOML file; ``None``: no file.
+        overrides: Values by field name; entries that are ``None`` are ignored.
 
     Raises:
-        ConfigError: The file is missing or not TOML, or as :func:`build`.
+        ConfigError: The file is missing or not TOML, or :func:`build` refuses a value.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Options:
+        ...     size: int = 512
+        ...     name: str = "sdd"
+        >>> load(Options, overrides={"size": 256, "name": None})
+        Options(size=256, name='sdd')
     """
     values = {} if path is None else read_toml(kind, path)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -42,10 +67,21 @@ def load(kind: type[C], path: Path | None = None, overrides: Mapping[str, Any] |
 
 
 def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
-    """The values of a TOML file, checked against the fields of ``kind``. The file is read once: it may be a pipe.
+    """The values of a TOML file, checked against the fields of ``kind``. The file is read once, so it may be a pipe.
 
     Raises:
-        ConfigError: The file is missing or not TOML, or as :func:`build`, which names the file.
+        ConfigError: The file is missing or not TOML, or :func:`build` refuses a value; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Options:
+        ...     size: int = 512
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "options.toml")
+        ...     _ = path.write_text("size = 256")
+        ...     read_toml(Options, path)
+        {'size': 256}
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -58,7 +94,16 @@ def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """The configuration as plain JSON values, keys in the order of its fields."""
+    """The configuration as plain JSON values, keys in the order of its fields.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Options:
+        ...     folder: Path = Path("out")
+        ...     sides: tuple[int, int] = (640, 384)
+        >>> as_dict(Options())
+        {'folder': 'out', 'sides': [640, 384]}
+    """
     return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
 
 

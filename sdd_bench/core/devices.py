@@ -1,4 +1,4 @@
-"""Where networks compute: the torch device of a name, tried before anything is read or written."""
+"""The torch device that networks compute on, found by name and tried before anything is read or written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def device_of(name: str) -> torch.device:
-    """The device called ``name``, which a number has been to and back.
+    """The device called ``name``, tested by moving one number to it and back.
 
     Raises:
-        ConfigError: There is no such device, or it cannot be used.
+        ConfigError: The device does not exist, or cannot be used.
 
     Example:
         >>> device_of("cpu")

@@ -60,18 +60,18 @@ class LeaderboardError(SddBenchError):
 
 
 _REASON_LENGTH = 200
-"""Characters that fit a message of one line; libraries put whole traces into theirs."""
+"""Characters that still read as one line of a message. Some libraries put whole traces into their text."""
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a foreign call failed, in one line to stand within a message of this package.
+    """Why a foreign call failed, in one line that fits into a message of this package.
 
     Args:
-        error: What a library, the operating system or damaged data raised.
+        error: Exception raised by a library, the operating system or damaged data.
 
     Returns:
-        The first line of its text, at most 200 characters. Without the number and path of an ``OSError``; with the
-        name of the kind where the text alone says nothing.
+        The first line of its text, at most 200 characters. The number and path of an ``OSError`` are left out. The
+        exception's name is put first where the text alone says nothing.
 
     Example:
         >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.png"))

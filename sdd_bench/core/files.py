@@ -1,4 +1,4 @@
-"""Files are never half-written: ``NAME.partial``, flush to disk, rename; and sha256 of what is there."""
+"""Files that are never half-written (write ``NAME.partial``, flush it to disk, rename it), and their SHA-256."""
 
 from __future__ import annotations
 
@@ -17,13 +17,25 @@ from sdd_bench.core.errors import OutputError
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """SHA-256 of a file's bytes, in hex.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     sha256_of(Path(file.name))[:16]
+        'e3b0c44298fc1c14'
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_or_empty(path: Path) -> str:
-    """SHA-256 of a picture's bytes; empty where it cannot be read, since whoever reads the picture next says why."""
+    """SHA-256 of a picture's bytes; empty if it cannot be read, because the code that decodes it then says why.
+
+    Example:
+        >>> sha256_or_empty(Path("no/such/picture.png"))
+        ''
+    """
     try:
         return sha256_of(path) if path.is_file() else ""
     except OSError:
@@ -32,7 +44,14 @@ def sha256_or_empty(path: Path) -> str:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write ``path`` into an :class:`OutputError` that says what to do."""
+    """Turn the operating system's refusal to write ``path`` into an :class:`OutputError` that says what to do.
+
+    Example:
+        >>> with output_errors(Path("out")):  # doctest: +ELLIPSIS
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+        sdd_bench.core.errors.OutputError: out: no space left on the disk. ...
+    """
     try:
         yield
     except OSError as error:
@@ -64,15 +83,24 @@ def _sync_folder(folder: Path) -> None:
 def sealed(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Write ``path`` as a whole or not at all.
 
-    Yields ``NAME.partial`` beside it (its folder is made); on a clean exit the partial file is flushed to
-    disk and renamed. On an error it is removed and whatever stood at ``path`` stays.
+    Yields the path ``NAME.partial`` beside it to write to; the folder is created. On a clean exit the partial file is
+    flushed to disk and renamed. On an error it is removed, and a file that was at ``path`` before stays.
 
     Args:
-        path: The file.
-        shared: Other processes may write the same file at the same time: the partial file has a name of its own.
+        path: File to write.
+        shared: Whether other processes may write the same file at the same time. Then the partial file's name is
+            random, so that each process has its own.
 
     Raises:
-        OutputError: The disk is full, or the place is not writable.
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with sealed(Path(folder, "a.txt")) as partial:
+        ...         _ = partial.write_text("whole")
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['a.txt']
     """
     partial = path.with_name(f".{uuid.uuid4().hex}.partial" if shared else f"{path.name}.partial")
     with output_errors(path):
@@ -90,13 +118,36 @@ def sealed(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, as a whole or not at all."""
+    """Write ``text`` as UTF-8, as a whole or not at all.
+
+    Raises:
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_text(Path(folder, "new", "a.txt"), "one line")
+        ...     Path(folder, "new", "a.txt").read_text()
+        'one line'
+    """
     with sealed(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON with a final newline, keys in the order given; NaN is refused."""
+    """Write ``value`` as indented JSON with a final newline, keys in the order given.
+
+    Raises:
+        OutputError: The disk is full, or ``path`` is not writable.
+        ValueError: ``value`` holds NaN or infinity, which JSON does not have.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_json(Path(folder, "a.json"), {"b": 1})
+        ...     Path(folder, "a.json").read_text()
+        '{\\n  "b": 1\\n}\\n'
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -111,5 +162,10 @@ def spreadsheet_safe(text: str) -> str:
 
 
 def spreadsheet_plain(cell: str) -> str:
-    """The text that :func:`spreadsheet_safe` made ``cell`` of."""
+    """The text that :func:`spreadsheet_safe` turned into ``cell``.
+
+    Example:
+        >>> spreadsheet_plain("'=1+1"), spreadsheet_plain("UNet*")
+        ('=1+1', 'UNet*')
+    """
     return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell

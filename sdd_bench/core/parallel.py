@@ -1,7 +1,7 @@
-"""Many items at once, on the ``concurrent.futures.Executor`` interface.
+"""Many items at once, through the ``concurrent.futures.Executor`` interface.
 
-One process (``jobs=1``), local processes (``jobs=N``), or a Dask cluster whose workers share a file system.
-The result never depends on which.
+The work is done by this process (``jobs=1``), by local processes (``jobs=N``), or by a Dask cluster whose workers
+share a file system. The result does not depend on which.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _DASK_WINDOW = 64
-"""Tasks under way on a cluster, whose size is not asked: more than the workers of most, few enough for memory."""
+"""Tasks under way on a cluster, whatever its size: more than most clusters have workers, few enough for memory."""
 
 
 class _SerialExecutor(Executor):
-    """Runs each call at once, in this process."""
+    """Executor that runs each call at once, in this process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -47,7 +47,7 @@ class _SerialExecutor(Executor):
 
 
 def _share_cores(jobs: int) -> None:
-    """In a worker: leave the other workers their part of the cores."""
+    """Give a worker its share of the cores, so that the other workers have theirs."""
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import cv2
@@ -75,7 +75,12 @@ def open_executor(jobs: int = 1, dask: str | None = None) -> Iterator[Executor]:
     """An executor for ``jobs`` local processes, or for the Dask scheduler at address ``dask``.
 
     Raises:
-        ConfigError: ``jobs`` < 1, Dask is not installed, or nothing answers at its address.
+        ConfigError: ``jobs`` is below 1, Dask is not installed, or nothing answers at its address.
+
+    Example:
+        >>> with open_executor(jobs=1) as executor:
+        ...     executor.submit(pow, 2, 10).result()
+        1024
     """
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: expected 1 or more.")
@@ -113,7 +118,7 @@ def _dask_executor(address: str) -> Iterator[Executor]:
 
 
 def _check_workers(client: Any, address: str) -> None:
-    """Dask waits for ever for a worker that cannot import what it is sent, so ask before anything is sent."""
+    """Ask the workers to import sdd_bench, because Dask waits forever for one that cannot import what it is sent."""
     try:
         versions = client.run(import_module, "sdd_bench")
     except ImportError as error:
@@ -125,13 +130,24 @@ def _check_workers(client: Any, address: str) -> None:
 def run(
     executor: Executor, function: Callable[[T], R], tasks: Iterable[T], *, window: int = 4
 ) -> Iterator[tuple[T, R | Exception]]:
-    """Call ``function`` on every task; yield ``(task, result)`` in the order they finish.
+    """Call ``function`` on every task; yield ``(task, result)`` in the order in which tasks finish.
 
-    At most ``window`` tasks are under way, so memory stays bounded. An exception of a task is yielded in
-    place of its result and the others go on.
+    Args:
+        executor: Executor from :func:`open_executor`.
+        function: Work to do on one task; importable by the workers.
+        tasks: Arguments of ``function``, one per call.
+        window: Tasks under way at most, which bounds the memory.
+
+    Yields:
+        A task and its result. If the task failed, its exception takes the place of the result; the others go on.
 
     Raises:
-        SddBenchError: A worker process died (the tasks that were under way are named).
+        SddBenchError: A worker process died; the message names the tasks that were under way.
+
+    Example:
+        >>> with open_executor() as executor:
+        ...     sorted(run(executor, abs, [-1, 2]))
+        [(-1, 1), (2, 2)]
     """
     pending: dict[Future[R], T] = {}
     waiting = iter(tasks)
@@ -152,7 +168,7 @@ def run(
 
 def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
     error = future.exception()
-    # Dask's own error is known by its name, so that Dask need not be there.
+    # Dask's own error is recognised by its name, because Dask may not be installed.
     if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
         names = ", ".join(str(task)[:80] for task in under_way)
         raise SddBenchError(
@@ -175,25 +191,29 @@ def run_sealed(
     on_progress: OnProgress | None = None,
     size: Callable[[T], int] = lambda task: 0,
 ) -> tuple[list[R], list[Problem]]:
-    """Call ``function`` on every task, a picture or a file each; what is wrong with one of them stops no other.
+    """Call ``function`` on every task, each a picture or a file; a bad file stops no other task.
 
-    ``function`` seals what it makes and reads what is sealed already (:func:`read_sealed`), so that a killed run goes
-    on where it was.
+    ``function`` should seal each result and reuse one that is sealed already (:func:`read_sealed`). Then a killed run
+    continues where it stopped.
 
     Args:
-        function: What a worker does; importable.
-        tasks: ``str(task)`` names the item, and is unique.
-        jobs: Local processes.
-        dask: Address of a Dask scheduler instead.
-        on_progress: Called after every task.
-        size: Bytes of a task's files, for the rate of the progress.
+        function: Work to do on one task; importable by the workers.
+        tasks: Items to work on; ``str(task)`` is the item's name and must be unique.
+        jobs: Number of local processes.
+        dask: Address of a Dask scheduler, used in place of local processes.
+        on_progress: Callback after every task.
+        size: Function that gives the bytes of a task's files, for the rate that the progress shows.
 
     Returns:
-        Results in the order of the tasks, and in the same order what failed because of its own files.
+        The results in the order of the tasks, and the tasks that failed because of their own files, in the same order.
 
     Raises:
-        Exception: Of a task, where it concerns the whole run: anything but ``ImageError``, ``ManifestError`` and
+        Exception: The error of a task that concerns the whole run: any but ``ImageError``, ``ManifestError`` and
             ``ShardError``.
+
+    Example:
+        >>> run_sealed(abs, [-1, 2])
+        ([1, 2], [])
     """
     outcomes: dict[str, R | Problem] = {}
     n_bytes = 0
@@ -215,15 +235,23 @@ def run_sealed(
 
 
 def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
-    """What the record at ``path`` holds, where ``key`` says that it is still right.
+    """The result recorded at ``path``, if ``key`` shows that the record is still valid.
 
     Args:
-        path: A JSON object with, among others, a ``key``.
-        key: Digest of all that the record depends on.
-        load: Makes the result of the JSON object.
+        path: File with a JSON object that has, among others, a ``key``.
+        key: Digest of everything that the record depends on.
+        load: Function that makes the result from the JSON object.
 
     Returns:
-        None where the record must be made (again): it is missing, damaged or of another key.
+        The result, or ``None`` if the record is missing, damaged or has another key, so that it must be computed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w") as file:
+        ...     json.dump({"key": "k1", "psnr": 30.5}, file)
+        ...     file.flush()
+        ...     [read_sealed(Path(file.name), key, lambda record: record["psnr"]) for key in ("k1", "k2")]
+        [30.5, None]
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Full float32: what a signature calls precision 32 is computed with 24 bits of mantissa on every device.
+"""Full float32: "precision 32" in a signature means 24 bits of mantissa on every device.
 
-cuDNN's convolutions use TF32 by default: 11 bits, so the same weights give other numbers on a GPU than on a CPU.
-``torch.set_float32_matmul_precision`` allows the like for matrix products, and bfloat16 on CPUs.
+cuDNN's convolutions use TF32 by default, which has 11 bits, so the same weights give other numbers on a GPU than on a
+CPU. ``torch.set_float32_matmul_precision`` allows TF32 for matrix products too, and bfloat16 on CPUs.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 
 from torch import backends
 
-_CUDNN: Any = backends.cudnn  # torch adds their parts when it is imported, unseen by type checkers
+_CUDNN: Any = backends.cudnn  # torch adds the attributes used below at import, where type checkers cannot see them
 _MKLDNN: Any = backends.mkldnn
 _SWITCHES: tuple[Any, ...] = (backends.cuda.matmul, _CUDNN.conv, _CUDNN.rnn, _MKLDNN.matmul, _MKLDNN.conv)
 
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Float32 convolutions and matrix products are computed as such, whatever the process allows outside.
+    """Compute float32 convolutions and matrix products in full float32, whatever the process allows outside.
 
-    For a ``with`` statement, or as a decorator. Autocast goes on choosing bfloat16 where it is asked to.
+    Use it in a ``with`` statement or as a decorator. Autocast still chooses bfloat16 where it is switched on.
 
     Example:
         >>> with full_float32():

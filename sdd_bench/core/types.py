@@ -1,4 +1,4 @@
-"""The named things that travel between parts of sdd-bench."""
+"""The data types that the parts of sdd-bench pass to each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Split(StrEnum):
-    """The part of a dataset a pair belongs to."""
+    """The part of a dataset that a pair belongs to."""
 
     TRAIN = "train"
     VAL = "val"
@@ -17,10 +17,10 @@ class Split(StrEnum):
 
 
 class GroundTruth(StrEnum):
-    """What a prediction is scored against.
+    """The picture that a prediction is scored against.
 
-    ``raw``: sharp as captured. ``warped``: sharp warped to this prediction (the paper, Table 1).
-    ``registered``: sharp warped once to the blurry input, the same target for every method.
+    ``raw``: the sharp picture as captured. ``warped``: the sharp picture warped to this prediction (the paper,
+    Table 1). ``registered``: the sharp picture warped once to the blurry input, so every method has the same target.
     """
 
     RAW = "raw"
@@ -29,7 +29,10 @@ class GroundTruth(StrEnum):
 
 
 class WarpMode(StrEnum):
-    """``exact``: zero flow is the identity. ``released``: the authors' half-pixel-off sampling grid."""
+    """Sampling grid of a warp.
+
+    ``exact``: zero flow is the identity. ``released``: the grid of the authors' code, which is half a pixel off.
+    """
 
     EXACT = "exact"
     RELEASED = "released"
@@ -39,8 +42,12 @@ class WarpMode(StrEnum):
 class Pair:
     """One blurry and one sharp photograph of one scene.
 
-    ``name`` is what predictions are matched by: the stem of the blurry file where that is unique within
-    its split, else its path below the root with ``/`` as ``__``.
+    Predictions are matched to pairs by ``name``. It is the stem of the blurry file if that is unique within its split,
+    else the file's path below the root, without suffix and with ``__`` in place of ``/``.
+
+    Example:
+        >>> Pair("0001", Split.TEST, Path("test/blur/0001.png"), Path("test/gt/0001.png")).pair_id
+        'test/0001'
     """
 
     name: str
@@ -50,13 +57,13 @@ class Pair:
     scene: str = ""
     group: str = ""
     aligned_path: Path | None = None
-    """The aligned sharp picture, where truth is known (synthetic sets)."""
+    """The aligned sharp picture; None if the truth is not known (it is known in synthetic sets)."""
     truth_path: Path | None = None
-    """JSON with the true zoom, shift, rotation, exposure and blur, where known."""
+    """JSON file with the true zoom, shift, rotation, exposure and blur; None if they are not known."""
 
     @property
     def pair_id(self) -> str:
-        """Unique within a dataset: ``split/name``."""
+        """``split/name``, which is unique within a dataset."""
         return f"{self.split}/{self.name}"
 
 
@@ -67,14 +74,14 @@ class Problem:
     item: str
     reason: str
     split: str = ""
-    """Of a dataset, that it belongs to; empty: none, or it cannot be known."""
+    """Split that the item belongs to; empty: none, or it cannot be known."""
     pair: str = ""
-    """Name of the pair that the split lacks because of it; empty: none."""
+    """Name of the pair that the split lacks because of the problem; empty: none."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where a patch lies, in pixels of the resized picture."""
+    """Position and size of a patch, in pixels of the resized picture."""
 
     y: int
     x: int
@@ -84,7 +91,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long call is: passed to an ``on_progress`` callback after every finished item."""
+    """How much of a long call is done. An ``on_progress`` callback gets it after every finished item."""
 
     done: int
     total: int

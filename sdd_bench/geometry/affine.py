@@ -1,4 +1,4 @@
-"""A picture warped by a similarity with OpenCV, and where the two pictures overlap."""
+"""Warping a picture by a similarity with OpenCV, and the area where the two pictures overlap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ Picture = NDArray[np.float32]
 
 
 def warp(picture: Picture, similarity: Similarity) -> Picture:
-    """``picture`` at ``similarity(p)``, bilinear, to about 1/32 px, border replicated."""
+    """The picture whose value at p is that of ``picture`` at ``similarity(p)``.
+
+    Sampling is bilinear and the border is replicated. OpenCV rounds positions to 1/32 px.
+
+    Args:
+        picture: ``(H, W)`` or ``(H, W, C)``.
+        similarity: Similarity about the picture's centre.
+
+    Example:
+        >>> warp(np.array([[1, 2, 4]], np.float32), Similarity(shift_x_px=1.0)).tolist()
+        [[2.0, 4.0, 4.0]]
+    """
     height, width = picture.shape[:2]
     matrix = similarity.matrix(height, width)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -20,7 +31,20 @@ def warp(picture: Picture, similarity: Similarity) -> Picture:
 
 
 def overlap(shape: tuple[int, ...], similarity: Similarity, margin: int = 2) -> NDArray[np.bool_]:
-    """Where ``similarity(p)`` lies inside the picture by ``margin`` pixels, ``(H, W)``."""
+    """Mask of the pixels p for which ``similarity(p)`` is inside the picture, at least ``margin`` pixels from its edge.
+
+    Args:
+        shape: Shape of the picture, ``(H, W)`` or ``(H, W, C)``.
+        similarity: Similarity about the picture's centre.
+        margin: Distance to the edge, in pixels.
+
+    Returns:
+        Boolean mask, ``(H, W)``.
+
+    Example:
+        >>> overlap((1, 4), Similarity(shift_x_px=1.0), margin=0).tolist()
+        [[True, True, True, False]]
+    """
     height, width = shape[:2]
     q = np.arange(width) - (width - 1) / 2 + 1j * (np.arange(height) - (height - 1) / 2)[:, None]
     there = similarity.linear * q + similarity.shift

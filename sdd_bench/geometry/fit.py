@@ -1,11 +1,12 @@
-r"""The similarity (zoom, rotation, shift) that a flow amounts to, and what is left of the flow after it.
+r"""The similarity (zoom, rotation, shift) that fits a flow best, and what it leaves of the flow.
 
-With :math:`c` the picture's centre, :math:`q = p - c` and :math:`a + ib = z e^{i\theta}` the flow of a similarity is
+Let :math:`p` be a pixel, :math:`c` the picture's centre, :math:`q = p - c`, :math:`z` the zoom, :math:`\theta` the
+rotation, :math:`t` the shift, and :math:`a + ib = z e^{i\theta}`. The flow of a similarity is
 
-.. math:: \mathrm{flow}(p) = \begin{pmatrix} a - 1 & -b \\ b & a - 1 \end{pmatrix} q + t,
+.. math:: \mathrm{flow}(p) = \begin{pmatrix} a - 1 & -b \\ b & a - 1 \end{pmatrix} q + t.
 
-linear in :math:`(a, b, t_x, t_y)`: its weighted least-squares fit to a flow is closed-form, by complex regression of
-:math:`u = \mathrm{flow}_x + i\,\mathrm{flow}_y` on :math:`q_x + i\,q_y`. All sums are in float64.
+It is linear in :math:`(a, b, t_x, t_y)`, so its weighted least-squares fit to a flow has a closed form: the complex
+regression of :math:`u = \mathrm{flow}_x + i\,\mathrm{flow}_y` on :math:`q_x + i\,q_y`. All sums are in float64.
 The convention is that of :class:`~sdd_bench.geometry.similarity.Similarity`.
 """
 
@@ -22,13 +23,15 @@ from sdd_bench.core.errors import ImageError
 from sdd_bench.geometry.similarity import Similarity
 
 _ROBUST_SAMPLES = 1 << 18
-"""A robust fit looks at a regular sub-grid of at most about this many pixels."""
+"""Pixels that a robust fit looks at, about, on a regular sub-grid: four parameters need no more."""
 _ROBUST_STEPS = 30
+"""Re-weightings at most; the fit ends earlier when the similarity no longer changes."""
 _TUKEY = 4.685
-"""Tukey's constant: 95 % efficiency on normal residuals."""
+"""Tukey's constant, which gives 95 % efficiency on normal residuals."""
 _SMALLEST_SCALE_PX = 0.01
+"""Smallest scale of the residuals, so that a perfect fit does not divide by zero."""
 _HYPOTHESES, _LOOKED_AT = 300, 1500
-"""Random pairs of vectors that a robust fit may start from, and vectors that judge them."""
+"""Random pairs of vectors that a robust fit tries as its start, and random vectors that judge each pair."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +40,31 @@ class SimilarityFit:
 
     similarity: Similarity
     rms_px: float
-    """RMS over the whole picture of the similarity's own displacement (``drift_px``)."""
+    """RMS of the similarity's own displacement over the whole picture (``drift_px``)."""
     residual_px: float
-    """RMS of what is left of the flow after it (``deform_px``), over the pixels of non-zero weight, weighted."""
+    """Weighted RMS of what the similarity leaves of the flow (``deform_px``), over the pixels of non-zero weight."""
     p95_px: float
-    """95 % of those pixels have a smaller residual."""
+    """95th percentile of the residual over those pixels."""
 
 
 def fit_similarity(flow: NDArray[Any], weights: NDArray[Any] | None = None, robust: bool = False) -> SimilarityFit:
     """Fit a similarity to a flow by weighted least squares.
 
     Args:
-        flow: ``(2, H, W)`` in pixels.
-        weights: ``(H, W)``, non-negative (a boolean mask will do); None weighs all pixels alike. Pixels whose flow is
-            not finite count for nothing.
-        robust: Down-weight pixels that move otherwise (Tukey's biweight by iterated re-weighting, scale from the
-            median residual; up to half of the picture may disagree); the figures of the fit still count every pixel of
-            non-zero weight.
+        flow: Flow in pixels, ``(2, H, W)``. Pixels whose flow is not finite are ignored.
+        weights: Non-negative weights or a boolean mask, ``(H, W)``; None weighs all pixels alike.
+        robust: Whether to down-weight pixels that move differently from the rest, which may be up to half of the
+            picture. The weights are Tukey's biweight, updated in steps, with the scale of the median residual. The
+            figures of the fit still count every pixel of non-zero weight.
 
     Raises:
-        ImageError: Wrong shapes, or fewer than two pixels have weight.
+        ImageError: The shapes do not fit, or fewer than two pixels have weight.
+
+    Example:
+        >>> zoom = np.stack(np.meshgrid([-0.02, 0.0, 0.02], [-0.01, 0.01]))  # 2 % about the centre of 3 x 2 pixels
+        >>> fit = fit_similarity(zoom)
+        >>> round(fit.similarity.zoom, 6), round(fit.residual_px, 6)
+        (1.02, 0.0)
     """
     vectors, weight = _as_arrays(flow, weights)
     height, width = vectors.shape[1:]
@@ -100,6 +108,12 @@ def _as_arrays(flow: NDArray[Any], weights: NDArray[Any] | None) -> tuple[NDArra
 
 
 def centred_grid(height: int, width: int) -> NDArray[np.complex128]:
+    """Position of each pixel relative to the picture's centre as x + iy, ``(H, W)``.
+
+    Example:
+        >>> centred_grid(1, 3).tolist()
+        [[(-1+0j), 0j, (1+0j)]]
+    """
     x = np.arange(width) - (width - 1) / 2
     y = np.arange(height) - (height - 1) / 2
     return np.asarray(x + 1j * y[:, None], dtype=np.complex128)
@@ -120,7 +134,7 @@ def _regress(
 def _fit_robust(
     u: NDArray[np.complex128], q: NDArray[np.complex128], weight: NDArray[np.float64]
 ) -> tuple[complex, complex]:
-    """Tukey's biweight by iterated re-weighting, from the least median of absolute residuals."""
+    """Fit with Tukey's biweight by iterated re-weighting, starting at the least median of absolute residuals."""
     counted = weight > 0
     slope, shift = _least_median(u[counted], q[counted])
     reach = math.hypot(*u.shape) / 2
@@ -136,7 +150,7 @@ def _fit_robust(
 
 
 def _least_median(u: NDArray[np.complex128], q: NDArray[np.complex128]) -> tuple[complex, complex]:
-    """The similarity through two vectors that half of all vectors are closest to (always the same random pairs)."""
+    """The similarity through two vectors with the least median residual, over random pairs with a fixed seed."""
     rng = np.random.default_rng(0)
     first, second = rng.integers(len(u), size=(2, _HYPOTHESES))
     apart = np.abs(q[first] - q[second]) > 0.25 * np.abs(q - q.mean()).max()

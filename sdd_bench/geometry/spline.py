@@ -1,4 +1,4 @@
-"""Cubic splines: a picture as coefficients, sampled at a similarity of the grid."""
+"""Cubic splines: a picture as spline coefficients, sampled where a similarity maps the grid."""
 
 from __future__ import annotations
 
@@ -14,19 +14,38 @@ from sdd_bench.geometry.similarity import Similarity
 Plane = NDArray[np.float32]
 
 _ROWS_PER_STEP = 256
-"""Rows that one thread fills: enough of them for every core at any size."""
+"""Rows that a thread fills per step: few enough that a large picture keeps every core busy."""
 
 
 def spline(plane: Plane) -> Plane:
-    """The coefficients of the cubic spline through ``plane``: what :func:`sample` samples."""
+    """The coefficients of the cubic spline through ``plane``, ``(H, W)``; :func:`sample` takes them.
+
+    Example:
+        >>> plane = np.full((4, 4), 0.5, np.float32)  # a constant is its own spline
+        >>> bool(np.allclose(spline(plane), plane))
+        True
+    """
     return np.asarray(ndimage.spline_filter(plane, order=3, output=np.float32, mode="mirror"))
 
 
 def sample(coefficients: Plane, similarity: Similarity) -> Plane:
-    """A picture, as :func:`spline` made it, at ``similarity(p)``: its cubic spline, mirrored beyond the border.
+    """The picture whose value at p is that of the cubic spline at ``similarity(p)``.
 
-    OpenCV's warps are of no use here: they round positions to 1/32 px, and their cubic kernel (a = -0.75, as torch's)
-    does not even keep a ramp, which moves a picture shifted by a third of a pixel by 0.03 px.
+    OpenCV's warps are not precise enough here. They round positions to 1/32 px. Their cubic kernel (a = -0.75, like
+    torch's) does not preserve a ramp: it misplaces a picture shifted by a third of a pixel by 0.03 px.
+
+    Args:
+        coefficients: Result of :func:`spline`, ``(H, W)``; beyond the border the picture is mirrored.
+        similarity: Similarity about the picture's centre.
+
+    Returns:
+        The sampled picture, ``(H, W)``.
+
+    Example:
+        >>> ramp = np.tile(np.arange(32, dtype=np.float32), (32, 1))
+        >>> moved = sample(spline(ramp), Similarity(shift_x_px=0.25))
+        >>> round(float(moved[16, 10]), 4)
+        10.25
     """
     height, width = coefficients.shape
     affine = similarity.matrix(height, width)[::-1]
