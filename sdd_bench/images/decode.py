@@ -1,8 +1,8 @@
 """Pixels of PNG, JPEG, TIFF and BMP files whose header and completeness were checked.
 
-Each format goes to the decoder that reads it right, quietly, and notices damage: PNG to OpenCV, JPEG and BMP to Pillow
-(whose libjpeg-turbo is OpenCV's), TIFF to tifffile, except LZW (of which libtiff says on the terminal that it is
-damaged).
+Each format has a decoder that reads it correctly, notices damage and prints nothing: OpenCV for PNG, Pillow for JPEG
+and BMP (with the same libjpeg-turbo as OpenCV), tifffile for TIFF. TIFF with LZW is the exception: libtiff
+decodes it, through OpenCV or Pillow, and reports damage on the terminal.
 """
 
 from __future__ import annotations
@@ -30,15 +30,23 @@ def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     """Decode the picture as it is stored (orientation not applied).
 
     Args:
-        path: For messages.
-        data: The whole file.
-        header: What :func:`~sdd_bench.images.decode.parse_header` read from it.
+        path: Name of the file for messages.
+        data: Bytes of the whole file.
+        header: Header that :func:`parse_header` read from ``data``.
 
     Returns:
-        (H, W, 3) uint8 or uint16 RGB, and what was converted.
+        Pixels, (H, W, 3) uint8 or uint16 RGB, and notes on what was converted.
 
     Raises:
         ImageError: The pixels are damaged, or partly transparent.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".png", np.full((2, 3), 7, np.uint8))[1].tobytes()
+        >>> path = Path("grey.png")
+        >>> pixels, notes = decode(path, data, parse_header(path, data, whole=True))
+        >>> pixels.shape, notes
+        ((2, 3, 3), ['grey to RGB'])
     """
     decoders = {"PNG": decode_png, "JPEG": decode_with_pillow, "BMP": decode_with_pillow, "TIFF": decode_tiff}
     decoder = decoders[header.format]
@@ -46,7 +54,7 @@ def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
         pixels, notes = decoder(path, data, header)
     except ImageError:
         raise
-    except Exception as error:  # damage leads a decoder anywhere
+    except Exception as error:  # a decoder of damaged data may raise anything
         raise truncated(path, f"its pixels cannot be decoded ({error!r})") from error
     size = (header.stored_height, header.stored_width)
     if pixels.shape[:2] != size or pixels.dtype not in (np.uint8, np.uint16):
@@ -73,12 +81,20 @@ def parse_header(path: Path, data: Buffer, *, whole: bool) -> Header:
     """Read the header of a PNG, JPEG, TIFF or BMP file.
 
     Args:
-        path: Where ``data`` comes from; its suffix must suit the content.
-        data: The file's bytes.
-        whole: Check also that every byte that the header declares is there.
+        path: Path that ``data`` comes from; its suffix must fit the content.
+        data: Bytes of the file.
+        whole: Whether to check also that every byte that the header declares is present.
 
     Raises:
-        ImageError: Not a picture, another format than the suffix says, a kind that is not read, or not whole.
+        ImageError: The file is not a picture, has another format than its suffix says, is of a kind that cannot be
+            read, or is not whole.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".png", np.zeros((2, 3, 3), np.uint16))[1].tobytes()
+        >>> header = parse_header(Path("black.png"), data, whole=True)
+        >>> header.width, header.height, header.bit_depth
+        (3, 2, 16)
     """
     wanted = next((name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
     if wanted is None:

@@ -1,4 +1,4 @@
-"""From light to pixel values and back: the sRGB transfer functions (IEC 61966-2-1) and a sensor's noise."""
+"""Conversion between linear light and sRGB pixel values (IEC 61966-2-1), and the noise of a sensor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 
 _ROWS_PER_STEP = 128
-"""Rows of the result made at once: bounds the memory at any picture size."""
+"""Rows of the result computed at once, which bounds the memory at any picture size."""
 
 
 def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
@@ -20,10 +20,15 @@ def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
 
     Args:
         pixels: sRGB values, ``(H, W, 3)``, uint8, uint16, or float in [0, 1], which is rounded to 16 bits.
-        factor: How many times smaller the result is.
+        factor: Factor by which the result is smaller, a whole number.
 
     Returns:
-        ``(H', W', 3)`` with even sides: H' the largest even number with ``factor * H' <= H``.
+        Linear light in [0, 1], ``(H', W', 3)``. H' is the largest even number with ``factor * H' <= H``, W' likewise.
+
+    Example:
+        >>> white = np.full((5, 8, 3), 255, np.uint8)
+        >>> linear_planes(white, 2).shape, float(linear_planes(white).min())
+        ((2, 4, 3), 1.0)
     """
     height, width = (2 * (side // (2 * factor)) for side in pixels.shape[:2])
     table = _table(8 if pixels.dtype == np.uint8 else 16)
@@ -39,12 +44,22 @@ def linear_planes(pixels: NDArray[Any], factor: int = 1) -> NDArray[np.float32]:
 
 
 def grey_plane(planes: NDArray[np.float32], weights: tuple[float, float, float]) -> Plane:
-    """The weighted sum of the channels, ``(H, W)``."""
+    """The weighted sum of the channels of an ``(H, W, 3)`` picture, ``(H, W)``.
+
+    Example:
+        >>> grey_plane(np.ones((1, 2, 3), np.float32), (0.25, 0.5, 0.25)).tolist()
+        [[1.0, 1.0]]
+    """
     return np.asarray(cv2.transform(planes, np.array([weights], np.float32)))
 
 
 def halve(plane: Plane) -> Plane:
-    """A plane of even sides averaged down by two."""
+    """A plane with even sides averaged over 2 x 2 pixels.
+
+    Example:
+        >>> halve(np.array([[1, 2], [3, 6]], np.float32)).tolist()
+        [[3.0]]
+    """
     height, width = plane.shape[:2]
     return np.asarray(cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
 
@@ -55,13 +70,23 @@ def _table(bit_depth: int) -> NDArray[np.float32]:
 
 
 def srgb_to_linear(encoded: NDArray[np.floating]) -> NDArray[np.float32]:
-    """sRGB values in [0, 1] to linear light in [0, 1], any shape."""
+    """Linear light in [0, 1] of sRGB values in [0, 1], any shape.
+
+    Example:
+        >>> srgb_to_linear(np.array([0.0, 0.5, 1.0])).round(3).tolist() == np.float32([0, 0.214, 1]).tolist()
+        True
+    """
     values = np.asarray(encoded, dtype=np.float32)
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** np.float32(2.4)).astype(np.float32)
 
 
 def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Linear light to sRGB values, any shape; light outside [0, 1] is clipped, as a sensor does."""
+    """The sRGB values of linear light, any shape; light outside [0, 1] is clipped, as in a sensor.
+
+    Example:
+        >>> linear_to_srgb(np.array([-1.0, 1.0, 2.0])).round(4).tolist()
+        [0.0, 1.0, 1.0]
+    """
     values = np.clip(np.asarray(light, dtype=np.float32), 0.0, 1.0)
     encoded = values ** np.float32(1 / 2.4)
     encoded *= np.float32(1.055)
@@ -70,19 +95,31 @@ def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def srgb_table(bit_depth: int) -> NDArray[np.float32]:
-    """Linear light of every pixel value of an 8 or 16-bit sRGB picture."""
+    """Linear light of every pixel value of an 8-bit or 16-bit sRGB picture, ``(2**bit_depth,)``.
+
+    Example:
+        >>> table = srgb_table(8)
+        >>> len(table), float(table[0]), float(table[255])
+        (256, 0.0, 1.0)
+    """
     largest = 2**bit_depth - 1
     return srgb_to_linear(np.arange(largest + 1, dtype=np.float64) / largest)
 
 
 def add_noise(light: NDArray[np.float32], rng: np.random.Generator, *, shot: float, read: float) -> NDArray[np.float32]:
-    """Light as a sensor counts it: variance ``shot**2 * light + read**2``.
+    """Light with the noise of a sensor, whose variance is ``shot**2 * light + read**2``.
 
     Args:
         light: Linear light, white = 1, any shape.
-        rng: Where the noise comes from.
-        shot: Standard deviation of the photon noise at white (1 / sqrt of the full well in electrons).
+        rng: Generator of the noise.
+        shot: Standard deviation of the photon noise at white, which is 1 / sqrt(full well in electrons).
         read: Standard deviation of the noise in the dark.
+
+    Example:
+        >>> light = np.full((200, 200), 0.25, np.float32)
+        >>> noisy = add_noise(light, np.random.default_rng(0), shot=0.02, read=0.0)
+        >>> round(float(noisy.std()), 3)  # 0.02 * sqrt(0.25)
+        0.01
     """
     if shot == 0 and read == 0:
         return light

@@ -1,4 +1,4 @@
-"""The two pictures of a pair, read so that they differ only where the captures do."""
+"""Reading the two pictures of a pair, so that they differ only where the captures do."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from sdd_bench.images.raw import RawOptions
 
 Pixels = NDArray[np.generic]
 _THUMBNAIL = (96, 96)
+"""Size of the copies that are compared: large enough to tell orientations apart, small enough to be fast."""
 
 
 def read_pair(
@@ -30,21 +31,31 @@ def read_pair(
 ) -> tuple[Photograph, Photograph]:
     """Read the two pictures of a pair so that they differ only where the captures do.
 
-    RAW: both get the white balance of the sharp one. Orientation: both pictures come from one camera that did not move,
-    so where their EXIF tags differ, either one file was turned upright before, or the camera's tilt sensor wavered;
-    the reading under which the two pictures agree is taken, and said.
+    White balance: both RAW pictures get that of the sharp one.
+
+    Orientation: both pictures come from one camera that did not move. If their EXIF tags differ, either one file was
+    turned upright before, or the camera's tilt sensor wavered. The blurry picture is then turned by its own tag or by
+    that of the sharp one, whichever makes the two pictures agree. The message of the blurry picture says so.
 
     Args:
-        blurry_path: The blurry picture.
-        sharp_path: The sharp picture.
-        max_pixels: Larger pictures are refused before they are decoded.
-        raw: How RAW is developed.
+        blurry_path: Path of the blurry picture.
+        sharp_path: Path of the sharp picture.
+        max_pixels: Limit on the pixels of a picture; larger ones are refused before they are decoded.
+        raw: Options for developing RAW files.
 
     Returns:
-        Blurry and sharp, of one size.
+        The blurry and the sharp picture, of one size.
 
     Raises:
-        ImageError: As :func:`read_photograph`; or the sizes differ.
+        ImageError: A picture cannot be read (see :func:`read_photograph`), or the sizes differ.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     paths = Path(folder, "blurry.png"), Path(folder, "sharp.png")
+        ...     _ = [cv2.imwrite(str(path), np.zeros((2, 3, 3), np.uint8)) for path in paths]
+        ...     [photograph.pixels.shape for photograph in read_pair(*paths)]
+        [(2, 3, 3), (2, 3, 3)]
     """
     options = raw or RawOptions()
     blurry_is_raw = blurry_path.suffix.lower() in RAW_SUFFIXES
@@ -74,7 +85,7 @@ def _upright_pair(blurry: Stored, sharp: Stored) -> tuple[Photograph, Photograph
         return blurry.upright(own), sharp.upright(common)
     upright = sharp.upright(common)
     alikes = {turn: _likeness(turn_upright(blurry.pixels, turn), upright.pixels) for turn in (own, common)}
-    # On equal terms a file's own tag counts.
+    # If both fit equally well, the file's own tag counts.
     turn = common if alikes[common] > alikes[own] else own
     why = "each its own" if turn == own else "the sharp one's applied to both"
     note = f"EXIF orientations of the pair differ (blurry {own}, sharp {common}): {why}, as the pictures agree so"
@@ -82,7 +93,7 @@ def _upright_pair(blurry: Stored, sharp: Stored) -> tuple[Photograph, Photograph
 
 
 def _likeness(a: Pixels, b: Pixels) -> float:
-    """Correlation of two small grey copies; below any when the sizes differ."""
+    """Correlation of two small grey copies; -2, below any correlation, if the sizes differ."""
     if a.shape != b.shape:
         return -2.0
     small = [cv2.resize(pixels, _THUMBNAIL, interpolation=cv2.INTER_AREA).mean(axis=2).ravel() for pixels in (a, b)]

@@ -1,7 +1,8 @@
-"""Photographs from files and back: (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16.
+"""Photographs read from files: (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16.
 
-What is converted (grey, palette, opaque alpha, orientation) and what is worth knowing (a profile other than sRGB) is
-said in ``message``; what is damaged or has no clear meaning is an :class:`~sdd_bench.core.errors.ImageError`.
+The ``message`` of a photograph says what was converted (grey, palette, opaque alpha, orientation) and what else is
+worth knowing (a profile other than sRGB). A file that is damaged or has no clear meaning is an
+:class:`~sdd_bench.core.errors.ImageError`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sdd_bench.images.raw import RawOptions, WhiteBalance, develop, raw_size
 Pixels = NDArray[np.generic]
 
 MAX_PIXELS = 200_000_000
-"""Larger pictures are refused unless the caller allows them: 0.6 GB as 8-bit RGB."""
+"""Pixels of a picture, at most, unless the caller allows more: 0.6 GB as 8-bit RGB."""
 
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 # fmt: off
@@ -46,12 +47,12 @@ class Photograph:
     pixels: Pixels
     """(H, W, 3) uint8 or uint16 RGB, upright."""
     message: str = ""
-    """What was converted or is worth knowing; empty for plain sRGB."""
+    """Notes on what was converted or is worth knowing; empty for plain sRGB."""
     exif: Exif = dataclasses.field(default_factory=Exif)
 
     @property
     def bit_depth(self) -> int:
-        """8 or 16."""
+        """Bits per sample, 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
 
 
@@ -66,6 +67,7 @@ class Stored:
     white_balance: WhiteBalance | None = None
 
     def upright(self, orientation: int, notes: Sequence[str] = ()) -> Photograph:
+        """The photograph after undoing the EXIF ``orientation``, with ``notes`` added to its message."""
         turned = [f"EXIF orientation {orientation} applied"] if orientation != 1 else []
         message = "; ".join([*self.notes, *turned, *notes])
         return Photograph(turn_upright(self.pixels, orientation), message, self.exif)
@@ -75,7 +77,15 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
     """Size (upright) and bit depth of a picture, without decoding it.
 
     Raises:
-        ImageError: As :func:`read_photograph`, as far as the header shows it.
+        ImageError: The header shows that :func:`read_photograph` would refuse the file.
+
+    Example:
+        >>> import cv2, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.zeros((2, 3, 3), np.uint8))
+        ...     header = read_header(Path(folder, "a.png"))
+        >>> header.format, header.width, header.height, header.bit_depth
+        ('PNG', 3, 2, 8)
     """
     _check_file(path)
     with _reading(path):
@@ -92,19 +102,33 @@ def read_photograph(path: Path, *, max_pixels: int = MAX_PIXELS, raw: RawOptions
     """Read a picture, upright, in its own bit depth.
 
     Args:
-        path: PNG, TIFF, JPEG, BMP, or RAW.
-        max_pixels: Larger pictures are refused before they are decoded.
-        raw: How RAW is developed.
+        path: Path of a PNG, TIFF, JPEG, BMP or RAW file.
+        max_pixels: Limit on the pixels; a larger picture is refused before it is decoded.
+        raw: Options for developing RAW files.
 
     Raises:
-        ImageError: Missing, empty, truncated, too large, another format than its suffix says, or of unclear meaning.
+        ImageError: The file is missing, empty, truncated or too large, has another format than its suffix says, or its
+            meaning is not clear.
+
+    Example:
+        >>> import cv2, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.full((2, 3), 7, np.uint8))
+        ...     photograph = read_photograph(Path(folder, "a.png"))
+        >>> photograph.pixels.shape, photograph.message
+        ((2, 3, 3), 'grey to RGB')
     """
     stored = read_stored(path, max_pixels, raw or RawOptions())
     return stored.upright(stored.orientation)
 
 
 def to_float(pixels: Pixels) -> NDArray[np.float32]:
-    """uint8 or uint16 samples as float32 in [0, 1] (divided by 255 or 65535)."""
+    """Samples as float32 in [0, 1]: uint8 divided by 255, uint16 by 65535.
+
+    Example:
+        >>> to_float(np.array([0, 51, 255], np.uint8)).tolist() == np.float32([0, 0.2, 1]).tolist()
+        True
+    """
     return np.divide(pixels, np.float32(full_scale(pixels)), dtype=np.float32)
 
 
@@ -142,6 +166,7 @@ def _check_pixels(path: Path, header: Header, max_pixels: int) -> None:
 
 
 def read_stored(path: Path, max_pixels: int, options: RawOptions) -> Stored:
+    """Read a picture as :func:`read_photograph` does, but leave it as it is turned in the file."""
     _check_file(path)
     if path.suffix.lower() in RAW_SUFFIXES:
         with _reading(path):
@@ -158,7 +183,12 @@ def read_stored(path: Path, max_pixels: int, options: RawOptions) -> Stored:
 
 
 def turn_upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo an EXIF orientation."""
+    """Undo an EXIF orientation, 1 to 8.
+
+    Example:
+        >>> turn_upright(np.array([[1, 2], [3, 4]]), 6).tolist()  # the camera was turned by a quarter
+        [[3, 1], [4, 2]]
+    """
     if orientation in (2, 3):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4):

@@ -1,12 +1,12 @@
-"""RAW files, developed so that two pictures of a pair differ only where the captures do.
+"""RAW files, developed so that the two pictures of a pair differ only where the captures do.
 
-Everything automatic is off: brightening, and also LibRaw's white point, which otherwise follows the brightest pixel of
-each picture. Both pictures of a pair get the white balance of the sharp one.
+Everything automatic is off: brightening, and also LibRaw's white point, which would follow the brightest pixel of each
+picture. Both pictures of a pair get the white balance of the sharp one.
 
-Some damaged RAW files decode without an error, some to whatever the memory held before. They are refused when the
-payload is shorter than declared, when over 99 % of the samples are one number, or when neighbouring samples of one
-colour are not alike although a lens draws every point over several of them. A very noisy picture of something plain is
-no garbage: see :func:`garbage`.
+Some damaged RAW files decode without an error, even to whatever the memory held before. A file is refused in three
+cases: its payload is shorter than declared; over 99 % of its samples are one number; or neighbouring samples of one
+colour do not correlate, although a lens spreads every point over several of them. A very noisy picture of a plain
+subject is accepted: see :func:`garbage`.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ WhiteBalance = tuple[float, float, float, float]
 _RGB, _CFA, _LOSSLESS_JPEG, _DNG_VERSION = 2, 32803, 7, 50706
 _DAMAGED = "The file is truncated or damaged: copy it again from the card, or leave the pair out."
 
-# LibRaw's flip of a capture as EXIF orientation.
+# The EXIF orientation of each value of LibRaw's "flip".
 _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
 
-# No RAW format packs a sample into less than this.
+# Bits per sample in the file, at least: no RAW format packs a sample into fewer.
 _MIN_BITS_PER_SAMPLE = 0.1
 
 
 @dataclass(frozen=True)
 class RawOptions:
-    """How RAW files are developed; kept with what was made from them."""
+    """Options for developing RAW files; they are stored with what was made from the files."""
 
     white_balance: Literal["auto", "camera", "daylight"] | WhiteBalance = "auto"
-    """``auto``: the camera's where it is sane, else daylight. Or multipliers of red, green, blue, second green."""
+    """``auto``: the camera's if it is usable, else daylight. Or four multipliers: red, green, blue, second green."""
     gamma: tuple[float, float] = (2.4, 12.92)
-    """Power and slope of the tone curve; the default is that of sRGB."""
+    """Power and slope of the tone curve; the default is the curve of sRGB."""
     output_color: Literal["sRGB", "raw"] = "sRGB"
     demosaic: Literal["AHD", "LINEAR", "VNG", "PPG", "DCB", "DHT"] = "AHD"
     highlights: Literal["clip", "blend"] = "clip"
     output_bits: Literal[16] = 16
     auto_bright: Literal[False] = False
-    """Never: it brightens each picture of a pair by its own histogram."""
+    """Automatic brightening; never, because it brightens each picture of a pair by its own histogram."""
 
     def __post_init__(self) -> None:
         balance = self.white_balance
@@ -65,7 +65,12 @@ class RawOptions:
             raise ConfigError(f"white_balance is {balance!r}; expected auto, camera, daylight or four multipliers.")
 
     def as_dict(self) -> dict[str, Any]:
-        """For a manifest."""
+        """The options as a dictionary for a manifest.
+
+        Example:
+            >>> RawOptions().as_dict()["white_balance"]
+            'auto'
+        """
         return dataclasses.asdict(self)
 
 
@@ -78,7 +83,7 @@ class Developed:
     orientation: int
     """EXIF orientation, 1 to 8."""
     white_balance: WhiteBalance
-    """The multipliers used."""
+    """Multipliers that were used."""
     message: str
     exif: Exif
 
@@ -87,7 +92,7 @@ def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
     """Develop a RAW file.
 
     Raises:
-        ImageError: Not a RAW file, truncated, garbage, or more than ``max_pixels``.
+        ImageError: The file is not RAW, is truncated, decodes to garbage, or has more than ``max_pixels``.
     """
     with _opened(path) as raw:
         _check_size(path, raw, max_pixels)
@@ -120,7 +125,7 @@ def raw_size(path: Path) -> tuple[int, int]:
     """Width and height of the upright picture, without decoding it.
 
     Raises:
-        ImageError: Not a RAW file, or truncated.
+        ImageError: The file is not RAW, or is truncated.
     """
     with _opened(path) as raw:
         width, height = int(raw.sizes.iwidth), int(raw.sizes.iheight)
@@ -152,9 +157,9 @@ def _undecodable(path: Path, error: Exception) -> ImageError:
 
 
 def _missing_payload(data: Buffer) -> str:
-    """How the pixels that a TIFF-like RAW file declares are not all there; empty when they are, or in other formats.
+    """What a TIFF-like RAW file lacks of the pixels it declares; empty if nothing, and for other formats.
 
-    Only DNG says exactly what it holds. Others are held to the end of their payload and to their RGB thumbnails.
+    Only DNG says exactly what it holds. Of other formats, the end of the payload and the RGB thumbnails are checked.
     """
     try:
         pages = list(all_directories(data)) if format_of(data) == "TIFF" else []
@@ -167,7 +172,7 @@ def _missing_payload(data: Buffer) -> str:
         if lack := missing_payload(page, len(data), exact=exact):
             return lack
         n_samples = page.first(WIDTH) * page.first(HEIGHT)
-        # Lossless JPEG spends at least one bit on a sample.
+        # Lossless JPEG spends at least one bit per sample.
         lossless = page.first(COMPRESSION) == _LOSSLESS_JPEG and page.first(PHOTOMETRIC) == _CFA
         if is_dng and lossless and 0 < 8 * n_bytes < n_samples:
             return f"{n_bytes} bytes cannot hold the {n_samples} samples that its header declares"
@@ -188,7 +193,7 @@ def _check_size(path: Path, raw: Any, max_pixels: int) -> None:
 
 
 def _mosaic(raw: Any) -> tuple[NDArray[np.uint16], tuple[int, int]]:
-    """Samples of one green position of the colour pattern, its period in the picture being the step."""
+    """The samples from one green position of the colour pattern on, and the period of the pattern (down, right)."""
     visible = raw.raw_image_visible
     if visible.ndim == 3:
         return visible[..., min(1, visible.shape[2] - 1)], (1, 1)
@@ -219,7 +224,7 @@ def _white_balance(path: Path, raw: Any, options: RawOptions) -> tuple[WhiteBala
 
 
 def _four(balance: Sequence[float]) -> WhiteBalance:
-    """The multipliers with the second green, which is stored as 0 where it equals the first."""
+    """The four multipliers; a second green that is stored as 0 equals the first."""
     red, green, blue, *second = (float(gain) for gain in balance)
     usable = bool(second) and math.isfinite(second[0]) and second[0] > 0
     return red, green, blue, second[0] if usable else green

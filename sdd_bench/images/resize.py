@@ -1,6 +1,6 @@
 """Resizing by area averaging with half-pixel centres: each new pixel is the mean of the area it covers.
 
-Only smaller sizes exist: area averaging says nothing about how to enlarge.
+Pictures only get smaller, because area averaging does not define how to enlarge.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pixels = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Resize:
-    """Keep the size (neither field), multiply both sides by ``factor``, or bring to ``width`` x ``height``."""
+    """A new size: both sides times ``factor``, or ``width`` x ``height``; the old size if no field is set."""
 
     factor: float | None = None
     width: int | None = None
@@ -29,7 +29,11 @@ class Resize:
         """The new (width, height) of a picture; sides are rounded to the nearest pixel, halves up.
 
         Raises:
-            ImageError: The picture is smaller than asked for.
+            ImageError: The new size is larger than the picture.
+
+        Example:
+            >>> Resize(factor=0.5).size(4095, 2160), Resize().size(640, 384)
+            ((2048, 1080), (640, 384))
         """
         if self.factor is not None:
             return max(1, int(width * self.factor + 0.5)), max(1, int(height * self.factor + 0.5))
@@ -52,7 +56,7 @@ def parse_resize(text: str) -> Resize:
     """Read ``none``, a factor like ``0.5``, or WIDTHxHEIGHT like ``1680x1120``.
 
     Raises:
-        ConfigError: Anything else, or a factor that is not in (0, 1].
+        ConfigError: The text is anything else, or the factor is not in (0, 1].
 
     Example:
         >>> parse_resize("0.5").size(4096, 2160)
@@ -74,14 +78,18 @@ def resize_area(pixels: Pixels, resize: Resize) -> Pixels:
     """Resize a picture.
 
     Args:
-        pixels: (H, W, 3), uint8, uint16 or float32.
-        resize: What to make of it.
+        pixels: Picture, (H, W, 3), uint8, uint16 or float32.
+        resize: New size.
 
     Returns:
-        The picture in its own dtype; the very same array where the size stays.
+        The picture in its own dtype; the same array if the size does not change.
 
     Raises:
-        ImageError: The picture is smaller than asked for.
+        ImageError: The new size is larger than the picture.
+
+    Example:
+        >>> resize_area(np.array([[0, 2], [4, 6]], np.float32), Resize(factor=0.5)).tolist()
+        [[3.0]]
     """
     height, width = pixels.shape[:2]
     size = resize.size(width, height)

@@ -1,4 +1,4 @@
-"""Pictures to files: (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16, as a whole or not at all."""
+"""Writing pictures, (H, W, 3) RGB, 8-bit as uint8 and 16-bit as uint16, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ _COLOR_CHANNELS = 3
 
 
 def from_float(pixels: NDArray[np.floating], bit_depth: int) -> Pixels:
-    """Samples in [0, 1] as uint8 or uint16: clipped, then rounded to the nearest.
+    """Samples in [0, 1] as uint8 or uint16: clipped, then rounded to the nearest integer.
 
     Raises:
         ConfigError: ``bit_depth`` is neither 8 nor 16.
         ImageError: A sample is NaN.
+
+    Example:
+        >>> from_float(np.array([-0.5, 0.5, 1.5], np.float32), 8).tolist()
+        [0, 128, 255]
     """
     if bit_depth not in (8, 16):
         raise ConfigError(f"bit_depth is {bit_depth}; expected 8 or 16.")
@@ -37,14 +41,21 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
     """Write (H, W, 3) uint8 or uint16 RGB as a PNG of the same depth, as a whole or not at all.
 
     Args:
-        path: The file; its folder is made.
-        pixels: The picture.
-        compression: zlib level, 0 (fast, large) to 9. At 1 only runs are sought, which for photographs is smaller and
-            faster than what zlib does at its level 1.
+        path: File to write; its folder is created.
+        pixels: Picture.
+        compression: zlib level, 0 (fast, large) to 9. Level 1 searches for runs only, which makes photographs smaller
+            and is faster than zlib's own level 1.
 
     Raises:
-        ImageError: ``pixels`` is no such picture.
-        OutputError: The place cannot be written.
+        ImageError: ``pixels`` has another shape or dtype.
+        OutputError: ``path`` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_png(Path(folder, "a.png"), np.full((2, 3, 3), 7, np.uint8))
+        ...     cv2.imread(f"{folder}/a.png").shape
+        (2, 3, 3)
     """
     _check_writable(path, pixels)
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
@@ -56,12 +67,19 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
-    """Write (H, W, 3) uint8 or uint16 RGB as PNG or TIFF, by the suffix.
+    """Write (H, W, 3) uint8 or uint16 RGB as PNG or TIFF; the suffix of ``path`` decides which.
 
     Raises:
-        ConfigError: Another suffix.
-        ImageError: ``pixels`` is no such picture.
-        OutputError: The place cannot be written.
+        ConfigError: The suffix is another one.
+        ImageError: ``pixels`` has another shape or dtype.
+        OutputError: ``path`` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(Path(folder, "a.tiff"), np.full((2, 3, 3), 700, np.uint16))
+        ...     tifffile.imread(f"{folder}/a.tiff").max()
+        np.uint16(700)
     """
     suffix = path.suffix.lower()
     if suffix == ".png":

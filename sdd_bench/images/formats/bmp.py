@@ -1,4 +1,4 @@
-"""BMP: what the header says, and whether the file is whole."""
+"""BMP: reading the header, and checking that the file is whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from sdd_bench.images.formats.tags import Buffer
 
 
 def bmp_header(path: Path, data: Buffer, whole: bool) -> Header:
+    """Read the header of a BMP file; for the arguments see :func:`~sdd_bench.images.decode.parse_header`.
+
+    Raises:
+        ImageError: The file is damaged, of an unknown kind, or (with ``whole``) shorter than its header declares.
+
+    Example:
+        >>> import cv2, numpy
+        >>> data = cv2.imencode(".bmp", numpy.zeros((2, 3, 3), numpy.uint8))[1].tobytes()
+        >>> header = bmp_header(Path("black.bmp"), data, whole=True)
+        >>> header.width, header.height, header.stored_bits
+        (3, 2, 24)
+    """
     if len(data) < 26:
         raise truncated(path, f"{len(data)} bytes are less than the header of a BMP")
     offset, size = struct.unpack_from("<II", data, 10)
@@ -18,7 +30,7 @@ def bmp_header(path: Path, data: Buffer, whole: bool) -> Header:
         raise truncated(path, "ends inside the header of a BMP")
     width, height, _, bits, *rest = struct.unpack_from(code, data, 18)
     if bits not in (1, 4, 8, 16, 24, 32):
-        raise truncated(path, f"a BMP with {bits} bits a pixel does not exist")
+        raise truncated(path, f"a BMP with {bits} bits per pixel does not exist")
     compression = rest[0] if rest else 0
     if compression not in (0, 1, 2, 3, 6):
         raise refuse(path, f"BMP compression {compression}")

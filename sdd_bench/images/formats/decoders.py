@@ -1,4 +1,4 @@
-"""The libraries that decode pixels, quietly: OpenCV and Pillow."""
+"""Decoding pixels with OpenCV and Pillow, without their messages on the terminal."""
 
 from __future__ import annotations
 
@@ -16,23 +16,41 @@ from sdd_bench.images.formats.jpeg import plain_jpeg
 
 Pixels = NDArray[np.generic]
 
-# Every failure of OpenCV is raised as an ImageError; its own lines on the terminal would only be in the way.
+# Every failure of OpenCV is raised as an ImageError, so its own lines on the terminal would only repeat it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# So are those of tifffile, for which the terminal is the last resort.
+# The same holds for tifffile, which logs to the terminal when nothing else handles its records.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def full_scale(pixels: Pixels) -> int:
-    """The largest value of an unsigned picture: 255 or 65535."""
+    """The largest value of the picture's unsigned type: 255 or 65535.
+
+    Example:
+        >>> full_scale(np.zeros((2, 2), np.uint16))
+        65535
+    """
     return (1 << 8 * pixels.dtype.itemsize) - 1
 
 
 def opencv(path: Path, data: bytes | bytearray, *, alpha: bool = False) -> Pixels:
-    """Decode with OpenCV: the one place where colours are BGR.
+    """Decode with OpenCV. This is the only place where colours are read as BGR.
+
+    Args:
+        path: Name of the file for messages.
+        data: Bytes of the whole file.
+        alpha: Whether to keep an alpha channel, and a grey picture as (H, W).
 
     Returns:
         (H, W, 3) RGB, or (H, W, 4) RGBA with ``alpha``, in the file's own bit depth.
+
+    Raises:
+        ImageError: The pixels are damaged.
+
+    Example:
+        >>> data = cv2.imencode(".png", np.uint8([[[255, 0, 0]]]))[1].tobytes()  # OpenCV writes BGR: blue
+        >>> opencv(Path("blue.png"), data).tolist()
+        [[[0, 0, 255]]]
     """
     flags = cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -47,6 +65,14 @@ def opencv(path: Path, data: bytes | bytearray, *, alpha: bool = False) -> Pixel
 
 
 def decode_with_pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    """Decode a JPEG or BMP file with Pillow; for the arguments see :func:`~sdd_bench.images.decode.decode`.
+
+    Returns:
+        Pixels, (H, W) or (H, W, C) uint8, and notes on what was converted.
+
+    Raises:
+        ImageError: The colours are of a kind that cannot be read.
+    """
     is_jpeg = header.format == "JPEG"
     opener = JpegImagePlugin.JpegImageFile if is_jpeg else BmpImagePlugin.BmpImageFile
     with opener(io.BytesIO(plain_jpeg(path, data) if is_jpeg else data)) as image:

@@ -1,6 +1,6 @@
-"""What a picture file declares before it is decoded, and whether its bytes are all there.
+"""What a picture file declares before it is decoded, and the errors for files that lack some of their bytes.
 
-Decoders disagree about damaged files: some fill what is missing with grey, some print to the terminal. So the bytes are
+Decoders disagree about damaged files: some fill missing pixels with grey, some print to the terminal. So the bytes are
 checked first: PNG chunks with their CRC up to IEND, the end marker of JPEG, the payload that TIFF and BMP declare.
 """
 
@@ -49,7 +49,7 @@ class Header:
     stored_width: int
     stored_height: int
     bit_depth: int
-    """Of a sample once read: 8 or 16."""
+    """Bits of a sample after reading: 8 or 16."""
     kind: str = RGB
     stored_bits: int = 8
     orientation: int = 1
@@ -60,17 +60,22 @@ class Header:
 
     @property
     def width(self) -> int:
-        """Of the upright picture."""
+        """Width of the upright picture."""
         return self.stored_height if self.orientation > 4 else self.stored_width
 
     @property
     def height(self) -> int:
-        """Of the upright picture."""
+        """Height of the upright picture."""
         return self.stored_width if self.orientation > 4 else self.stored_height
 
 
 def format_of(data: Buffer) -> str | None:
-    """Name of the format that ``data`` starts like; ``None`` when it is none of those known."""
+    """Name of the format whose signature ``data`` starts with; ``None`` if the signature is not known.
+
+    Example:
+        >>> format_of(PNG_SIGNATURE + bytes(8)), format_of(b"RIFF" + bytes(8)), format_of(b"text")
+        ('PNG', 'WebP or another RIFF format', None)
+    """
     start = data[:12]
     if start[4:8] == b"ftyp" and start[8:12] != b"crx ":  # Canon's CR3 is RAW
         return "HEIF, AVIF or a film"
@@ -78,10 +83,20 @@ def format_of(data: Buffer) -> str | None:
 
 
 def refuse(path: Path, got: str, step: str = "Save it as RGB with 8 or 16 bits.") -> ImageError:
-    """The error for a picture whose meaning is not clear."""
+    """The error for a picture whose meaning is not clear.
+
+    Example:
+        >>> print(refuse(Path("a.tif"), "float samples"))
+        a.tif: float samples; expected RGB or grey with 8 or 16 bits. Save it as RGB with 8 or 16 bits.
+    """
     return ImageError(f"{path}: {got}; expected RGB or grey with 8 or 16 bits. {step}")
 
 
 def truncated(path: Path, what: str) -> ImageError:
-    """The error for a file that is not whole."""
+    """The error for a file that is not whole.
+
+    Example:
+        >>> print(truncated(Path("a.png"), "ends at byte 9"))  # doctest: +ELLIPSIS
+        a.png: ends at byte 9. The file is truncated or damaged: copy it again ...
+    """
     return ImageError(f"{path}: {what}. {TRUNCATED}")

@@ -1,4 +1,4 @@
-"""JPEG: what the header says, and whether the file is whole."""
+"""JPEG: reading the header, and checking that the file is whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from sdd_bench.images.formats.tags import (
 
 
 def plain_jpeg(path: Path, data: bytes) -> bytes:
-    """A JPEG without EXIF and other extras, about which Pillow would warn where they are damaged."""
+    """The JPEG without EXIF and other extras, because Pillow warns about damaged ones.
+
+    Example:
+        >>> exif = b"\\xff\\xe1\\x00\\x04??"  # a segment of 4 bytes, of which 2 are its length
+        >>> scan = b"\\xff\\xda\\x00\\x02"
+        >>> plain_jpeg(Path("a.jpg"), b"\\xff\\xd8" + exif + scan + b"pixels")
+        b'\\xff\\xd8\\xff\\xda\\x00\\x02pixels'
+    """
     segments = list(jpeg_segments(path, data))
     kept = [data[start - 4 : end] for marker, start, end in segments if not 0xE1 <= marker <= 0xED]
     return b"".join([b"\xff\xd8", *kept, data[segments[-1][2] :]])
@@ -26,7 +33,16 @@ _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end (of the payload) of every segment up to the first scan."""
+    """Marker, and start and end of the payload, of every segment up to the first scan.
+
+    Raises:
+        ImageError: The file ends or has no segment before its first scan.
+
+    Example:
+        >>> data = b"\\xff\\xd8" + b"\\xff\\xe1\\x00\\x04??" + b"\\xff\\xda\\x00\\x02"
+        >>> [(hex(marker), start, end) for marker, start, end in jpeg_segments(Path("a.jpg"), data)]
+        [('0xe1', 6, 8), ('0xda', 12, 12)]
+    """
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -44,6 +60,18 @@ def jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
 
 
 def jpeg_header(path: Path, data: Buffer, whole: bool) -> Header:
+    """Read the header of a JPEG file; for the arguments see :func:`~sdd_bench.images.decode.parse_header`.
+
+    Raises:
+        ImageError: The file is damaged, is not 8-bit grey or RGB, or (with ``whole``) has no end marker.
+
+    Example:
+        >>> import cv2, numpy
+        >>> data = cv2.imencode(".jpg", numpy.zeros((2, 3), numpy.uint8))[1].tobytes()
+        >>> header = jpeg_header(Path("black.jpg"), data, whole=True)
+        >>> header.width, header.height, header.kind
+        (3, 2, 'grey')
+    """
     width = height = channels = scan = 0
     orientation, exif, profile = 1, Exif(), b""
     for marker, start, end in jpeg_segments(path, data):

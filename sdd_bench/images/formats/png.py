@@ -1,4 +1,4 @@
-"""PNG: what the header says, whether the file is whole, and its pixels."""
+"""PNG: reading the header, checking that the file is whole, and decoding its pixels."""
 
 from __future__ import annotations
 
@@ -34,12 +34,20 @@ _QUIET_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
 def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    """Decode a PNG file; for the arguments see :func:`~sdd_bench.images.decode.decode`.
+
+    Returns:
+        Pixels, (H, W) or (H, W, C) uint8 or uint16, and notes on what was converted.
+
+    Raises:
+        ImageError: The pixels are damaged, or some grey ones are transparent.
+    """
     chunks = list(png_chunks(path, data, crc=False))
     key = next((data[start:end] for kind, start, end in chunks if kind == b"tRNS"), None)
     if header.kind == PALETTE and not any(kind == b"PLTE" for kind, _, _ in chunks):
         raise truncated(path, "a palette picture without its palette")
     if any(kind not in _QUIET_CHUNKS for kind, _, _ in chunks):
-        # libpng comments on odd profiles and texts on the terminal.
+        # libpng prints remarks on odd profiles and texts to the terminal.
         kept = [data[start - 8 : end + 4] for kind, start, end in chunks if kind in _QUIET_CHUNKS]
         data = b"".join([PNG_SIGNATURE, *kept])
     # OpenCV knows the transparent colour of a palette or RGB picture, but not the level of a grey one.
@@ -60,10 +68,21 @@ def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[st
 
 
 def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end (of the payload) of every chunk up to IEND.
+    """Kind, and start and end of the payload, of every chunk up to IEND.
+
+    Args:
+        path: Name of the file for messages.
+        data: Bytes of the file.
+        crc: Whether to check the chunks' checksums.
 
     Raises:
         ImageError: The file ends before IEND, or a checksum is wrong.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".png", np.zeros((2, 3), np.uint8))[1].tobytes()
+        >>> [kind for kind, _, _ in png_chunks(Path("black.png"), data, crc=True)]
+        [b'IHDR', b'IDAT', b'IEND']
     """
     at = len(PNG_SIGNATURE)
     while True:
@@ -82,6 +101,18 @@ def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, 
 
 
 def png_header(path: Path, data: Buffer, whole: bool) -> Header:
+    """Read the header of a PNG file; for the arguments see :func:`~sdd_bench.images.decode.parse_header`.
+
+    Raises:
+        ImageError: The file is damaged, is an animation, or (with ``whole``) a checksum is wrong.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".png", np.zeros((2, 3), np.uint16))[1].tobytes()
+        >>> header = png_header(Path("black.png"), data, whole=True)
+        >>> header.width, header.height, header.kind, header.stored_bits
+        (3, 2, 'grey', 16)
+    """
     width = height = bits = color = 0
     n_frames, n_data, orientation, exif, profile = 1, 0, 1, Exif(), b""
     for index, (kind, start, end) in enumerate(png_chunks(path, data, crc=whole)):
@@ -94,7 +125,7 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
         elif kind == b"IDAT":
             n_data += end - start
             if not whole:
-                break  # chunks are small: to look at them all would be to read the file
+                break  # IDAT chunks are small: looking at each of them would read the whole file
         elif kind == b"acTL" and end - start >= 4:
             n_frames = struct.unpack_from(">I", data, start)[0]
         elif kind == b"eXIf":
@@ -102,7 +133,7 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
         elif kind == b"iCCP":
             profile = _inflated(bytes(data[start:end]))
     if n_frames > 1:
-        raise refuse(path, f"an animation of {n_frames} pictures", "Save one picture a file.")
+        raise refuse(path, f"an animation of {n_frames} pictures", "Save one picture per file.")
     if n_data == 0:
         raise truncated(path, "no IDAT chunk, so no pixels")
     kinds = {0: GREY, 2: RGB, 3: PALETTE, 4: GREY_ALPHA, 6: RGB_ALPHA}
@@ -113,7 +144,7 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
 
 
 def _inflated(chunk: bytes) -> bytes:
-    """The ICC profile of an iCCP chunk; empty when it is damaged."""
+    """The ICC profile of an iCCP chunk; empty if it is damaged."""
     try:
         return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], 1 << 24)
     except (ValueError, zlib.error):

@@ -1,4 +1,4 @@
-"""Names of embedded ICC profiles: colours are kept as stored, so a profile other than sRGB has to be said."""
+"""Names of embedded ICC profiles. Colours are kept as stored, so a profile other than sRGB must be reported."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import struct
 
 
 def profile_name(profile: bytes) -> str:
-    """The description of an ICC profile, without control characters; ``unnamed`` when it has none.
+    """The description of an ICC profile, without control characters; ``unnamed`` if it has none.
 
-    Reads the ``desc`` tag: ASCII text in version 2 profiles, UTF-16 in version 4.
+    The description is the ``desc`` tag: ASCII text in version 2 profiles, UTF-16 in version 4.
+
+    Example:
+        >>> table = struct.pack(">I4sII", 1, b"desc", 144, 17)  # one tag, its offset and size
+        >>> profile_name(bytes(128) + table + b"desc" + bytes(4) + struct.pack(">I", 5) + b"sRGB\\0")
+        'sRGB'
     """
     try:
         (count,) = struct.unpack_from(">I", profile, 128)
@@ -22,7 +27,7 @@ def profile_name(profile: bytes) -> str:
 
 
 def is_srgb(name: str) -> bool:
-    """Whether a profile of this name is one of the many that are sRGB.
+    """Whether a profile of this name is one of the many variants of sRGB.
 
     Example:
         >>> is_srgb("sRGB IEC61966-2.1"), is_srgb("Adobe RGB (1998)")

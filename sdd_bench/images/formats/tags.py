@@ -1,6 +1,6 @@
-"""The tag directories of TIFF files, which EXIF blocks and most RAW formats are made of.
+"""Tag directories of TIFF files. EXIF blocks and most RAW formats consist of them, too.
 
-Everything is bounds-checked and nothing is decoded, so a directory can be read from any file, whole or not.
+Every read is bounds-checked and no pixel is decoded, so a directory can be read from any file, whole or not.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ _SUB_DIRECTORIES = 330
 _EXIF_DIRECTORY = 34665
 _F_NUMBER, _EXPOSURE_TIME, _FOCAL_LENGTH = 33437, 33434, 37386
 _MAX_DIRECTORIES = 4096
+"""Directories in a chain, at most: more than any camera writes, and an end for a damaged chain."""
 
-# Field type to struct code; rationals are two numbers.
+# The struct code of each field type; a rational is two numbers.
 _CODES = {1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "s", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
 _CODES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
 
@@ -29,23 +30,33 @@ _VERSIONS = frozenset({42, 43, 0x55, 0x4F52, 0x5352})
 
 
 class TagError(ValueError):
-    """The directories are cut off or no directories."""
+    """The data end inside the directories, or hold none."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """One image file directory: a tag's numbers, all finite, or its bytes."""
+    """One image file directory. Each tag has either numbers, all finite, or bytes."""
 
     numbers: dict[int, Values]
     texts: dict[int, bytes]
 
     def first(self, tag: int, default: int = 0) -> int:
-        """The first number of ``tag`` as an integer."""
+        """The first number of ``tag`` as an integer.
+
+        Example:
+            >>> Directory({256: (640,)}, {}).first(256), Directory({}, {}).first(257, default=1)
+            (640, 1)
+        """
         values = self.numbers.get(tag)
         return int(values[0]) if values else default
 
     def integers(self, tag: int) -> tuple[int, ...]:
-        """All numbers of ``tag``; empty when it is absent."""
+        """All numbers of ``tag``; empty if it is absent.
+
+        Example:
+            >>> Directory({258: (8, 8, 8)}, {}).integers(258)
+            (8, 8, 8)
+        """
         return tuple(int(value) for value in self.numbers.get(tag, ()))
 
 
@@ -56,7 +67,7 @@ class Layout:
     endian: str
     big: bool
     first: int
-    """Where the first directory starts."""
+    """Byte at which the first directory starts."""
 
     @property
     def count_code(self) -> str:
@@ -75,7 +86,11 @@ def layout_of(data: Buffer) -> Layout:
     """Byte order and kind of a TIFF-like file.
 
     Raises:
-        TagError: It is none.
+        TagError: The file is not TIFF-like.
+
+    Example:
+        >>> layout_of(b"II*\\0" + struct.pack("<I", 8))
+        Layout(endian='<', big=False, first=8)
     """
     endian = {b"II": "<", b"MM": ">"}.get(data[:2])
     if endian is None or len(data) < 8:
@@ -92,6 +107,11 @@ def directories(data: Buffer) -> list[Directory]:
 
     Raises:
         TagError: The file ends before a directory or a value does, or the chain has a loop.
+
+    Example:
+        >>> entry = struct.pack("<HHIHH", 256, 3, 1, 640, 0)  # tag, type (a short), count, value, padding
+        >>> directories(b"II*\\0" + struct.pack("<IH", 8, 1) + entry + bytes(4))
+        [Directory(numbers={256: (640,)}, texts={})]
     """
     layout = layout_of(data)
     found, at, seen = [], layout.first, set[int]()
@@ -107,10 +127,15 @@ def directories(data: Buffer) -> list[Directory]:
 
 
 def all_directories(data: Buffer) -> Iterator[Directory]:
-    """The directories of the main chain, each followed by its sub-directories (where RAW files keep the picture).
+    """The directories of the main chain, each followed by its sub-directories, in which RAW files keep the picture.
 
     Raises:
-        TagError: As :func:`directories`.
+        TagError: See :func:`directories`.
+
+    Example:
+        >>> entry = struct.pack("<HHIHH", 256, 3, 1, 640, 0)  # tag, type (a short), count, value, padding
+        >>> len(list(all_directories(b"II*\\0" + struct.pack("<IH", 8, 1) + entry + bytes(4))))
+        1
     """
     layout = layout_of(data)
     for directory in directories(data):
@@ -121,7 +146,7 @@ def all_directories(data: Buffer) -> Iterator[Directory]:
 
 @dataclass(frozen=True)
 class Exif:
-    """What the camera says about the exposure; ``None`` where it does not."""
+    """What the camera recorded about the exposure; ``None`` for what it did not record."""
 
     f_number: float | None = None
     focal_length_mm: float | None = None
@@ -129,7 +154,14 @@ class Exif:
 
 
 def read_exif(data: Buffer) -> tuple[int, Exif]:
-    """Orientation (1 to 8; 1 is upright) and exposure data of an EXIF block; damaged tags count as absent."""
+    """Orientation (1 to 8; 1 is upright) and exposure data of an EXIF block; damaged tags count as absent.
+
+    Example:
+        >>> entry = struct.pack("<HHIHH", ORIENTATION, 3, 1, 6, 0)  # tag, type (a short), count, value, padding
+        >>> orientation, exif = read_exif(b"II*\\0" + struct.pack("<IH", 8, 1) + entry + bytes(4))
+        >>> orientation, exif.f_number
+        (6, None)
+    """
     try:
         main = _directory(data, layout := layout_of(data), layout.first)[0]
     except TagError:
@@ -138,7 +170,12 @@ def read_exif(data: Buffer) -> tuple[int, Exif]:
 
 
 def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
-    """As :func:`read_exif`, from the directory ``main`` of a TIFF file."""
+    """Orientation and exposure data as :func:`read_exif` gives them, from the directory ``main`` of a TIFF file.
+
+    Example:
+        >>> exif_of(Directory({ORIENTATION: (8,), _F_NUMBER: (56, 10)}, {}), b"")
+        (8, Exif(f_number=5.6, focal_length_mm=None, exposure_s=None))
+    """
     fields = main
     if at := main.first(_EXIF_DIRECTORY):
         try:
@@ -151,7 +188,7 @@ def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
 
 
 def _ratio(directory: Directory, tag: int) -> float | None:
-    """A positive number, as a fraction or not."""
+    """The positive number of a tag, stored as a fraction or not; None if it is absent or not positive."""
     number, divisor = (*(directory.numbers.get(tag) or (0,)), 1)[:2]
     ratio = number / divisor if number > 0 and divisor > 0 else math.inf
     return ratio if 0 < ratio < math.inf else None

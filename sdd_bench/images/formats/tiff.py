@@ -1,4 +1,4 @@
-"""TIFF: what the directory says, whether the payload is whole, and its pixels."""
+"""TIFF: reading the directory, checking that the payload is whole, and decoding its pixels."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ _RGB = 2
 
 
 def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    """Decode a TIFF file; for the arguments see :func:`~sdd_bench.images.decode.decode`.
+
+    Returns:
+        Pixels, (H, W) or (H, W, C) uint8 or uint16, and notes on what was converted.
+
+    Raises:
+        ImageError: The pixels or the palette are damaged.
+    """
     number, page = tiff_page(path, data)
     if page.first(COMPRESSION, 1) == LZW:
         pixels = _lzw(path, _plain_tiff(data, number), header)
@@ -54,7 +62,7 @@ def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[s
 
 
 def _lzw(path: Path, data: bytearray, header: Header) -> Pixels:
-    """Decode LZW, which tifffile alone does not: 16 bits by OpenCV, 8 by Pillow, as these notice damage."""
+    """Decode LZW, which tifffile alone cannot: 16 bits with OpenCV, 8 bits with Pillow, which both notice damage."""
     if header.stored_bits == 16:
         pixels = opencv(path, data, alpha=header.kind == RGB_ALPHA)
         return pixels[..., 0] if header.kind == GREY and pixels.ndim == 3 else pixels
@@ -70,7 +78,7 @@ def _tifffile(data: bytes, number: int) -> Pixels:
 
 
 def _plain_tiff(data: bytes, number: int) -> bytearray:
-    """A TIFF with the one directory ``number``, upright and black-is-zero, so that libtiff changes no pixel."""
+    """The TIFF with directory ``number`` alone, marked upright and black-is-zero, so that libtiff changes no pixel."""
     layout, plain = layout_of(data), bytearray(data)
     step = struct.calcsize(layout.count_code)
     at = layout.first
@@ -102,10 +110,17 @@ _PHOTOMETRICS = {4: "a transparency mask", 5: "a CMYK picture", 6: "a YCbCr pict
 
 
 def tiff_page(path: Path, data: Buffer) -> tuple[int, Directory]:
-    """Number and directory of the one picture of a TIFF file; reduced copies and masks beside it do not count.
+    """Number and directory of the only picture of a TIFF file; reduced copies and masks beside it do not count.
 
     Raises:
-        ImageError: The directories are cut off, or there are several pictures.
+        ImageError: The directories are cut off, or the file holds no or several pictures.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> tifffile.imwrite(file, np.zeros((2, 3), np.uint8))
+        >>> number, page = tiff_page(Path("black.tif"), file.getvalue())
+        >>> number, page.first(WIDTH), page.first(HEIGHT)
+        (0, 3, 2)
     """
     try:
         pages = directories(data)
@@ -114,12 +129,12 @@ def tiff_page(path: Path, data: Buffer) -> tuple[int, Directory]:
     pictures = [(number, page) for number, page in enumerate(pages) if not page.first(SUBFILE) & 0b101]
     if len(pictures) != 1:
         got = f"{len(pictures)} pages" if pictures else "no full-size page"
-        raise refuse(path, f"a TIFF of {got}", "Save one picture a file.")
+        raise refuse(path, f"a TIFF of {got}", "Save one picture per file.")
     return pictures[0]
 
 
 def _n_segments(page: Directory) -> int:
-    """How many strips or tiles the sides of the picture ask for."""
+    """Number of strips or tiles that the sides of the picture require."""
     width, height = page.first(WIDTH), page.first(HEIGHT)
     across, down = page.first(_TILE_WIDTH, width), page.first(_TILE_HEIGHT, page.first(_STRIP_ROWS, height))
     planes = page.first(SAMPLES, 1) if page.first(PLANAR, 1) == 2 else 1
@@ -127,12 +142,18 @@ def _n_segments(page: Directory) -> int:
 
 
 def missing_payload(page: Directory, n_bytes: int, *, exact: bool = True) -> str:
-    """How the payload of ``page`` is shorter than its tags declare; empty when it is not.
+    """What the payload of ``page`` lacks of what its tags declare; empty if nothing.
 
     Args:
-        page: The directory.
+        page: Directory of the picture.
         n_bytes: Size of the file.
-        exact: Pixels said to be uncompressed are so, and as wide as said (not so in the RAW files of some makers).
+        exact: Whether to trust the tags that call the pixels uncompressed and give their width. In the RAW files of
+            some makers these tags are wrong.
+
+    Example:
+        >>> page = Directory({WIDTH: (4,), HEIGHT: (2,), BITS: (8,), 273: (100,), 279: (8,)}, {})
+        >>> missing_payload(page, 108), missing_payload(page, 104)
+        ('', 'its header declares pixels up to byte 108, the file has 104')
     """
     offsets = [at for tag in _OFFSETS for at in page.integers(tag)]
     sizes = [size for tag in BYTE_COUNTS for size in page.integers(tag)]
@@ -152,6 +173,18 @@ def missing_payload(page: Directory, n_bytes: int, *, exact: bool = True) -> str
 
 
 def tiff_header(path: Path, data: Buffer, whole: bool) -> Header:
+    """Read the header of a TIFF file; for the arguments see :func:`~sdd_bench.images.decode.parse_header`.
+
+    Raises:
+        ImageError: The file is damaged, is of a kind that cannot be read, or (with ``whole``) lacks pixels.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> tifffile.imwrite(file, np.zeros((2, 3), np.uint16))
+        >>> header = tiff_header(Path("black.tif"), file.getvalue(), whole=True)
+        >>> header.width, header.height, header.kind, header.stored_bits
+        (3, 2, 'grey', 16)
+    """
     _, page = tiff_page(path, data)
     bits, samples = page.integers(BITS) or (1,), page.first(SAMPLES, 1)
     photometric, compression = page.first(PHOTOMETRIC, -1), page.first(COMPRESSION, 1)
