@@ -1,9 +1,9 @@
-"""Pairs from a CSV file, and scenes.csv: the scene and group of every pair of an SDD folder.
+"""Pairs from a CSV file; and scenes.csv, which gives the scene and group of every pair of an SDD folder.
 
 A CSV of pairs has the columns ``blurry`` and ``sharp``, and may have ``split`` (train, val, test), ``scene`` and
-``group``; other columns are ignored. Its paths are relative to the source (its own folder, where none is given)
-and stay inside it, so that a set can be moved as a whole: absolute paths and paths that lead out by ``..`` are left
-out, with that reason.
+``group``; other columns are ignored. Its paths are relative to the source folder, or to the folder of the CSV if no
+source folder is given. They must stay inside that folder, so that a set can be moved as a whole. Rows with an absolute
+path, or with a path that leads out by ``..``, are left out and reported.
 """
 
 from __future__ import annotations
@@ -19,10 +19,28 @@ Row = dict[str, str]
 
 
 def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[Pair], list[Problem]]:
-    """The pairs that ``path`` lists below ``root``, in its order, split by split; rows of no use are problems.
+    """Read the pairs that a CSV file lists.
+
+    Args:
+        path: CSV file.
+        root: Folder that the paths are relative to.
+        default_split: Split of rows that state none.
+
+    Returns:
+        The pairs, split by split and in the order of the rows; and a problem for each row that gives no pair.
 
     Raises:
         PairingError: The file is missing, is not CSV, or lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     root = Path(folder)
+        ...     _ = (root / "a.png").write_bytes(b""), (root / "b.png").write_bytes(b"")
+        ...     _ = (root / "pairs.csv").write_text("blurry,sharp\\na.png,b.png\\n/x.png,b.png\\n")
+        ...     pairs, problems = read_pairs_csv(root / "pairs.csv", root, Split.TEST)
+        >>> pairs[0].blurry_path.name, pairs[0].sharp_path.name, problems[0].item
+        ('a.png', 'b.png', 'pairs.csv row 3')
     """
     pairs: list[Pair] = []
     problems: list[Problem] = []
@@ -46,10 +64,18 @@ def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[P
 
 
 def read_scenes_csv(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """``(split, name)`` to ``(scene, group)``; empty when there is no such file.
+    """The scene and group of every pair, as a dictionary from ``(split, name)``; empty if the file does not exist.
 
     Raises:
         PairingError: The file is not CSV, or lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "scenes.csv")
+        ...     _ = path.write_text("split,name,scene,group\\ntest,0001,garden,day\\n")
+        ...     read_scenes_csv(path)
+        {('test', '0001'): ('garden', 'day')}
     """
     if not path.exists():
         return {}
@@ -94,7 +120,7 @@ def _inside(root: Path, text: str, column: str) -> Path:
 
 
 def _read_rows(path: Path, required: tuple[str, ...]) -> list[tuple[int, Row]]:
-    """Numbered rows (the first below the header is 2, as an editor shows them), cells stripped."""
+    """The rows with their line numbers, as an editor shows them (the header is line 1); cells are stripped."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Pairs from two folders of pictures, by name, by DPDD's lists, by sorted order, or by scene (LFDOF)."""
+"""Pairs from two folders of pictures, matched by name, by DPDD's lists, by sorted order, or by scene (LFDOF)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from sdd_bench.core.errors import PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 
 _PREVIEW = 3
+"""Pairs shown from each end of a pairing by sorted order: a shift by one shows in the first or the last."""
 
 
 @dataclass(frozen=True)
 class SplitFolders:
-    """Where a layout keeps a split, relative to its root."""
+    """The folders in which a layout keeps a split, relative to the layout's root."""
 
     split: Split
     blurry: str
@@ -26,7 +27,7 @@ class SplitFolders:
 
 @dataclass
 class Found:
-    """What reading a layout gathers; pairs have no names yet."""
+    """What was read of a layout; the pairs have no names yet."""
 
     pairs: list[Pair] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -47,11 +48,16 @@ FOLDERS: dict[str, tuple[SplitFolders, ...]] = {
     "lfdof": _folders("{}_data/", "input", "ground_truth", (Split.TRAIN, Split.TEST)),
 }
 LISTED = ("dpdd", "restormer")
-"""Layouts that DPDD's name lists go with."""
+"""Layouts that can be paired by DPDD's name lists."""
 
 
 def describe(layout: str) -> str:
-    """The folders or columns of a layout, for messages."""
+    """The folders or columns of a layout, for messages.
+
+    Example:
+        >>> describe("realdof")
+        'source + target'
+    """
     if layout == "csv":
         return "pairs.csv with the columns blurry, sharp (and split, scene, group)"
     return "; ".join(f"{split.blurry} + {split.sharp}" for split in FOLDERS[layout])
@@ -60,8 +66,24 @@ def describe(layout: str) -> str:
 def read_folders(root: Path, layout: str, lists: Path | None) -> Found:
     """Pair the pictures below ``root``, split by split.
 
+    Args:
+        root: Folder of captures.
+        layout: Layout of the folders, a key of :data:`FOLDERS`.
+        lists: Folder of DPDD's name lists; None: pair without lists.
+
     Raises:
         PairingError: A list is damaged, or sorted order is needed and the counts differ.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     root = Path(folder)
+        ...     for side in ("source", "target"):
+        ...         (root / side).mkdir()
+        ...         _ = (root / side / "0001.png").write_bytes(b"")
+        ...     pair = read_folders(root, "realdof", None).pairs[0]
+        ...     pair.blurry_path.relative_to(root).as_posix(), pair.sharp_path.relative_to(root).as_posix()
+        ('source/0001.png', 'target/0001.png')
     """
     found = Found()
     for folders in FOLDERS[layout]:
@@ -89,7 +111,7 @@ def read_folders(root: Path, layout: str, lists: Path | None) -> Found:
 def _pair_stems(
     layout: str, split: Split, blurry: Listing, sharp: Listing, lists: Path | None, root: Path, found: Found
 ) -> list[tuple[str, str]]:
-    """Stems of blurry and sharp that belong together; what is left over goes to ``found.problems``."""
+    """The stems of blurry and sharp pictures that belong together; the other pictures go to ``found.problems``."""
     shared = [stem for stem in blurry.stems if stem in sharp.pictures]
     if lists is not None:
         wanted = _read_lists(lists, split)
@@ -161,7 +183,7 @@ def _read_names(folder: Path, name: str) -> list[str]:
 
 
 def _pair_by_scene(split: Split, blurry: Listing, sharp: Listing, root: Path, problems: list[Problem]) -> list[Pair]:
-    """LFDOF: ``input/SCENE/*`` (any number) belong to ``ground_truth/SCENE.*``."""
+    """Pairs of LFDOF: any number of pictures ``input/SCENE/*`` belong to the one picture ``ground_truth/SCENE.*``."""
     pairs = []
     for stem in blurry.stems:
         scene = stem.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Pairs from folders of pictures: which blurry picture belongs to which sharp one.
+"""Pairs from folders of pictures: the layouts that are known, and how each says which pictures belong together.
 
 ============ =========================================================== ==================================
 layout       folders                                                     paired by
@@ -12,9 +12,9 @@ lfdof        ``{train,test}_data/{input/SCENE/*,ground_truth/SCENE.*}``  many bl
 csv          a CSV file, see :mod:`sdd_bench.captures.csv_pairs`             its rows
 ============ =========================================================== ==================================
 
-Names are compared without suffix, so ``a.jpg`` pairs with ``a.png``. Sorted order is used only where no name occurs on
-both sides and the counts are equal, and is said in the notes with its first pairs. Nothing is dropped silently: what
-forms no pair is a :class:`~sdd_bench.core.types.Problem`.
+Names are compared without suffix, so ``a.jpg`` pairs with ``a.png``. Sorted order is used only if no name occurs on
+both sides and the counts are equal; a note then shows the first and last pairs. Nothing is dropped silently: each file
+that forms no pair is a :class:`~sdd_bench.core.types.Problem`.
 
 An SDD folder may hold ``scenes.csv`` (``split,name,scene,group``) and the truth of a synthetic set:
 ``truth/SPLIT/NAME.json`` and ``truth/SPLIT/NAME_aligned.png``.
@@ -37,22 +37,23 @@ from sdd_bench.core.types import Pair, Problem, Split
 
 @dataclass(frozen=True)
 class PairList:
-    """The pairs of a dataset in their order: train, val, test; within a split by natural order of names."""
+    """The pairs of a dataset in order: train, val, test; within a split in the natural order of names."""
 
     root: Path
-    """The folder all paths lie below."""
+    """Folder that contains all pictures."""
     layout: str
     pairs: tuple[Pair, ...]
     problems: tuple[Problem, ...] = ()
-    """What was left out, and why."""
+    """Files that were left out, and why."""
     notes: tuple[str, ...] = ()
-    """What a person should look at, such as a pairing by sorted order."""
+    """Remarks that a person should read, such as a pairing by sorted order."""
     n_lost: int = 0
-    """Pairs that :func:`open_dataset` misses, each among the problems: the split should have so many more."""
+    """Number of pairs that the split lacks because of the problems; set by :func:`open_dataset`."""
 
 
 LAYOUTS = (*FOLDERS, "csv")
-"""Every layout that can be asked for by name."""
+"""Names of all layouts."""
+# sdd-patches is left out: it has the folders val and test of sdd, so only train_patches tells it.
 _MARKED_BY = {name: folders for name, folders in FOLDERS.items() if name != "sdd-patches"}
 
 
@@ -68,16 +69,26 @@ def read_layout(
     """The pairs below ``root``.
 
     Args:
-        root: A folder of captures, or a CSV file of pairs.
-        layout: One of :data:`LAYOUTS`, or ``auto``: told by the names of the folders.
-        pairs_csv: A CSV of pairs to use instead of the folders; its paths are relative to ``root``.
-        lists: Folder of DPDD's name lists, ``{train,val,test}_{src,trg}.npy`` (or ``.txt``, one name a line).
-        limit: Keep the first so many pairs.
+        root: Folder of captures, or CSV file of pairs.
+        layout: One of :data:`LAYOUTS`; or ``auto``, which finds the layout by the names of the folders.
+        pairs_csv: CSV of pairs to use in place of the folders; its paths are relative to ``root``.
+        lists: Folder of DPDD's name lists, ``{train,val,test}_{src,trg}.npy`` (or ``.txt``, one name per line).
+        limit: Number of pairs to keep, from the first on; None keeps all.
         default_split: Split of CSV rows that state none.
 
     Raises:
-        PairingError: No or more than one layout fits, a list or CSV is damaged, or no pair is left.
-        ConfigError: An unknown layout, or an option that does not go with it.
+        PairingError: No layout or more than one fits, a list or CSV is damaged, or no pair is left.
+        ConfigError: The layout is unknown, or an option does not go with it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for side in ("blur", "gt"):
+        ...         Path(folder, "test", side).mkdir(parents=True)
+        ...         _ = Path(folder, "test", side, "0001.png").write_bytes(b"")
+        ...     found = read_layout(Path(folder))
+        >>> found.layout, [pair.pair_id for pair in found.pairs]
+        ('sdd', ['test/0001'])
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise ConfigError(f"layout {layout!r} is unknown; known: auto, {', '.join(LAYOUTS)}.")
@@ -102,7 +113,7 @@ def read_layout(
 
 
 def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path | None]:
-    """The layout to read, and the CSV file if it is one."""
+    """The layout to read, and its CSV file if the layout is ``csv``."""
     if pairs_csv is not None or root.is_file():
         if layout not in ("auto", "csv"):
             raise ConfigError(f"a CSV of pairs was given, so the layout cannot be {layout}.")

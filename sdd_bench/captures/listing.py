@@ -1,8 +1,8 @@
-"""The pictures of a folder, in natural order (``img2`` before ``img10``), and what in it is no picture.
+"""The pictures of a folder, in natural order (``img2`` before ``img10``), and the files that are not pictures.
 
-A picture is known by its *stem*: its path below the folder without the suffix, parts joined by ``/``. Hidden files
-and what file managers leave behind are ignored; everything else that is no picture, a folder that cannot be read, or a
-name that no table can hold is a :class:`Problem`.
+A picture is identified by its *stem*: its path below the folder without the suffix, with ``/`` between the parts.
+Hidden files and what file managers leave behind are ignored. Anything else is a :class:`Problem`: a file that is not a
+picture, a folder that cannot be read, a name that a table cannot hold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"([0-9]+)")
 
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
-    """Sort key that compares runs of digits as numbers.
+    """A sort key that compares runs of digits as numbers.
 
     Example:
         >>> sorted(["img10", "img9", "img09"], key=natural_key)
@@ -36,11 +36,11 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
 
 @dataclass
 class Listing:
-    """What a folder of pictures holds."""
+    """The content of a folder of pictures."""
 
     folder: Path
     pictures: dict[str, Path] = field(default_factory=dict)
-    """Stem to path, in natural order."""
+    """Path of each stem, in natural order."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -49,9 +49,23 @@ class Listing:
 
 
 def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
-    """List the pictures of ``folder``, a side of ``split``, and its subfolders; problems name files below ``root``.
+    """List the pictures of a folder and its subfolders.
 
-    Two pictures with one stem (``a.png`` and ``a.tif``) are both left out: which is meant cannot be known.
+    If two pictures have one stem (``a.png`` and ``a.tif``), both are left out, because it is not known which is meant.
+
+    Args:
+        folder: Folder to list; one side, blurry or sharp, of a split.
+        root: Folder that the problems' file names are relative to.
+        split: Split that the folder belongs to.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("img10.png", "img2.jpg", "notes.txt"):
+        ...         _ = Path(folder, name).write_bytes(b"")
+        ...     listing = list_pictures(Path(folder), Path(folder))
+        >>> listing.stems, [problem.item for problem in listing.problems]
+        (['img2', 'img10'], ['notes.txt'])
     """
     listing = Listing(folder)
 
@@ -111,5 +125,12 @@ def _is_ignored(name: str) -> bool:
 
 
 def below(path: Path, root: Path) -> str:
-    """``path`` relative to ``root`` with forward slashes, for messages and manifests."""
+    """``path`` relative to ``root`` with forward slashes, for messages and manifests.
+
+    A path outside ``root`` stays as it is.
+
+    Example:
+        >>> below(Path("/set/test/blur/a.png"), Path("/set"))
+        'test/blur/a.png'
+    """
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,18 +1,21 @@
-r"""Thin lens: how large a point out of focus gets, and how focusing changes the magnification.
+r"""Thin lens: the size of a point out of focus, and the change of magnification with the focus.
 
-A lens of focal length :math:`f` and f-number :math:`N`, focused at distance :math:`s_f`, puts its sensor at
+A lens has the focal length :math:`f` and the f-number :math:`N`. Focused at the distance :math:`s_f`, its distance to
+the sensor is
 
 .. math:: v(s_f) = \frac{f s_f}{s_f - f} .
 
-A point at distance :math:`s` then becomes a disk, the circle of confusion, of diameter
+A point at the distance :math:`s` then becomes a disk on the sensor, the circle of confusion, with the diameter
 
-.. math:: c(s) = \frac{f}{N} \, \frac{f}{s_f - f} \, \left(1 - \frac{s_f}{s}\right)
+.. math:: c(s) = \frac{f}{N} \, \frac{f}{s_f - f} \, \left(1 - \frac{s_f}{s}\right) .
 
-on the sensor: positive behind the focus, negative in front of it, bounded by :math:`f^2 / N (s_f - f)` at infinity.
-A picture's size goes with :math:`v`, so moving the focus zooms: *focus breathing*.
+It is positive behind the focus and negative in front of it; at infinity it reaches its bound
+:math:`f^2 / N (s_f - f)`. The size of the picture is proportional to :math:`v`, so moving the focus zooms. This is
+*focus breathing*.
 
-Units: distances from the lens in metres (``_m``), what is inside the camera in millimetres (``_mm``), the pixel pitch
-in micrometres (``_um``), on the picture pixels (``_px``). The circle of confusion is always a diameter.
+Units: distances from the lens are in metres (``_m``), lengths inside the camera in millimetres (``_mm``), the pixel
+pitch is in micrometres (``_um``), lengths on the picture are in pixels (``_px``). The circle of confusion is always
+given as a diameter.
 """
 
 from __future__ import annotations
@@ -28,10 +31,10 @@ from sdd_bench.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Lens:
-    """A thin lens before a sensor.
+    """A thin lens in front of a sensor. The default is a 50 mm lens and about 4096 pixels on 36 mm.
 
     Raises:
-        ConfigError: A value that is not positive; ``f_number`` may be infinite (a pinhole).
+        ConfigError: A value is not positive; ``f_number`` may be infinite (a pinhole).
     """
 
     focal_length_mm: float = 50.0
@@ -46,10 +49,14 @@ class Lens:
 
 
 def image_distance_mm(focus_m: float, lens: Lens) -> float:
-    """Distance from lens to sensor when focused at ``focus_m``, in millimetres.
+    """Distance from the lens to the sensor when focused at ``focus_m``, in millimetres.
 
     Raises:
         ConfigError: The focus is not farther away than the focal length.
+
+    Example:
+        >>> image_distance_mm(0.1, Lens(focal_length_mm=50.0)), image_distance_mm(math.inf, Lens(focal_length_mm=50.0))
+        (100.0, 50.0)
     """
     focus_mm = 1000.0 * focus_m
     if not focus_mm > lens.focal_length_mm:
@@ -66,8 +73,11 @@ def signed_coc_px(depth_m: ArrayLike, focus_m: float, lens: Lens) -> NDArray[np.
 
     Args:
         depth_m: Distances of the points, any shape, positive; infinity is allowed.
-        focus_m: The distance that is in focus.
-        lens: The lens and its sensor.
+        focus_m: Distance that is in focus.
+        lens: Lens and sensor.
+
+    Raises:
+        ConfigError: A distance is not positive, or the lens cannot focus at ``focus_m``.
 
     Example:
         >>> float(signed_coc_px(2.0, 2.0, Lens()))
@@ -87,7 +97,12 @@ def signed_coc_px(depth_m: ArrayLike, focus_m: float, lens: Lens) -> NDArray[np.
 
 
 def coc_diameter_px(depth_m: ArrayLike, focus_m: float, lens: Lens) -> NDArray[np.float64]:
-    """Diameter of the circle of confusion, in pixels; as :func:`signed_coc_px` without the sign."""
+    """Diameter of the circle of confusion, in pixels: the absolute value of :func:`signed_coc_px`.
+
+    Example:
+        >>> [round(float(coc_diameter_px(depth, 2.0, Lens())), 1) for depth in (1.0, 2.0, math.inf)]
+        [52.0, 0.0, 52.0]
+    """
     return np.abs(signed_coc_px(depth_m, focus_m, lens))
 
 
@@ -95,7 +110,11 @@ def depth_from_coc_m(signed_px: ArrayLike, focus_m: float, lens: Lens) -> NDArra
     """The distance whose circle of confusion is ``signed_px``, in metres: the inverse of :func:`signed_coc_px`.
 
     Raises:
-        ConfigError: A diameter that not even a point at infinity reaches.
+        ConfigError: A diameter is larger than that of a point at infinity.
+
+    Example:
+        >>> round(float(depth_from_coc_m(signed_coc_px(3.0, 2.0, Lens()), 2.0, Lens())), 6)
+        3.0
     """
     signed = np.asarray(signed_px, dtype=np.float64)
     if math.isinf(focus_m):
@@ -114,15 +133,25 @@ def depth_from_coc_m(signed_px: ArrayLike, focus_m: float, lens: Lens) -> NDArra
 
 
 def f_number_for(coc_px: float, depth_m: float, focus_m: float, lens: Lens) -> float:
-    """The f-number that gives a point at ``depth_m`` a circle of confusion of ``coc_px``; infinite for 0 px."""
+    """The f-number that gives a point at ``depth_m`` a circle of confusion of ``coc_px``; infinite for 0 px.
+
+    Example:
+        >>> number = f_number_for(20.0, 4.0, 2.0, Lens())
+        >>> round(float(coc_diameter_px(4.0, 2.0, Lens(f_number=number))), 6)
+        20.0
+    """
     if coc_px == 0:
         return math.inf
     return lens.f_number * float(coc_diameter_px(depth_m, focus_m, lens)) / coc_px
 
 
 def breathing_zoom(blurry_focus_m: float, sharp_focus_m: float, lens: Lens) -> float:
-    """How much larger the picture focused at ``sharp_focus_m`` is than that at ``blurry_focus_m``.
+    """The factor by which a picture focused at ``sharp_focus_m`` is larger than one focused at ``blurry_focus_m``.
 
-    The zoom of :class:`sdd_bench.geometry.similarity.Similarity`, v(sharp) / v(blurry).
+    It is v(sharp) / v(blurry), the zoom of :class:`sdd_bench.geometry.similarity.Similarity`.
+
+    Example:
+        >>> round(breathing_zoom(8.0, 2.0, Lens()), 4)  # a nearer focus magnifies
+        1.0192
     """
     return image_distance_mm(sharp_focus_m, lens) / image_distance_mm(blurry_focus_m, lens)

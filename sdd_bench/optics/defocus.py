@@ -1,12 +1,13 @@
-r"""Defocus of a scene of layers: blur each, lay them over each other from back to front.
+r"""Defocus of a scene of layers: each layer is blurred and laid over those behind it.
 
-A layer is its *premultiplied* linear light :math:`\alpha c` and its coverage :math:`\alpha`. With the layer's kernel
-:math:`k` a canvas :math:`L` becomes
+A layer consists of its coverage :math:`\alpha` and its *premultiplied* linear light :math:`\alpha c`, where
+:math:`c` is its colour. Let :math:`k` be the layer's blur kernel, :math:`L` the canvas and :math:`*` convolution. From
+back to front, each layer changes the canvas to
 
 .. math:: L \leftarrow k * (\alpha c) + (1 - k * \alpha) \, L .
 
-Light of a layer so spreads over what is behind it, and never over what is before it: an object in focus keeps a hard
-edge however blurred and bright its background is, because what is behind it is drawn there too.
+So the light of a layer spreads over the layers behind it, and never over those in front of it. An object in focus keeps
+a hard edge however blurred and bright its background is, because the background is drawn behind the object, too.
 """
 
 from __future__ import annotations
@@ -31,9 +32,15 @@ class Layer:
 
 
 def blur(plane: Plane, kernel: NDArray[np.float32]) -> Plane:
-    """Convolve ``(H, W)`` with a kernel that sums to 1; the plane is mirrored at its border.
+    """Convolve a plane, ``(H, W)``, with a kernel that sums to 1; the plane is mirrored at its border.
 
-    Large kernels go through the discrete Fourier transform, so time hardly depends on the diameter.
+    OpenCV applies large kernels by the discrete Fourier transform, so the time hardly depends on the diameter.
+
+    Example:
+        >>> point = np.zeros((1, 5), np.float32)
+        >>> point[0, 2] = 1
+        >>> blur(point, np.float32([[0.25, 0.5, 0.25]])).tolist()
+        [[0.0, 0.25, 0.5, 0.25, 0.0]]
     """
     if kernel.size == 1:
         return plane
@@ -42,7 +49,15 @@ def blur(plane: Plane, kernel: NDArray[np.float32]) -> Plane:
 
 
 def blur_layer(layer: Layer, kernel: NDArray[np.float32]) -> Layer:
-    """A layer as the lens shows it: colour and coverage blurred alike."""
+    """The layer as the lens shows it: colour and coverage are blurred alike.
+
+    Example:
+        >>> layer = Layer(np.zeros((3, 1, 4), np.float32), np.float32([[1, 1, 0, 0]]))
+        >>> blur_layer(layer, np.full((1, 3), 1 / 3, np.float32)).alpha.round(2).tolist() == [
+        ...     np.float32([1, 0.67, 0.33, 0]).tolist()
+        ... ]
+        True
+    """
     if kernel.size == 1:
         return layer
     color = np.empty_like(layer.color)
@@ -52,7 +67,18 @@ def blur_layer(layer: Layer, kernel: NDArray[np.float32]) -> Layer:
 
 
 def lay_over(canvas: NDArray[np.float32], layer: Layer) -> None:
-    """Put ``layer`` before what ``canvas``, ``(3, H, W)`` linear light, shows; in place."""
+    """Draw ``layer`` in front of what ``canvas`` shows, in place.
+
+    Args:
+        canvas: Linear light, ``(3, H, W)``; it is changed.
+        layer: Layer to draw.
+
+    Example:
+        >>> canvas = np.ones((3, 1, 2), np.float32)
+        >>> lay_over(canvas, Layer(np.zeros((3, 1, 2), np.float32), np.float32([[1, 0.25]])))
+        >>> canvas[0].tolist()
+        [[0.0, 0.75]]
+    """
     if layer.alpha is None:
         canvas[:] = layer.color
         return

@@ -1,7 +1,7 @@
 """The picture of a point out of focus: a disk, or a polygon for a stopped-down iris, antialiased.
 
-Each kernel value is the share of the shape that falls on that pixel. Along x it is exact (the shapes are convex, so a
-line cuts them in one chord); along y chords are taken at :data:`_CHORDS` heights per pixel.
+Each kernel value is the share of the shape that falls on that pixel. Along x the share is exact: the shapes are convex,
+so a horizontal line cuts them in one chord. Along y it is the mean over chords at :data:`_CHORDS` heights per pixel.
 """
 
 from __future__ import annotations
@@ -14,25 +14,29 @@ from numpy.typing import NDArray
 from sdd_bench.core.errors import ConfigError
 
 _CHORDS = 64
+"""Heights per pixel at which chords are taken: the error is below 0.1 % of the largest value, a quarter of 1/255."""
 
 
 def aperture_kernel(diameter_px: float, *, blades: int = 0, rotation_deg: float = 0.0) -> NDArray[np.float32]:
     """Blur kernel of a circle of confusion.
 
     Args:
-        diameter_px: Diameter of the disk, in pixels. Below one pixel the disk falls on one pixel: no blur.
-        blades: 0 for a disk; 3 or more for a regular polygon *of the disk's area*.
-        rotation_deg: Turns the polygon; at 0 its first corner points along x.
+        diameter_px: Diameter of the disk, in pixels. A disk below one pixel falls on one pixel, so it does not blur.
+        blades: 0 for a disk; 3 or more for a regular polygon *with the area of the disk*.
+        rotation_deg: Rotation of the polygon; at 0 its first corner points along x.
 
     Returns:
-        ``(K, K)`` float32, K odd, non-negative, sum 1, centred on the middle pixel.
+        Kernel, ``(K, K)`` float32 with K odd, non-negative, with sum 1, centred on the middle pixel.
 
     Raises:
-        ConfigError: A negative diameter, or one or two blades.
+        ConfigError: The diameter is negative or not finite, or the iris has one or two blades.
 
     Example:
         >>> aperture_kernel(0.0).tolist()
         [[1.0]]
+        >>> kernel = aperture_kernel(9.5)
+        >>> kernel.shape, round(float(kernel.sum()), 6)
+        ((11, 11), 1.0)
     """
     if not (diameter_px >= 0 and math.isfinite(diameter_px)):
         raise ConfigError(f"a circle of confusion has a diameter of 0 px or more, got {diameter_px}.")
@@ -53,8 +57,8 @@ def aperture_kernel(diameter_px: float, *, blades: int = 0, rotation_deg: float 
 def aperture_reach(diameter_px: float, *, blades: int = 0) -> float:
     """Distance from the centre of the kernel to its farthest point, in pixels.
 
-    That is the radius of the disk, or the circumradius of a polygon of the disk's area: 1.56 times as much with three
-    blades, 1.25 times with four, 1.15 times with five.
+    It is the radius of the disk, or the circumradius of a polygon with the area of the disk: 1.56 times the radius with
+    three blades, 1.25 times with four, 1.15 times with five.
 
     Args:
         diameter_px: Diameter of the disk, in pixels.
@@ -78,7 +82,7 @@ def _disk_chords(y: NDArray[np.float64], radius: float) -> tuple[NDArray[np.floa
 def _polygon_chords(
     y: NDArray[np.float64], radius: float, blades: int, rotation_deg: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the horizontal lines at ``y`` enter and leave the polygon; entry >= exit outside it."""
+    """The x at which the horizontal lines at ``y`` enter and leave the polygon; outside it, entry >= exit."""
     normals = math.radians(rotation_deg) + (2 * np.arange(blades) + 1) * math.pi / blades
     inner_radius = radius * math.cos(math.pi / blades)
     left, right = np.full_like(y, -radius), np.full_like(y, radius)

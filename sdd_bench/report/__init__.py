@@ -1,1 +1,1 @@
-"""Pages and plots, shared by analysis, evaluation and leaderboard: plain data in, HTML and pictures out."""
+"""HTML pages and plots made from plain data, shared by analysis, evaluation and leaderboard."""

@@ -1,4 +1,4 @@
-"""Small drawings that live inside the page's own text: they take its colours, light or dark, and cost no file."""
+"""Histograms drawn as part of a page's HTML, so that they take the page's colours, light or dark, and need no file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram, in the units of the drawing (y down, 0 at the top)."""
+    """One bar of a histogram, in units of the drawing; y points down and is 0 at the top."""
 
     x: float
     width: float
@@ -22,7 +22,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """The geometry that ``components.html`` draws: bars in a box of ``WIDTH`` x ``HEIGHT``."""
+    """The geometry that the template ``components.html`` draws: bars in a box of ``WIDTH`` x ``HEIGHT``."""
 
     label: str
     bars: tuple[Bar, ...]
@@ -38,14 +38,21 @@ class Histogram:
 def histogram(
     values: ArrayLike, *, label: str, decimals: int = 2, bins: int = 16, marks: Sequence[tuple[float, str]] = ()
 ) -> Histogram:
-    """Bars for ``values`` (not finite ones left out) and named vertical lines at ``marks``.
+    """Bars for the finite ``values``, and named vertical lines at ``marks``.
 
     Args:
-        values: (n,).
-        label: What they are, with the unit.
-        decimals: Of the numbers written.
+        values: Numbers, (n,); those that are not finite are left out.
+        label: Name of the numbers, with the unit.
+        decimals: Decimals of the numbers written.
         bins: Number of bars.
-        marks: Pairs of a value and its name.
+        marks: Lines to draw, each a value and its name.
+
+    Example:
+        >>> drawing = histogram([1.0, 1.0, 3.0], label="shift (px)", bins=2)
+        >>> [bar.title for bar in drawing.bars]
+        ['1.00 to 2.00: 2', '2.00 to 3.00: 1']
+        >>> drawing.summary
+        'shift (px): 3 pictures from 1.00 to 3.00, median 1.00'
     """
     numbers = np.asarray(values, dtype=np.float64).ravel()
     numbers = numbers[np.isfinite(numbers)]

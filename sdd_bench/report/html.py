@@ -1,9 +1,10 @@
-"""Pages that open from disk: jinja2 templates with everything inside, and the pictures they show.
+"""Pages that open from disk, rendered by jinja2, and the pictures they show.
 
-A page carries its own style and script and asks nothing of anyone: no server, no font, no library from elsewhere.
-All text is escaped; a name that a template expects and does not get is an error, not an empty place.
-Pictures go into the page as data URIs (one page to send), or beside it as files named by their content, so
-that a second rendering makes none of them again.
+A page contains its own style and script. It needs no server, no font and no library from elsewhere. All text is
+escaped. A name that a template expects and does not get is an error, not an empty place.
+
+Pictures are stored in the page as data URIs, so that the page is one file to send; or beside it as files named after
+what decides their content, so that a second rendering reuses them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,17 @@ from sdd_bench.core.files import sealed, write_text
 ImageKind = Literal["png", "webp", "jpeg"]
 
 _SLUG_LENGTH = 40
+"""Letters of the text that a slug keeps: enough to recognise it, and far below the limit of any file system."""
 
 
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
-    """The templates of this folder: autoescape on, an undefined name is an error."""
+    """The jinja2 environment of this folder's templates: text is escaped, and an undefined name is an error.
+
+    Example:
+        >>> environment().from_string("{{ name }}").render(name="a < b")
+        'a &lt; b'
+    """
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -42,14 +49,14 @@ def environment() -> jinja2.Environment:
 
 
 def render_page(template: str, **context: Any) -> str:
-    """The page that ``template`` makes of ``context``.
+    """The page that ``template`` gives for ``context``.
 
     Args:
-        template: A file of ``report/templates``; it extends ``base.html``.
+        template: Name of a file of ``report/templates``; it extends ``base.html``.
         context: Plain data: text, numbers, lists, dictionaries, dataclasses.
 
     Returns:
-        HTML, complete in itself but for pictures that ``context`` names by path.
+        HTML, complete except for pictures that ``context`` names by path.
     """
     return environment().get_template(template).render(**context)
 
@@ -60,7 +67,7 @@ def write_page(path: Path, template: str, **context: Any) -> None:
 
 
 def slug(text: str) -> str:
-    """A file name for ``text``: lower-case letters and digits, and a short hash so that no two texts share one.
+    """A file name for ``text``: lower-case letters and digits, and a short hash so that two texts differ.
 
     Example:
         >>> slug("UNet*")
@@ -73,7 +80,16 @@ def slug(text: str) -> str:
 
 
 def shrink(pixels: NDArray[Any], *, max_side: int) -> NDArray[Any]:
-    """``pixels`` (H, W, 3) or (H, W) averaged down so that the longer side is at most ``max_side``; never enlarged."""
+    """A picture averaged down until its longer side is at most ``max_side``; it is never enlarged.
+
+    Args:
+        pixels: Picture, (H, W, 3) or (H, W).
+        max_side: Longest side of the result, in pixels.
+
+    Example:
+        >>> shrink(np.zeros((10, 20, 3)), max_side=4).shape, shrink(np.zeros((3, 2)), max_side=4).shape
+        ((2, 4, 3), (3, 2))
+    """
     height, width = pixels.shape[:2]
     scale = max_side / max(height, width)
     if scale >= 1.0:
@@ -83,24 +99,46 @@ def shrink(pixels: NDArray[Any], *, max_side: int) -> NDArray[Any]:
 
 
 def encode_image(pixels: NDArray[np.uint8], kind: ImageKind = "webp", *, quality: int = 82) -> bytes:
-    """An (H, W, 3) uint8 RGB picture as the bytes of a file; ``quality`` is for WebP and JPEG."""
+    """A picture as the bytes of a file.
+
+    Args:
+        pixels: Picture, (H, W, 3) uint8 RGB.
+        kind: File format.
+        quality: Quality of WebP and JPEG, 0 to 100.
+
+    Example:
+        >>> encode_image(np.zeros((2, 2, 3), np.uint8), "png")[:4]
+        b'\\x89PNG'
+    """
     options: dict[str, Any] = {} if kind == "png" else {"quality": quality}
     return bytes(iio.imwrite("<bytes>", pixels, extension=f".{kind}", plugin="pillow", **options))
 
 
 def data_uri(data: bytes, kind: ImageKind = "png") -> str:
-    """``data`` as a URI that an ``<img>`` shows without a file."""
+    """The bytes of an image file as a URI that an ``<img>`` shows without a file.
+
+    Example:
+        >>> data_uri(b"abc", "png")
+        'data:image/png;base64,YWJj'
+    """
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def keep_image(folder: Path, key: str, make: Callable[[], NDArray[np.uint8]], *, quality: int = 82) -> str:
-    """The name of the WebP in ``folder`` that stands for ``key``; made only when it is not there yet.
+    """The name of the WebP file in ``folder`` for ``key``; the file is written only if it is missing.
 
     Args:
-        folder: Where pictures of the page live.
-        key: What decides the picture: hashes of its sources and what was done to them.
-        make: Called when the file is missing; (H, W, 3) uint8 RGB.
-        quality: Of the WebP.
+        folder: Folder for the pictures of the page.
+        key: Text that decides the picture: the hashes of its sources, and what was done to them.
+        make: Function that makes the picture, (H, W, 3) uint8 RGB; called only if the file is missing.
+        quality: Quality of the WebP, 0 to 100.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     name = keep_image(Path(folder), "black", lambda: np.zeros((2, 2, 3), np.uint8))
+        ...     Path(folder, name).read_bytes()[8:12]
+        b'WEBP'
     """
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.webp"
     path = folder / name

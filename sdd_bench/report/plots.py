@@ -1,8 +1,8 @@
-"""Plots and false colours: what people look at to believe a number.
+"""Plots and false colours, by which people check a number.
 
-Functions that draw with axes give the bytes of a PNG (transparent, grey ink, so that it reads on a light and on a
-dark page); functions that recolour a picture give an (H, W, 3) uint8 RGB array. Drawn by matplotlib's Figure on the
-Agg canvas: no window, no global state, the same bytes every time.
+Functions that draw with axes return the bytes of a PNG. It is transparent with grey ink, so that it is readable on a
+light and on a dark page. Functions that recolour a picture return an (H, W, 3) uint8 RGB array. Matplotlib's Figure
+draws on the Agg canvas: no window, no global state, the same bytes every time.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def _png(figure: Figure) -> bytes:
 
 
 def histogram(values: ArrayLike, *, label: str, mark: float | None = None, bins: int = 24) -> bytes:
-    """How ``values`` are spread.
+    """A histogram of ``values``.
 
     Args:
-        values: Any shape; NaN and infinite ones are left out and counted in the title.
-        label: Of the x axis, with its unit.
-        mark: A value to draw a line at, e.g. the one that means "aligned".
+        values: Numbers, any shape; NaN and infinite ones are left out and counted in the title.
+        label: Label of the x axis, with the unit.
+        mark: Value to draw a line at, for example the one that means "aligned".
         bins: Number of bars.
 
     Returns:
@@ -77,13 +77,13 @@ def histogram(values: ArrayLike, *, label: str, mark: float | None = None, bins:
 def scatter_of_vectors(
     x_px: ArrayLike, y_px: ArrayLike, *, labels: Sequence[str] = (), title: str = "shift at the picture's centre"
 ) -> bytes:
-    """Vectors as points around zero, both axes alike, y down as in a picture.
+    """Vectors as points around zero, with both axes alike and y down as in a picture.
 
     Args:
-        x_px: To the right, pixels, (n,).
-        y_px: Down, pixels, (n,).
-        labels: Names of the points; the six farthest from zero are written out.
-        title: Above the plot.
+        x_px: Components to the right, pixels, (n,).
+        y_px: Components down, pixels, (n,).
+        labels: Names of the points; the plot shows those of the six farthest from zero.
+        title: Title above the plot.
 
     Returns:
         PNG, 4.4 x 4.2 inches.
@@ -113,9 +113,9 @@ def quiver(flow: ArrayLike, *, picture: NDArray[np.uint8] | None = None, arrows:
     """A flow as arrows, over the picture it belongs to.
 
     Args:
-        flow: (2, H, W), pixels, x then y.
-        picture: (H, W, 3) uint8, drawn faintly below.
-        arrows: Along the longer side. They are lengthened alike, by the factor the title gives.
+        flow: Flow in pixels, (2, H, W), x then y.
+        picture: Picture, (H, W, 3) uint8, drawn faintly below the arrows.
+        arrows: Number of arrows along the longer side. All are lengthened by one factor, which the title gives.
 
     Returns:
         PNG, 6 inches wide.
@@ -145,15 +145,20 @@ def quiver(flow: ArrayLike, *, picture: NDArray[np.uint8] | None = None, arrows:
 def flow_colours(flow: ArrayLike, *, max_px: float | None = None) -> NDArray[np.uint8]:
     r"""A flow as colours: hue is the direction, saturation the length.
 
-    With angle :math:`a = \mathrm{atan2}(y, x)` and length r: hue a / 2 pi (right red, down yellow-green, left cyan,
-    up violet), saturation min(r / max, 1), value 1. No motion is white.
+    Let :math:`a = \mathrm{atan2}(y, x)` be the angle of a vector and r its length. The hue is a / 2 pi (right is red,
+    down yellow-green, left cyan, up violet), the saturation min(r / ``max_px``, 1), the value 1. No motion is white.
 
     Args:
-        flow: (2, H, W), pixels, x to the right and y down.
-        max_px: The length of full colour; the 99th percentile of the flow's lengths when not given.
+        flow: Flow in pixels, (2, H, W), x to the right and y down.
+        max_px: Length of full colour; None: the 99th percentile of the flow's lengths.
 
     Returns:
-        (H, W, 3) uint8 RGB; not finite is black.
+        (H, W, 3) uint8 RGB; vectors that are not finite are black.
+
+    Example:
+        >>> right_and_still = np.array([[[2.0, 0.0]], [[0.0, 0.0]]])
+        >>> flow_colours(right_and_still, max_px=2.0).tolist()
+        [[[255, 0, 0], [255, 255, 255]]]
     """
     vectors = np.asarray(flow, dtype=np.float32)
     known = np.isfinite(vectors[0]) & np.isfinite(vectors[1])
@@ -173,7 +178,12 @@ def flow_colours(flow: ArrayLike, *, max_px: float | None = None) -> NDArray[np.
 
 
 def flow_wheel(size: int = 128) -> NDArray[np.uint8]:
-    """The key to :func:`flow_colours`: each point of a disk in the colour of the vector from the centre to it."""
+    """The key to :func:`flow_colours`: each point of a disk has the colour of the vector from the centre to it.
+
+    Example:
+        >>> flow_wheel(5)[2, 4].tolist()  # to the right of the centre
+        [255, 0, 0]
+    """
     axis = np.linspace(-1.0, 1.0, size)
     x, y = np.meshgrid(axis, axis)
     wheel = flow_colours(np.stack([x, y]), max_px=1.0)
@@ -184,16 +194,20 @@ def flow_wheel(size: int = 128) -> NDArray[np.uint8]:
 def error_map(
     prediction: ArrayLike, truth: ArrayLike, *, full_scale: float = 0.2, max_side: int | None = None
 ) -> NDArray[np.uint8]:
-    """Where and how much two pictures differ, in matplotlib's inferno (black: equal).
+    """The difference of two pictures in the colours of matplotlib's inferno; black means equal.
 
     Args:
-        prediction: (H, W, 3), RGB in [0, 1].
-        truth: The same shape.
-        full_scale: The mean absolute difference over channels that is drawn brightest.
-        max_side: Average the difference down to this before it is coloured.
+        prediction: Picture, (H, W, 3) RGB in [0, 1].
+        truth: Picture of the same shape.
+        full_scale: Mean absolute difference over the channels that gets the brightest colour.
+        max_side: Longest side to which the difference is averaged down before it is coloured; None: no limit.
 
     Returns:
         (H, W, 3) uint8 RGB.
+
+    Example:
+        >>> error_map(np.zeros((1, 1, 3)), np.zeros((1, 1, 3))).tolist()
+        [[[0, 0, 4]]]
     """
     difference = np.abs(np.asarray(prediction, dtype=np.float32) - np.asarray(truth, dtype=np.float32)).mean(axis=-1)
     if max_side is not None:
