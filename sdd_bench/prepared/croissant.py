@@ -1,8 +1,9 @@
-"""``croissant.json`` beside ``dataset.json``: the set in the words of MLCommons Croissant 1.0 (JSON-LD).
+"""``croissant.json`` beside ``dataset.json``: the set described in MLCommons Croissant 1.0 (JSON-LD).
 
-Tools that read Croissant find every file with its SHA-256 and can iterate over ``pairs.csv``; HDF5 has no record
-extraction in Croissant 1.0, so shards are described as files. Derived from ``dataset.json`` alone: the same set gives
-the same bytes. What only its owner knows (licence, address, date, citation) is left for its owner to add.
+Tools that read Croissant find every file with its SHA-256 and can iterate over ``pairs.csv``. Croissant 1.0 cannot
+extract records from HDF5, so shards are described as files. The description depends on ``dataset.json`` alone, so the
+same set gives the same bytes. The owner of the set must add what only the owner knows: licence, address, date and
+citation.
 """
 
 from __future__ import annotations
@@ -67,10 +68,16 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The Croissant description of a prepared set.
 
     Args:
-        manifest: The content of ``dataset.json``.
+        manifest: Content of ``dataset.json``.
 
     Returns:
-        JSON-LD; file names are relative to the folder both files are in.
+        JSON-LD; file names are relative to the folder of both files.
+
+    Example:
+        >>> manifest = {"name": "rig", "tool_version": "1.0", "bit_depth": 8, "pairs_sha256": "0" * 64, "splits": {}}
+        >>> description = croissant(manifest)
+        >>> description["name"], [file["name"] for file in description["distribution"]]
+        ('rig', ['pairs.csv'])
     """
     splits: Mapping[str, Mapping[str, Any]] = manifest["splits"]
     counts = ", ".join(f"{name}: {split['n_pairs']} pairs" + _patches(split) for name, split in splits.items())

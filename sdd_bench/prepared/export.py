@@ -1,8 +1,9 @@
-"""A prepared set back to folders of PNG in the SDD layout.
+"""Export of a prepared set to folders of PNG in the SDD layout.
 
-``train`` becomes ``train_patches/{blur,gt}/NAME_0000.png``, patches of another split ``<split>/{blur,gt}/...``, and
-full pictures are copied to where they lay: ``test/{blur,gt}/NAME.png``. Scenes and truth, where known, go to where the
-layout has them: ``scenes.csv``, ``truth/SPLIT/NAME.json`` and ``truth/SPLIT/NAME_aligned.png``.
+Patches of ``train`` become ``train_patches/{blur,gt}/NAME_0000.png``, patches of another split
+``<split>/{blur,gt}/NAME_0000.png``. Full pictures keep their place, ``test/{blur,gt}/NAME.png``. Scenes and truth, if
+known, become the files that the layout has for them: ``scenes.csv``, ``truth/SPLIT/NAME.json`` and
+``truth/SPLIT/NAME_aligned.png``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class ExportReport:
 
     n_written: int
     n_kept: int
-    """Files that an earlier run had written."""
+    """Number of files that an earlier run had written."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -45,9 +46,9 @@ class _Task:
     out: Path
     record: FileRecord
     folder: str = ""
-    """Where the patches of a shard go; a file is copied to the name it has."""
+    """Folder for the patches of a shard; empty for a file, which is copied."""
     names: tuple[str, ...] = ()
-    """Per row of pairs.csv, the pair's name."""
+    """Names of the pairs, one per row of pairs.csv."""
 
     def __str__(self) -> str:
         return self.record.name
@@ -56,10 +57,17 @@ class _Task:
 def export(
     prepared: Path, out: Path, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
 ) -> ExportReport:
-    """Write the prepared set ``prepared`` to folders of PNG below ``out``; what is there already is kept.
+    """Write a prepared set to folders of PNG; files that an earlier run wrote are kept.
+
+    Args:
+        prepared: Prepared set (its folder or ``dataset.json``).
+        out: Output folder.
+        jobs: Number of local processes.
+        dask: Address of a Dask scheduler, used in place of local processes.
+        on_progress: Callback after every shard and every copied file.
 
     Raises:
-        ManifestError: ``prepared`` is no sound prepared set.
+        ManifestError: ``prepared`` is not a prepared set, or is damaged.
         ConfigError: ``out`` is an export of another set.
         OutputError: ``out`` holds something else, or cannot be written.
     """
@@ -89,7 +97,7 @@ def _tasks(manifest: Manifest, out: Path) -> list[_Task]:
 
 
 def _write_scenes(manifest: Manifest, out: Path) -> None:
-    """``scenes.csv``, a row per patch or full picture, where any scene or group is known."""
+    """Write ``scenes.csv``, one row per patch or full picture, if any scene or group is known."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("split", "name", "scene", "group"))
@@ -106,7 +114,7 @@ def _patch_name(name: str, number: int) -> str:
 
 
 def _place(name: str) -> str:
-    """Where the layout has the file that a prepared set calls ``SPLIT/KIND/NAME``."""
+    """Path in the layout of the file that a prepared set calls ``SPLIT/KIND/NAME``."""
     path = PurePosixPath(name)
     split, kind = path.parts[0], path.parent.name
     if kind == "truth":
@@ -115,7 +123,7 @@ def _place(name: str) -> str:
 
 
 def _export(task: _Task) -> tuple[int, int]:
-    """Unpack a shard or copy a file: numbers of files written and kept."""
+    """Unpack a shard or copy a file; returns the numbers of files written and kept."""
     return _unpack(task) if task.folder else _copy(task)
 
 

@@ -1,8 +1,8 @@
-"""What a prepared dataset holds: ``dataset.json`` (schema 1) and ``pairs.csv``.
+"""The record of what a prepared dataset holds: ``dataset.json`` (schema 1) and ``pairs.csv``.
 
-``dataset.json`` is written last and seals the set: it lists every file with its size and sha256. ``pairs.csv`` has
-one row per pair, whose number the shards' ``/pair`` refers to, also for pairs that failed. Neither holds a date, an
-absolute path or anything else that depends on when and where it was made.
+``dataset.json`` is written last and seals the set: it lists every file with its size and sha256. ``pairs.csv`` has one
+row per pair, also for pairs that failed; ``/pair`` in the shards holds the number of the row. Neither file contains a
+date, an absolute path or anything else that depends on the time and place of its making.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA = 1
 DATASET_JSON = "dataset.json"
 PAIRS_CSV = "pairs.csv"
 PARTS = ".parts"
-"""Folder that an unfinished set has beside them."""
+"""Folder that an unfinished set has in place of these files."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """What the set holds of one split."""
+    """The files and numbers of one split."""
 
     n_pairs: int
     n_patches: int
     shards: tuple[FileRecord, ...] = ()
     virtual: FileRecord | None = None
-    """The HDF5 virtual dataset over the shards."""
+    """The HDF5 virtual dataset that joins the shards."""
     frames: tuple[FileRecord, ...] = ()
     """Full pictures, aligned pictures and truth of the test split."""
 
@@ -59,7 +59,7 @@ class SplitRecord:
 
 @dataclass(frozen=True)
 class PairRow:
-    """A row of ``pairs.csv``: paths relative to the source; size and bit depth as captured (turned upright)."""
+    """A row of ``pairs.csv``. Paths are relative to the source; size and bit depth are of the upright captures."""
 
     pair_id: str
     split: str
@@ -86,14 +86,14 @@ class PairRow:
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """Where the pairs came from, told by content."""
+    """The source of the pairs, identified by its content."""
 
     layout: str
     n_pairs: int
     listing_sha256: str
-    """Over names, sizes, scenes and groups: cheap to compare."""
+    """Digest of names, sizes, scenes and groups, which is quick to compare."""
     sha256: str
-    """Over the sha256 of every picture."""
+    """Digest of the sha256 of every picture."""
 
 
 @dataclass(frozen=True)
@@ -118,23 +118,45 @@ class Manifest:
 
     @property
     def failures(self) -> tuple[Problem, ...]:
-        """What was left out and which pairs failed."""
+        """The files that were left out, and the pairs that failed."""
         failed = tuple(Problem(row.pair_id, row.message) for row in self.pairs if row.status == "failed")
         return self.problems + failed
 
 
 def record_of(path: Path, root: Path, *, n_patches: int = 0) -> FileRecord:
-    """The record of a finished file."""
+    """The record of a finished file of the set at ``root``.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "train-00000.h5")
+        ...     _ = path.write_bytes(b"data")
+        ...     record = record_of(path, Path(folder), n_patches=42)
+        >>> record.name, record.n_bytes, record.n_patches
+        ('train-00000.h5', 4, 42)
+    """
     return FileRecord(path.relative_to(root).as_posix(), path.stat().st_size, sha256_of(path), n_patches)
 
 
 def is_prepared(path: Path) -> bool:
-    """Whether ``path`` is a prepared set (its folder or its ``dataset.json``), damaged or not."""
+    """Whether ``path`` is a finished prepared set (its folder or its ``dataset.json``), damaged or not.
+
+    Example:
+        >>> is_prepared(Path("no/such/folder"))
+        False
+    """
     return (path / DATASET_JSON).is_file() or (path.name == DATASET_JSON and path.is_file())
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:
-    """The content of ``dataset.json``."""
+    """The content of ``dataset.json``.
+
+    Example:
+        >>> source = SourceRecord("sdd", 0, "", "")
+        >>> value = manifest_json(Manifest(Path("out"), "rig", "1.0", 8, {}, source, {}, ()))
+        >>> value["schema"], value["name"], value["splits"]
+        (1, 'rig', {})
+    """
     return {
         "schema": SCHEMA,
         "name": manifest.name,
@@ -150,7 +172,11 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 
 
 def write_manifest(manifest: Manifest) -> None:
-    """Write ``pairs.csv``, then ``dataset.json``."""
+    """Write ``pairs.csv``, then ``dataset.json``, which seals the set.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
     write_text(manifest.root / PAIRS_CSV, pairs_text(manifest.pairs))
     write_json(manifest.root / DATASET_JSON, manifest_json(manifest))
 
@@ -159,7 +185,15 @@ def read_manifest(path: Path) -> Manifest:
     """Read the manifest of the prepared set at ``path`` (its folder or its ``dataset.json``).
 
     Raises:
-        ManifestError: It is missing, not JSON, of another schema, incomplete, or does not fit its pairs.csv.
+        ManifestError: The manifest is missing, not JSON, of another schema, incomplete, or does not fit its pairs.csv.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = Manifest(Path(folder), "rig", "1.0", 8, {}, SourceRecord("sdd", 0, "", ""), {}, ())
+        ...     write_manifest(made)
+        ...     read_manifest(Path(folder)) == made
+        True
     """
     path = path if path.name == DATASET_JSON else path / DATASET_JSON
     value = _read_json(path)
@@ -223,7 +257,13 @@ _KINDS = typing.get_type_hints(PairRow)
 
 
 def pairs_text(rows: tuple[PairRow, ...]) -> str:
-    """``pairs.csv`` as text; unknown values are empty cells."""
+    """The text of ``pairs.csv``; unknown values are empty cells.
+
+    Example:
+        >>> row = PairRow("test/0001", "test", "", "", "test/blur/0001.png", "test/gt/0001.png")
+        >>> pairs_text((row,)).splitlines()[1]
+        'test/0001,test,,,test/blur/0001.png,test/gt/0001.png,,,,,,,,,,,,0,ok,'
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)

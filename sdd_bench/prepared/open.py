@@ -1,4 +1,4 @@
-"""A set to look at or to score: the test frames of a prepared set, or the pairs of any layout."""
+"""Opening a set to look at or to score: the test frames of a prepared set, or the pairs of any layout."""
 
 from __future__ import annotations
 
@@ -20,15 +20,30 @@ def open_dataset(
     lists: Path | None = None,
     limit: int | None = None,
 ) -> PairList:
-    """Full pictures to look at or to score: a prepared set's test frames, or the pairs of any layout.
+    """The full pictures of a prepared set (its test frames), or the pairs of any layout, to look at or to score.
 
     Args:
-        split: Keep this split, and the problems that are not of another; ``None`` keeps all. CSV rows that state no
-            split count as this one.
+        path: Prepared set, folder of captures, or CSV file of pairs.
+        split: Split to keep, with its problems and those that belong to no split; ``None`` keeps all. CSV rows that
+            state no split count as this one.
+        layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`; not used for a prepared set.
+        pairs_csv: CSV of pairs to use in place of the folders.
+        lists: Folder of DPDD's name lists.
+        limit: Number of pairs to keep, from the first on; None keeps all.
 
     Raises:
-        PairingError: As :func:`read_layout`, or the split has no pairs.
+        PairingError: The pairs cannot be read (see :func:`~sdd_bench.captures.layouts.read_layout`), or the split has
+            none.
         ManifestError: ``path`` is a damaged or unfinished prepared set.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for side in ("blur", "gt"):
+        ...         Path(folder, "test", side).mkdir(parents=True)
+        ...         _ = Path(folder, "test", side, "0001.png").write_bytes(b"")
+        ...     [pair.pair_id for pair in open_dataset(Path(folder)).pairs]
+        ['test/0001']
     """
     if is_prepared(path):
         found = _prepared_frames(path)
@@ -47,7 +62,7 @@ def open_dataset(
 
 
 def _prepared_frames(path: Path) -> PairList:
-    """The splits that were kept as full pictures, and the problems by which they lack pairs."""
+    """The pairs of the splits that are stored as full pictures, and the problems because of which pairs are missing."""
     manifest = read_manifest(path)
     root = manifest.root
     frames = {record.name for split in manifest.splits.values() for record in split.frames}

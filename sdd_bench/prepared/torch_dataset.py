@@ -1,8 +1,8 @@
-r"""Patches as a torch dataset: random crops, flips and turns, the same for blurry, sharp and flow.
+r"""Patches as a torch dataset, with random crops, flips and turns that are the same for blurry, sharp and flow.
 
-Pictures are float32 :math:`(3, H, W)` RGB in [0, 1] whatever the bit depth, flow is float32 :math:`(2, H, W)`, pixels
-of the crop. The files are opened on first use in every worker, so workers may be forked or spawned, and what is drawn
-depends on (seed, epoch, index) alone, not on the number of workers.
+Pictures are float32 :math:`(3, H, W)` RGB in [0, 1] for any bit depth. The flow is float32 :math:`(2, H, W)`, in pixels
+of the crop. Every worker opens the files on first use, so workers may be forked or spawned. The random numbers depend
+on (seed, epoch, index) only, not on the number of workers.
 """
 
 from __future__ import annotations
@@ -25,24 +25,37 @@ from sdd_bench.prepared.transforms import Transform, centre_crop, random_transfo
 class PairDataset(Dataset[dict[str, Any]]):
     """The patches of a prepared set, a virtual dataset or one shard.
 
-    An item holds ``blurry`` and ``sharp`` (3, crop, crop), ``index``, ``flow`` (2, crop, crop) when asked for, and
-    ``transform`` (a :class:`~sdd_bench.prepared.transforms.Transform`) when asked for.
+    An item is a dictionary of ``blurry`` and ``sharp``, each (3, crop, crop), and ``index``. On request it also holds
+    ``flow``, (2, crop, crop), and ``transform``, a :class:`~sdd_bench.prepared.transforms.Transform`.
 
     Args:
-        path: A prepared set (its folder or dataset.json), its ``train.h5``, or a shard.
+        path: Prepared set (its folder or dataset.json), virtual dataset such as its ``train.h5``, or shard.
         split: Name of the split.
         crop: Side of the crop in pixels; ``None`` takes whole patches.
-        augment: Crop anywhere, flip and turn at random; otherwise the crop is in the middle.
-        flips: Of an augmented patch; without, it is cropped anywhere alone.
-        seed: Of the random numbers.
+        augment: Whether to crop anywhere, flip and turn at random; otherwise the crop is in the middle.
+        flips: Whether an augmented patch is flipped and turned; otherwise it is only cropped anywhere.
+        seed: Seed of the random numbers.
         flow: File of flows ``estimate(reference=blurry, moving=sharp)`` beside the set, see
             :mod:`sdd_bench.prepared.shards.flows`.
-        with_transform: Also return what was done to the patch.
+        with_transform: Whether an item holds the transform that was applied to the patch.
 
     Raises:
         ManifestError: The set is damaged.
-        ShardError: There are no such patches, or a file is missing or damaged; the flow belongs to other patches.
+        ShardError: The split has no patches, a file is missing or damaged, or the flow belongs to other patches.
         ConfigError: The crop is larger than the patches.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench.core.types import Window
+        >>> from sdd_bench.prepared.shards import PairPatches, write_shard
+        >>> picture = np.zeros((64, 64, 3), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shard = Path(folder, "train-00000.h5")
+        ...     pair = PairPatches(0, picture, picture, [Window(0, 0, 64, 64)], np.ones(1))
+        ...     _ = write_shard(shard, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     dataset = PairDataset(shard, crop=32)
+        ...     len(dataset), tuple(dataset[0]["blurry"].shape)
+        (1, (3, 32, 32))
     """
 
     def __init__(
@@ -73,21 +86,21 @@ class PairDataset(Dataset[dict[str, Any]]):
                 f"{flow}: flow of {len(self._flows)} patches of {self._flows.patch} pixels, but {path} holds "
                 f"{len(self)} of {patch}. Delete it and estimate it again."
             )
-        # Shared, so that workers that stay from epoch to epoch see it change.
+        # In shared memory, so that workers that persist from epoch to epoch see the change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other crops; call it before each epoch."""
+        """Choose the random numbers of ``epoch``. Call it before each epoch, so that the crops differ."""
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self._shards)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One pair.
+        """The item of one patch.
 
         Raises:
-            IndexError: There is no such patch.
+            IndexError: The patch does not exist.
             ShardError: Its chunk is damaged.
         """
         transform = self._transform(index)

@@ -1,9 +1,14 @@
 """HDF5 shards of patches: written pair by pair, joined by a virtual dataset, read one chunk at a time.
 
-A shard holds ``/blurry`` and ``/sharp`` (N, 512, 512, 3) uint8 or uint16 RGB, one patch a chunk, lossless, with
-Fletcher32; ``/pair`` int32 (row of pairs.csv); ``/window`` int32 (N, 4): y, x, height, width in the resized
-picture; ``/sharpness`` float32; and the attributes schema, split, color, bit_depth, resize. It is written once and
-never changed, holds no dates and no absolute paths, and the same patches give the same bytes.
+A shard of N patches holds these datasets:
+
+- ``/blurry`` and ``/sharp``, (N, 512, 512, 3) uint8 or uint16 RGB: one patch per chunk, lossless, with Fletcher32;
+- ``/pair``, (N,) int32: row of pairs.csv;
+- ``/window``, (N, 4) int32: y, x, height and width of the patch in the resized picture;
+- ``/sharpness``, (N,) float32;
+
+and the attributes schema, split, color, bit_depth and resize. A shard is written once and never changed. It contains no
+dates and no absolute paths, so the same patches give the same bytes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 r"""One patch as the bytes of one HDF5 chunk: a Blosc2 frame followed by its Fletcher32 checksum.
 
-HDF5 would compress a chunk itself, but only one at a time (it holds one lock for the whole library) and only with
-filters that see a patch as a row of bytes. Here a patch is a row of *pixels* (``typesize`` = one RGB pixel): its
-bytes are shuffled into planes, each byte of a plane is replaced by its difference to its neighbour
-(``bytedelta``), and Zstandard packs the rest. Any HDF5 reader with the Blosc2 plugin reads the result, because a
-Blosc2 frame carries its own filters. Measured by ``tools/bench/shards.py``.
+HDF5 can compress chunks itself, but only one at a time (one lock guards the whole library) and only with filters that
+treat a patch as a row of bytes. Here a patch is a row of *pixels* (``typesize`` is one RGB pixel). Its bytes are
+shuffled into planes, each byte of a plane is replaced by its difference from its neighbour (``bytedelta``), and
+Zstandard compresses the result. Any HDF5 reader with the Blosc2 plugin can read it, because a Blosc2 frame names its own
+filters. ``tools/bench/shards.py`` measures size and speed.
 
-A frame is cut into blocks of whole rows, so a crop is decoded from the rows it covers.
+A frame is divided into blocks of whole rows, so that a crop is decoded from only those blocks that it touches.
 """
 
 from __future__ import annotations
@@ -21,18 +21,30 @@ HDF5_FILTER = 32026
 """Blosc2's number among the registered HDF5 filters."""
 
 HDF5_FILTER_OPTIONS = (0, 0, 0, 0, 1, blosc2.Filter.BYTEDELTA.value, blosc2.Codec.ZSTD.value)
-"""What a dataset header says of its chunks: level 1, bytedelta, Zstandard."""
+"""Options in the header of a dataset: level 1, bytedelta, Zstandard."""
 
 _FILTERS = (blosc2.Filter.SHUFFLE, blosc2.Filter.BYTEDELTA)
 _ROWS_PER_BLOCK = 64
+"""Rows of a patch per block: an eighth of 512, so a crop unpacks little beyond its own rows."""
 _WORDS_PER_ROW = 1024
+"""Words per row of the table by which Fletcher32 is summed."""
 
 # Let other threads run while a chunk is compressed.
 blosc2.set_releasegil(True)
 
 
 def encode(patch: NDArray[np.generic]) -> bytes:
-    """A patch, (H, W, 3) uint8 or uint16, as the bytes of an HDF5 chunk: lossless, the same every time."""
+    """A patch as the bytes of an HDF5 chunk, without loss; the same patch always gives the same bytes.
+
+    Args:
+        patch: Pixels, (H, W, 3) uint8 or uint16.
+
+    Example:
+        >>> patch = np.arange(64 * 64 * 3, dtype=np.uint16).reshape(64, 64, 3)
+        >>> crop = decode(encode(patch), 8, 16, 4, 2, row=64, dtype=patch.dtype)
+        >>> bool((crop == patch[8:12, 16:18]).all())
+        True
+    """
     pixel = 3 * patch.itemsize
     options = blosc2.CParams(
         codec=blosc2.Codec.ZSTD,
@@ -56,20 +68,22 @@ def encode(patch: NDArray[np.generic]) -> bytes:
 def decode(
     chunk: bytes, y: int, x: int, height: int, width: int, *, row: int, dtype: np.dtype[np.generic]
 ) -> NDArray[np.generic] | None:
-    """A crop of a patch written by :func:`encode`; of the chunk, only the blocks it touches are unpacked.
+    """A crop of a patch written by :func:`encode`; only the blocks that it touches are unpacked.
+
+    For an example see :func:`encode`.
 
     Args:
-        chunk: The chunk's bytes.
-        y: First row.
-        x: First column.
-        height: Rows.
-        width: Columns.
-        row: Pixels in a row of the patch.
-        dtype: uint8 or uint16.
+        chunk: Bytes of the chunk.
+        y: First row of the crop.
+        x: First column of the crop.
+        height: Number of rows.
+        width: Number of columns.
+        row: Number of pixels in a row of the patch.
+        dtype: Type of the pixels, uint8 or uint16.
 
     Returns:
-        (height, width, 3) of type ``dtype``; ``None`` for a sound chunk in another arrangement (by another program, or
-        because it could not be compressed): HDF5 itself can read it.
+        The crop, (height, width, 3) of type ``dtype``. ``None`` for a sound chunk in another arrangement, because
+        another program wrote it or it could not be compressed; HDF5 itself can read such a chunk.
 
     Raises:
         ValueError: The checksum does not fit, or the frame cannot be unpacked.
@@ -106,13 +120,14 @@ def decode(
 
 
 def _leave_shuffled(frame: bytearray) -> bool:
-    """Take the shuffle out of the frame's filters, so that it unpacks to planes: undoing the shuffle takes longer than
-    all the rest, and planes are what a network wants.
+    """Remove the shuffle from the filters that the frame names, so that it unpacks to planes.
+
+    Undoing the shuffle takes longer than everything else, and networks need planes.
 
     Returns:
-        Whether the frame has the filters of :func:`encode`, so that this could be done.
+        Whether the shuffle was removed; it is not if the frame has other filters than those of :func:`encode`.
     """
-    # Blosc2's frame and chunk formats: the frame's header length, then the chunk's flags and its filters.
+    # Offsets of Blosc2's frame and chunk formats: the header length of the frame, then flags and filters of the chunk.
     chunk = int.from_bytes(frame[11:15], "big")
     if len(frame) < chunk + 32:
         return False
@@ -127,9 +142,9 @@ def _leave_shuffled(frame: bytearray) -> bool:
 def fletcher32(data: bytes | bytearray) -> int:
     r"""HDF5's Fletcher32 checksum.
 
-    With the data as n big-endian 16-bit words w_i (an odd last byte counts as the high byte of a word):
-    a = \sum w_i, b = \sum (n - i) w_i, both modulo 65535 (with 65535 in place of a sum that is a multiple of it
-    and not zero); the checksum is b << 16 | a.
+    The data are n big-endian 16-bit words w_0, ..., w_{n-1}; an odd last byte is the high byte of a word. Then
+    a = \sum w_i and b = \sum (n - i) w_i, both modulo 65535, where a sum that is a positive multiple of 65535 gives
+    65535 and not zero. The checksum is b << 16 | a.
 
     Example:
         >>> hex(fletcher32(bytes([1, 2, 3])))

@@ -1,4 +1,4 @@
-"""Creating HDF5 files so that a full disk is an error, not a crash."""
+"""Creating HDF5 files in such a way that a full disk is an error, not a crash."""
 
 from __future__ import annotations
 
@@ -12,16 +12,29 @@ import h5py
 
 from sdd_bench.core.files import sealed
 
-# Fixed, so that the bytes do not depend on what a library version prefers; the oldest that has virtual datasets.
+# Format versions, fixed so that the bytes do not depend on the library's default; the oldest with virtual datasets.
 _LIBVER = ("v110", "v110")
 
 
 @contextmanager
 def create_file(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
-    """An HDF5 file to write, which stands at ``path`` when the ``with`` block has ended well, and what it lies on.
+    """Create an HDF5 file, which appears at ``path`` only after the ``with`` block ended without an error.
+
+    Yields:
+        The HDF5 file to write to, and the :class:`Disk` file below it.
 
     Raises:
-        OutputError: The disk is full, or the place is not writable.
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with create_file(Path(folder, "a.h5")) as (file, disk):
+        ...         file["numbers"] = [1, 2]
+        ...         disk.check()
+        ...     with h5py.File(Path(folder, "a.h5")) as file:
+        ...         file["numbers"][:].tolist()
+        [1, 2]
     """
     with sealed(path) as partial, Disk(partial, "w+") as disk:
         try:
@@ -33,16 +46,16 @@ def create_file(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
 
 
 class Disk(io.FileIO):
-    """A file that keeps the first error to itself.
+    """A file that stores its first error and does not raise it.
 
-    The HDF5 library cannot close a file it could not write, and crashes the process at its end; so it is told that all
-    went well, and who writes the file asks now and then: :meth:`check`.
+    The HDF5 library cannot close a file that it failed to write, and then crashes the process at exit. So this file
+    reports success to HDF5. The code that writes the file must call :meth:`check` regularly.
     """
 
     error: OSError | None = None
 
     def check(self) -> None:
-        """Raise the first error there was."""
+        """Raise the first error, if an error occurred."""
         if self.error is not None:
             raise self.error
 

@@ -1,9 +1,10 @@
-"""Flow of every patch of a set, in a file of its own beside it.
+"""The flow of every patch of a set, in a separate file beside the set.
 
-``flow-<sha256 of the flow weights>.h5`` holds one dataset per split, in the order of the split's shards:
-``/train`` (N, 2, h, w) float16 or float32, flow ``estimate(reference=blurry, moving=sharp)`` on a grid of h x w cells
-that covers the patch (half-pixel centres), vectors in pixels *of the patch*; and the attributes schema,
-flow_signature (the estimator's line), data_sha256 (the digest of the patches) and patch (their side, pixels).
+``flow-<sha256 of the flow weights>.h5`` holds one dataset per split, such as ``/train``, in the order of the split's
+shards. A dataset is (N, 2, h, w) float16 or float32: the flow ``estimate(reference=blurry, moving=sharp)`` of N patches
+on a grid of h x w cells that covers the patch (half-pixel centres). Its vectors are in pixels *of the patch*. The
+attributes are schema, flow_signature (the signature of the estimator), data_sha256 (the digest of the patches) and
+patch (their side in pixels).
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from sdd_bench.prepared.shards.schema import SCHEMA
 
 
 def flow_path(root: Path, sha256: str) -> Path:
-    """Where the flow of the set at ``root`` lies for flow weights of this sha256."""
+    """The file with the flow of the set at ``root``, estimated with flow weights of this sha256.
+
+    Example:
+        >>> flow_path(Path("set"), "0123abcd").as_posix()
+        'set/flow-0123abcd.h5'
+    """
     return root / f"flow-{sha256}.h5"
 
 
@@ -37,19 +43,27 @@ def write_flows(
     data_sha256: str = "",
     dtype: str = "float32",
 ) -> None:
-    """Write the flow of every patch, one in memory at a time.
+    """Write the flow of every patch, with one flow in memory at a time.
 
     Args:
-        path: See :func:`flow_path`.
-        splits: Per split, the flow of each patch in order: (2, h, w), pixels of the patch.
-        signature: The estimator's signature.
+        path: File to write, see :func:`flow_path`.
+        splits: Flow of each patch in order, (2, h, w) in pixels of the patch; one entry per split.
+        signature: Signature of the estimator.
         patch: Side of the patches, pixels.
-        data_sha256: Says whose flow it is.
+        data_sha256: Digest of the patches that the flow belongs to.
         dtype: ``float32``, or ``float16`` (steps of 1/64 px from 16 px on, of 1/32 px from 32 px on).
 
     Raises:
-        ShardError: The flows differ in shape.
-        OutputError: The disk is full, or the place is not writable.
+        ShardError: The flows differ in shape, or a split has none.
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = flow_path(Path(folder), "0123abcd")
+        ...     write_flows(path, {"train": [np.ones((2, 4, 4))]}, signature="constant", patch=64)
+        ...     FlowReader(path, "train").read(0).shape, flow_info(path)["splits"]["train"]["n"]
+        ((2, 4, 4), 1)
     """
     with create_file(path) as (file, disk):
         for split, flows in splits.items():
@@ -80,14 +94,16 @@ def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArra
         dataset[number] = flow
     if dataset is None:
         raise ShardError(f"{path}: there are no flows of split {split}.")
-    dataset.flush()  # or the last flows' place depends on when the dataset is released
+    dataset.flush()  # otherwise the place of the last flows depends on when the dataset is released
 
 
 class FlowReader:
-    """Reads the flow of patches; opened on first use, in every process anew: safe to fork and to pickle.
+    """Reader of the flow of patches. Each process opens the file on first use, so a reader can be forked and pickled.
+
+    For an example see :func:`write_flows`.
 
     Args:
-        path: The sidecar.
+        path: File of flows.
         split: Name of the split.
     """
 
@@ -125,14 +141,14 @@ class FlowReader:
 
     @property
     def patch(self) -> int:
-        """Side of the patches the flow belongs to, pixels."""
+        """Side, in pixels, of the patches that the flow belongs to."""
         return int(self._dataset().file.attrs["patch"])
 
     def read(self, index: int) -> NDArray[np.float32]:
-        """Flow of one patch, (2, h, w), pixels of the patch.
+        """The flow of one patch, (2, h, w), in pixels of the patch.
 
         Raises:
-            ShardError: It is damaged.
+            ShardError: The flow is damaged.
         """
         try:
             flow: NDArray[np.float32] = self._dataset()[index].astype(np.float32)
@@ -145,10 +161,12 @@ class FlowReader:
 
 
 def flow_info(path: Path) -> dict[str, Any]:
-    """What a file of flows says about itself.
+    """The attributes of a file of flows, and the number, shape and type of the flows of each split.
+
+    For an example see :func:`write_flows`.
 
     Raises:
-        ShardError: It is missing or damaged.
+        ShardError: The file is missing or damaged.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:

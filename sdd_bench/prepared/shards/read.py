@@ -18,17 +18,31 @@ from sdd_bench.prepared.shards.schema import PICTURES, compression_of, open_shar
 
 @dataclass(frozen=True)
 class Patches:
-    """A blurry and a sharp patch, or the same crop of both: each (H, W, 3) uint8 or uint16 RGB."""
+    """A blurry and a sharp patch, or the same crop of both; each is (H, W, 3) uint8 or uint16 RGB."""
 
     blurry: NDArray[np.generic]
     sharp: NDArray[np.generic]
 
 
 class ShardReader:
-    """Reads patches of one shard. The file is opened on first use, in every process anew: safe to fork and to pickle.
+    """Reader of the patches of one shard. Each process opens the file on first use: a reader can be forked and pickled.
 
     Args:
-        path: A shard (for a virtual dataset, read its shards: :func:`shard_paths`).
+        path: Path of the shard. For a virtual dataset, read its shards, see :func:`shard_paths`.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench.core.types import Window
+        >>> from sdd_bench.prepared.shards import PairPatches, write_shard
+        >>> blurry, sharp = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 9, np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "train-00000.h5")
+        ...     pair = PairPatches(5, blurry, sharp, [Window(0, 0, 64, 64)], np.ones(1))
+        ...     _ = write_shard(path, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     reader = ShardReader(path)
+        ...     crop = reader.read_crop(0, y=8, x=8, height=16, width=32)
+        ...     crop.sharp.shape, int(crop.sharp.max()), reader.column("pair").tolist()
+        ((16, 32, 3), 9, [5])
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +55,7 @@ class ShardReader:
 
     def _open(self) -> h5py.File:
         if self._file is None or self._process != os.getpid():
-            # A handle inherited through fork is left alone: closing it is the parent's business.
+            # A handle inherited through fork is not closed here, because the parent still uses it.
             self._file = open_shard(self.path)
             self._process = os.getpid()
             self._pictures = tuple(self._file[name] for name in PICTURES)
@@ -50,7 +64,7 @@ class ShardReader:
         return self._file
 
     def close(self) -> None:
-        """Close the file; it is opened again when needed."""
+        """Close the file; the next read opens it again."""
         if self._file is not None and self._process == os.getpid():
             self._file.close()
         self._file, self._pictures = None, ()
@@ -72,10 +86,10 @@ class ShardReader:
         return self._patch
 
     def column(self, name: str) -> NDArray[Any]:
-        """``pair`` (N,), ``window`` (N, 4) or ``sharpness`` (N,).
+        """The column ``pair`` (N,), ``window`` (N, 4) or ``sharpness`` (N,).
 
         Raises:
-            ShardError: It is damaged.
+            ShardError: The column is damaged.
         """
         try:
             column: NDArray[Any] = self._open()[name][:]
@@ -84,19 +98,19 @@ class ShardReader:
         return column
 
     def read_patch(self, index: int) -> Patches:
-        """The whole patches, (patch, patch, 3).
+        """The whole patches, each (patch, patch, 3).
 
         Raises:
-            IndexError: There is no such patch.
+            IndexError: The patch does not exist.
             ShardError: The chunk is damaged.
         """
         return self.read_crop(index, 0, 0, self.patch, self.patch)
 
     def read_crop(self, index: int, y: int, x: int, height: int, width: int) -> Patches:
-        """The same window of both patches; nothing but the two chunks is read, of them only the rows asked for.
+        """The same window of both patches. Only their two chunks are read, and only the rows needed are unpacked.
 
         Raises:
-            IndexError: There is no such patch.
+            IndexError: The patch does not exist.
             ShardError: The window is not inside the patch, or a chunk is damaged.
         """
         self._open()
@@ -123,7 +137,12 @@ class ShardReader:
 
 
 def damaged_chunk(path: Path, dataset: str, index: int, why: str) -> ShardError:
-    """The error for a chunk that cannot be read."""
+    """The error for a chunk that cannot be read.
+
+    Example:
+        >>> print(damaged_chunk(Path("a.h5"), "/blurry", 7, "its checksum does not fit"))  # doctest: +ELLIPSIS
+        a.h5: chunk 7 of /blurry is damaged: its checksum does not fit. Restore the file ...
+    """
     return ShardError(
         f"{path}: chunk {index} of {dataset} is damaged: {why}. Restore the file from a copy, or delete it and prepare "
         "the set again; sdd-bench validate lists all damage."

@@ -1,4 +1,4 @@
-"""What a shard must hold; opening one and seeing that it does."""
+"""The schema of a shard, and opening a shard with a check that it follows the schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMPRESSIONS = tuple(FILTERS)
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """What a shard, or a virtual dataset over shards, says about itself."""
+    """The facts that a shard, or a virtual dataset over shards, records about itself."""
 
     n_patches: int
     patch: int
@@ -38,21 +38,26 @@ class ShardInfo:
     color: str
     compression: str
     stored_bytes: int
-    """Bytes the patches take on disk; 0 for a virtual dataset, which holds none."""
+    """Bytes that the patches take on disk; 0 for a virtual dataset, which holds none."""
     sources: tuple[str, ...] = ()
-    """The shards a virtual dataset is made of, relative to it."""
+    """Paths of the shards that a virtual dataset joins, relative to its folder."""
 
 
 def expected(name: str, patch: int, bit_depth: int) -> tuple[tuple[int, ...], str]:
-    """Shape of an entry, and type, of one of a shard's datasets."""
+    """The shape of one entry, and the type, of a dataset of a shard.
+
+    Example:
+        >>> expected("blurry", 512, 16), expected("window", 512, 16)
+        (((512, 512, 3), 'uint16'), ((4,), 'int32'))
+    """
     return ((patch, patch, 3), f"uint{bit_depth}") if name in PICTURES else COLUMNS[name]
 
 
 def open_shard(path: Path) -> h5py.File:
-    """Open a shard or virtual dataset to read, and see that it is one.
+    """Open a shard or virtual dataset for reading, and check that it follows the schema.
 
     Raises:
-        ShardError: It is missing, cut short, no HDF5 file, or of another schema.
+        ShardError: The file is missing, cut short, not HDF5, or of another schema.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -73,7 +78,7 @@ def open_shard(path: Path) -> h5py.File:
 
 
 def _schema_error(file: h5py.File) -> str:
-    """What keeps an open file from being a shard, or nothing."""
+    """The reason why an open file is not a shard; empty if it is one."""
     try:
         attributes = {name: file.attrs[name] for name in ATTRIBUTES if name in file.attrs}
         datasets = {name: file[name] for name in DATASETS if name in file}
@@ -100,10 +105,12 @@ def _schema_error(file: h5py.File) -> str:
 
 
 def shard_info(path: Path) -> ShardInfo:
-    """What the shard or virtual dataset at ``path`` says about itself.
+    """The facts that the shard or virtual dataset at ``path`` records about itself.
+
+    For an example see :func:`~sdd_bench.prepared.shards.write.write_shard`.
 
     Raises:
-        ShardError: It is missing, damaged, or of another schema.
+        ShardError: The file is missing, damaged, or of another schema.
     """
     with open_shard(path) as file:
         blurry = file["blurry"]
@@ -122,6 +129,13 @@ def shard_info(path: Path) -> ShardInfo:
 
 
 def compression_of(dataset: h5py.Dataset) -> str:
+    """The name, in :data:`FILTERS`, of the filter that compresses a dataset.
+
+    Example:
+        >>> with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        ...     compression_of(file.create_dataset("a", data=[1, 2], compression="gzip"))
+        'gzip'
+    """
     filters = dataset.id.get_create_plist()
     numbers = [filters.get_filter(i)[0] for i in range(filters.get_nfilters())]
     names = {chunks.HDF5_FILTER: "blosc2", h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_LZF: "lzf"}

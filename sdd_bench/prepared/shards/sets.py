@@ -1,4 +1,4 @@
-"""Several shards as one list of patches."""
+"""Several shards read as one list of patches."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from sdd_bench.prepared.shards.read import Patches, ShardReader
 from sdd_bench.prepared.shards.schema import shard_info
 
 _MAX_OPEN = 64
+"""Shards open at a time: far below the limit of 1024 open files that a process commonly has."""
 
 
 def shard_paths(path: Path, split: str = "train") -> tuple[Path, ...]:
-    """The shards of one split of a prepared set (its folder or dataset.json), of a virtual dataset, or a shard itself.
+    """The paths of the shards of one split.
 
-    A virtual dataset is read through its shards, because HDF5 gives zeros for a shard that is missing.
+    Args:
+        path: Prepared set (its folder or dataset.json), virtual dataset, or shard. A virtual dataset is read through
+            its shards, because HDF5 returns zeros for a shard that is missing.
+        split: Name of the split.
 
     Raises:
         ManifestError: The set is damaged.
-        ShardError: There are no patches of this split, or a file is missing, damaged or no shard.
+        ShardError: The split has no patches, or a file is missing, damaged or not a shard.
     """
     if path.is_dir() or is_prepared(path):
         manifest = read_manifest(path)
@@ -45,13 +49,13 @@ def shard_paths(path: Path, split: str = "train") -> tuple[Path, ...]:
 
 
 class ShardSet:
-    """The patches of several shards, in order. Few files are open at a time; safe to fork and to pickle.
+    """The patches of several shards, in order. Few files are open at a time, and a set can be forked and pickled.
 
     Args:
-        paths: The shards; they must hold patches of one size and depth.
+        paths: Paths of the shards, whose patches must have one size and bit depth.
 
     Raises:
-        ShardError: A shard is missing or damaged, or they differ.
+        ShardError: A shard is missing or damaged, or the shards differ.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -75,11 +79,11 @@ class ShardSet:
         return self._ends[-1]
 
     def read_patch(self, index: int) -> Patches:
-        """As :meth:`ShardReader.read_patch`."""
+        """The whole patches, see :meth:`ShardReader.read_patch`."""
         return self.read_crop(index, 0, 0, self.patch, self.patch)
 
     def read_crop(self, index: int, y: int, x: int, height: int, width: int) -> Patches:
-        """As :meth:`ShardReader.read_crop`."""
+        """The same window of both patches, see :meth:`ShardReader.read_crop`."""
         if not 0 <= index < len(self):
             raise IndexError(f"no patch {index}, there are {len(self)}")
         number = bisect_right(self._ends, index)
@@ -87,7 +91,7 @@ class ShardSet:
         return self._reader(number).read_crop(index - first, y, x, height, width)
 
     def column(self, name: str) -> NDArray[Any]:
-        """As :meth:`ShardReader.column`, over all shards."""
+        """One column of all shards, see :meth:`ShardReader.column`."""
         return np.concatenate([self._reader(number).column(name) for number in range(len(self.paths))])
 
     def _reader(self, number: int) -> ShardReader:
@@ -98,7 +102,7 @@ class ShardSet:
         return reader
 
     def close(self) -> None:
-        """Close every file; they are opened again when needed."""
+        """Close every file; the next read opens files again."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()

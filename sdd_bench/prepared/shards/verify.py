@@ -1,4 +1,4 @@
-"""Reading every chunk of a shard to see what is damaged."""
+"""Verification of shards and files of flows: every chunk is read to find what is damaged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from sdd_bench.prepared.shards.schema import DATASETS, open_shard, shard_info
 
 
 def verify_shard(path: Path) -> list[Problem]:
-    """What is wrong with a shard, or with a virtual dataset over shards: an empty list when nothing is.
+    """The problems of a shard, or of a virtual dataset over shards; an empty list if it is sound.
 
-    Every chunk is read and unpacked by HDF5 itself, its Fletcher32 checksum compared; what is damaged is named by file,
-    dataset and chunk. The shards of a virtual dataset are only looked for; verify them by themselves.
+    HDF5 itself reads and unpacks every chunk and compares its Fletcher32 checksum. A problem names file, dataset and
+    chunk. The shards of a virtual dataset are only searched for and counted; verify each of them separately.
+
+    Example:
+        >>> [problem.reason for problem in verify_shard(Path("no/such.h5"))]
+        ['missing. See what the set should hold with: sdd-bench validate.']
     """
     try:
         with open_shard(path) as file:
@@ -49,7 +53,7 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
     problems = []
     for number, start in enumerate(range(0, len(dataset), rows)):
         try:
-            # HDF5 gives zeros for a chunk that was never written.
+            # HDF5 returns zeros for a chunk that was never written.
             if not dataset.id.get_chunk_info_by_coord((start, *(0,) * (dataset.ndim - 1))).size:
                 problems.append(Problem(item, f"chunk {number} is missing"))
             else:
@@ -60,7 +64,14 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
 
 
 def verify_flows(path: Path) -> list[Problem]:
-    """What is wrong with a file of flows: an empty list when nothing is. As :func:`verify_shard`."""
+    """The problems of a file of flows, found as by :func:`verify_shard`; an empty list if it is sound.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile(suffix=".h5") as file:
+        ...     [problem.reason[:31] for problem in verify_flows(Path(file.name))]
+        ['damaged, cut short or not HDF5 ']
+    """
     try:
         with h5py.File(path, "r", locking=False) as file:
             datasets = [item for item in file.values() if isinstance(item, h5py.Dataset)]

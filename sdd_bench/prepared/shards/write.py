@@ -1,4 +1,4 @@
-"""Writing shards, pair by pair, and the virtual dataset that joins them."""
+"""Writing shards, one pair at a time, and the virtual dataset that joins them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PairPatches:
     sharp: NDArray[np.generic]
     windows: Sequence[Window]
     sharpness: NDArray[np.floating[Any]]
-    """(n,)."""
+    """Sharpness of each patch, (n,)."""
 
 
 def write_shard(
@@ -56,25 +56,37 @@ def write_shard(
     compression: str = "blosc2",
     threads: int | None = None,
 ) -> int:
-    """Write a shard, one pair in memory at a time; nothing stands at ``path`` until it is whole.
+    """Write a shard, with one pair in memory at a time; the file appears at ``path`` only when it is whole.
 
     Args:
-        path: The shard.
-        pairs: The patches, in the order they are stored.
+        path: File to write.
+        pairs: Patches in the order in which they are stored.
         split: Name of the split.
-        bit_depth: 8 or 16.
-        resize: How the pictures were resized, as text (``0.5``, ``1680x1120``, ``none``).
+        bit_depth: Bits per sample, 8 or 16.
+        resize: Resizing of the pictures, as text (``0.5``, ``1680x1120``, ``none``).
         patch: Height and width of a patch.
-        compression: One of :data:`COMPRESSIONS`. All but ``blosc2`` are read without a plugin.
-        threads: How many patches are compressed at once; by default what ``OMP_NUM_THREADS`` or the machine allows.
+        compression: One of :data:`COMPRESSIONS`. Only ``blosc2`` needs a plugin for reading.
+        threads: Number of patches compressed at once; by default what ``OMP_NUM_THREADS`` or the machine allows.
 
     Returns:
         The number of patches.
 
     Raises:
-        ConfigError: An unknown compression or bit depth.
+        ConfigError: The compression or bit depth is unknown.
         ShardError: A picture or window does not fit the shard.
-        OutputError: The disk is full, or the place is not writable.
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> picture = np.zeros((64, 80, 3), np.uint8)
+        >>> windows = [Window(0, 0, 64, 64), Window(0, 16, 64, 64)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "train-00000.h5")
+        ...     pair = PairPatches(0, picture, picture, windows, np.ones(2))
+        ...     _ = write_shard(path, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     info = shard_info(path)
+        >>> info.n_patches, info.patch, info.compression
+        (2, 64, 'blosc2')
     """
     if compression not in FILTERS:
         raise ConfigError(f"compression {compression!r}: expected one of {', '.join(COMPRESSIONS)}.")
@@ -96,7 +108,7 @@ def write_shard(
         for name, (shape, dtype) in COLUMNS.items():
             data = np.concatenate(columns[name]).astype(dtype)
             size = {"chunks": (max(1, len(data)), *shape), "maxshape": (None, *shape)}
-            # Flushed, or the data's place depends on when the dataset is released (a profiler may hold it for a while).
+            # Flushed, because else the place of the data depends on when the dataset is released.
             file.create_dataset(name, data=data, fletcher32=True, track_times=False, **size).flush()
         for name, value in attributes.items():
             file.attrs[name] = value
@@ -144,11 +156,24 @@ def _append(
 
 
 def build_virtual(path: Path, shards: Sequence[Path]) -> None:
-    """Join shards into one virtual dataset; their names are stored relative to it, so the folder can be moved.
+    """Join shards into one virtual dataset. It stores their paths relative to its own, so the folder can be moved.
 
     Raises:
-        ShardError: There are no shards, or they differ in split, size, depth or resizing.
-        OutputError: The disk is full, or the place is not writable.
+        ShardError: No shards are given, or they differ in split, patch size, bit depth or resizing.
+        OutputError: The disk is full, or ``path`` is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> picture = np.zeros((64, 64, 3), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = [Path(folder, "train-00000.h5"), Path(folder, "train-00001.h5")]
+        ...     for row, shard in enumerate(shards):
+        ...         pair = PairPatches(row, picture, picture, [Window(0, 0, 64, 64)], np.ones(1))
+        ...         _ = write_shard(shard, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     build_virtual(Path(folder, "train.h5"), shards)
+        ...     info = shard_info(Path(folder, "train.h5"))
+        >>> info.n_patches, info.sources
+        (2, ('train-00000.h5', 'train-00001.h5'))
     """
     if not shards:
         raise ShardError(f"{path}: there are no shards to join.")
@@ -166,7 +191,7 @@ def build_virtual(path: Path, shards: Sequence[Path]) -> None:
         for dataset in DATASETS:
             shape, dtype = expected(dataset, infos[0].patch, infos[0].bit_depth)
             layout = h5py.VirtualLayout((n_patches, *shape), dtype)
-            layout.dcpl.set_obj_track_times(False)  # else it holds the time it was made
+            layout.dcpl.set_obj_track_times(False)  # otherwise the file contains the time of its creation
             first = 0
             for name, info in zip(names, infos, strict=True):
                 source = h5py.VirtualSource(name, dataset, shape=(info.n_patches, *shape), dtype=dtype)
