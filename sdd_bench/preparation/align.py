@@ -1,10 +1,9 @@
-"""Sharp pictures brought onto the blurry grid, by what ``analyze`` measured.
+"""Registration of sharp pictures to the blurry grid, by the similarities that ``analyze`` measured.
 
-Off by default: training on misaligned pairs as captured is what the paper is about. What is used comes from
-``misalignment.csv``. The manifest of the set holds the digest of the measurements, pairs.csv the transform of each
-pair. A pair without a trusted measurement fails rather than being stored unaligned among aligned ones; a table of other
-pictures than those to be registered ends the run. Resampling is a cubic spline; where the sharp picture does not reach,
-it is mirrored.
+It is off by default, because the paper is about training on misaligned pairs as captured. The measurements are read
+from ``misalignment.csv``. The manifest of the set holds their digest, and pairs.csv the transform of each pair. A pair
+without a trusted measurement fails, so that no unaligned pair is stored among aligned ones. A table that was measured
+on other pictures ends the run. The sharp picture is resampled by a cubic spline and mirrored beyond its border.
 """
 
 from __future__ import annotations
@@ -39,30 +38,35 @@ class Registration:
     shift_x_px: float
     shift_y_px: float
     blurry_sha256: str
-    """Of the files measured."""
+    """Digests of the files that were measured, blurry and sharp."""
     sharp_sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
 class RegistrationTable:
-    """Names a table of measurements: a task takes this along, and the worker reads the table."""
+    """Reference to a table of measurements. A task holds this reference, and its worker reads the table."""
 
     path: Path
     sha256: str
-    """Digest of the trusted measurements, wherever the table lies and whatever else it holds."""
+    """Digest of the trusted measurements; it does not depend on the path or on other columns and rows."""
     n_pairs: int
-    """Pairs with a trusted measurement."""
+    """Number of pairs with a trusted measurement."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As the manifest holds it."""
+        """The reference as the manifest holds it, without the path.
+
+        Example:
+            >>> RegistrationTable(Path("misalignment.csv"), "0123", 4).as_dict()
+            {'n_pairs': 4, 'sha256': '0123'}
+        """
         return {"n_pairs": self.n_pairs, "sha256": self.sha256}
 
 
 def registration_table(path: Path) -> RegistrationTable:
-    """The name of the table at ``path``.
+    """The reference to the table at ``path``.
 
     Raises:
-        ManifestError: As :func:`read_registrations`.
+        ManifestError: See :func:`read_registrations`.
     """
     found = read_registrations(path)
     return RegistrationTable(path.absolute(), _digest(found), len(found))
@@ -70,10 +74,10 @@ def registration_table(path: Path) -> RegistrationTable:
 
 @lru_cache(maxsize=1)
 def registrations_of(table: RegistrationTable) -> Mapping[str, Registration]:
-    """The measurements of a table by pair; read once per process.
+    """The measurements of a table by pair id. The table is read once per process.
 
     Raises:
-        ManifestError: The table is gone, or was changed since it was named.
+        ManifestError: The table is gone, or has changed since the reference was made.
     """
     found = read_registrations(table.path)
     if _digest(found) != table.sha256:
@@ -90,7 +94,17 @@ def read_registrations(path: Path) -> tuple[Registration, ...]:
     """The trusted rows of ``misalignment.csv``.
 
     Raises:
-        ManifestError: It is missing, no such table, has no trusted row, or two of one pair.
+        ManifestError: The file is missing or not such a table, or it has no trusted row or two for one pair.
+
+    Example:
+        >>> import tempfile
+        >>> names = [field.name for field in dataclasses.fields(Registration)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "misalignment.csv")
+        ...     _ = path.write_text(f"{','.join(names)},trusted\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
+        ...     found = read_registrations(path)
+        >>> found[0].pair_id, found[0].zoom, found[0].shift_x_px
+        ('test/0001', 1.01, 2.0)
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -124,14 +138,21 @@ def register_sharp(
     """``sharp`` on the grid of its blurry picture.
 
     Args:
-        sharp: The picture as captured.
-        pair_id: Of its pair.
-        sha256: Of the files, blurry and sharp.
-        registrations: What was measured, by pair.
+        sharp: Sharp picture as captured.
+        pair_id: Id of its pair.
+        sha256: Digests of the files, blurry and sharp.
+        registrations: Measurements by pair id.
 
     Raises:
-        ImageError: The pair has no trusted measurement, or one of another size.
-        ManifestError: Other pictures were measured under its name.
+        ImageError: The pair has no trusted measurement, or it was measured at another size.
+        ManifestError: The pictures measured under this id are other ones.
+
+    Example:
+        >>> pixels = np.tile(np.arange(32, dtype=np.uint8)[None, :, None], (32, 1, 3))
+        >>> known = Registration("test/0001", 32, 32, 1.0, 0.0, 2.0, 0.0, "aa", "bb")
+        >>> moved = register_sharp(Photograph(pixels), "test/0001", ("aa", "bb"), {"test/0001": known})
+        >>> int(pixels[16, 10, 0]), int(moved.pixels[16, 10, 0])  # the ramp moves by 2 px
+        (10, 12)
     """
     known = registrations.get(pair_id)
     if known is None:

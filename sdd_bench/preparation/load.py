@@ -1,4 +1,4 @@
-"""One pair read, resized and cut into patches: what a unit of work does before it writes."""
+"""Reading one pair, resizing it and cutting it into patches: the steps of a unit of work before it writes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,19 @@ Pixels = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Loaded:
+    """A pair that was read; a pair that failed has a row only."""
+
     row: PairRow
     photographs: tuple[Photograph, Photograph] | None = None
     patches: PairPatches | None = None
 
 
 def load_frames(task: Task, index: int) -> Loaded:
+    """Read pair ``index`` of the task's unit, and register its sharp picture if the options say so.
+
+    Raises:
+        ManifestError: The table of registrations was measured on other pictures.
+    """
     pair = task.unit.pairs[index]
     row = PairRow(
         pair.pair_id,
@@ -73,6 +80,7 @@ def load_frames(task: Task, index: int) -> Loaded:
 
 
 def load_patches(task: Task, index: int) -> Loaded:
+    """Read pair ``index`` of the task's unit as :func:`load_frames` does, resize it and choose its patches."""
     loaded = load_frames(task, index)
     if loaded.photographs is None:
         return loaded
@@ -97,7 +105,17 @@ def load_patches(task: Task, index: int) -> Loaded:
 
 
 def resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
-    """Resize at the finer of the two depths, then store at ``bit_depth``."""
+    """A picture resized and converted to ``bit_depth``. Resizing is done at the finer of the two bit depths.
+
+    Args:
+        pixels: Picture, (H, W, 3) uint8 or uint16.
+        resize: Resizing as text, see :func:`~sdd_bench.images.resize.parse_resize`.
+        bit_depth: Bits per sample of the result, 8 or 16.
+
+    Example:
+        >>> resized(np.full((4, 4, 3), 255, np.uint8), "0.5", 16)[0, 0].tolist()
+        [65535, 65535, 65535]
+    """
     if bit_depth == 16 and pixels.dtype == np.uint8:
         pixels = pixels.astype(np.uint16) * np.uint16(257)
     pixels = resize_area(pixels, parse_resize(resize))
@@ -112,5 +130,6 @@ def _message(blurry: Photograph, sharp: Photograph) -> str:
 
 
 def failed_row(task: Task, row: PairRow, error: ImageError) -> PairRow:
-    message = str(error).replace(f"{task.source}{os.sep}", "")  # the set says the same wherever its source stood
+    """The row of a pair that failed with ``error``."""
+    message = str(error).replace(f"{task.source}{os.sep}", "")  # so that the set does not depend on the source's place
     return dataclasses.replace(row, n_patches=0, status="failed", message=message)

@@ -1,9 +1,10 @@
-"""What ``prepare`` is asked to do, and the named sets of options for the two published recipes.
+"""Options of ``prepare``, and presets for the two published recipes.
 
-``sdd`` gives 60 candidate patches of a 4096x2160 pair and keeps 42; 115 pairs make 4,830, the paper's count. The paper
-states the count alone, the settings are our deduction. ``dpdd`` is DPDNet's published recipe (Abuolaim and Brown, ECCV
-2020): 20 of 28 patches of a 1680x1120 pair to train on, and for validation all 12 of a grid that hardly overlaps, since
-the sharpest patches alone would choose another checkpoint.
+- ``sdd`` gives 60 candidate patches per 4096x2160 pair and keeps 42. So 115 pairs give 4,830 patches, the number in the
+  paper. The paper states this number only; the settings are our deduction.
+- ``dpdd`` is the published recipe of DPDNet (Abuolaim and Brown, ECCV 2020). It keeps 20 of 28 patches per 1680x1120
+  pair for training. For validation it keeps all 12 patches of a grid that hardly overlaps, because the sharpest patches
+  alone would choose another checkpoint.
 """
 
 from __future__ import annotations
@@ -21,29 +22,34 @@ from sdd_bench.preparation.align import RegistrationTable
 from sdd_bench.prepared.shards import COMPRESSIONS
 
 _LATER = ("register", "overlap_eval", "drop_eval")
-"""Options that a manifest leaves out where they are None, so that sets made before they came keep their bytes."""
+"""Options that a manifest leaves out if they are None, so that sets made before these options existed stay equal."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How a picture becomes patches."""
+    """The way to cut a picture into patches."""
 
     overlap: float
-    """Overlap of neighbouring patches."""
+    """Overlap of neighbouring patches, as a share of their side."""
     drop: float
     """Share of patches dropped per pair, the least sharp first."""
 
     def n_kept(self, n_patches: int) -> int:
-        """Patches that are kept of ``n_patches``."""
+        """Number of patches kept out of ``n_patches``.
+
+        Example:
+            >>> Cut(overlap=0.7, drop=0.3).n_kept(60)
+            42
+        """
         return n_patches - int(self.drop * n_patches)
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Options of ``prepare``; they are stored in the manifest, and a set is only continued with the same ones."""
+    """Options of ``prepare``. They are stored in the manifest, and a set can only be continued with the same ones."""
 
     resize: str = "0.5"
-    """``none``, a factor, or WIDTHxHEIGHT; by area averaging."""
+    """New size: ``none``, a factor, or WIDTHxHEIGHT. Pictures are resized by area averaging."""
     patch: int = 512
     """Side of a patch, pixels."""
     overlap: float = 0.7
@@ -53,25 +59,25 @@ class PrepareOptions:
     overlap_eval: float | None = None
     """Overlap of the patches of val and test; None: as in train."""
     drop_eval: float | None = None
-    """Share of them dropped per pair; None: as in train."""
+    """Share of the patches of val and test dropped per pair; None: as in train."""
     test: Literal["full", "patches"] = "full"
-    """Store the test split as full pictures or as patches."""
+    """Form of the test split: full pictures or patches."""
     resize_test: bool = False
-    """Resize the full pictures of the test split, too."""
+    """Whether to resize the full pictures of the test split, too."""
     bit_depth: Literal[8, 16] | None = None
-    """What to make of a set of mixed bit depths; ``None`` keeps the one that all pictures share."""
+    """Bit depth to store; None: the one that all pictures share. A set of mixed depths needs a value."""
     pairs_per_shard: int = 8
-    """Consecutive pairs in a shard, the unit of work."""
+    """Number of consecutive pairs per shard, the unit of work."""
     compression: str = "blosc2"
-    """Filter of the shards: blosc2, or gzip, lzf, none for readers without its plugin."""
+    """Filter of the shards: blosc2; or gzip, lzf or none for readers without the Blosc2 plugin."""
     max_pixels: int = MAX_PIXELS
-    """Larger pictures are refused."""
+    """Limit on the pixels of a picture; larger ones are refused."""
     limit: int | None = None
-    """Use the first so many pairs."""
+    """Number of pairs to use, from the first on; None: all."""
     raw: RawOptions = field(default_factory=RawOptions)
-    """How RAW files are developed."""
+    """Options for developing RAW files."""
     register: RegistrationTable | None = None
-    """Bring sharp pictures onto the blurry grid by these measurements; None: store them as captured."""
+    """Measurements by which sharp pictures are registered to the blurry grid; None: they are stored as captured."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", str(parse_resize(self.resize)))
@@ -94,7 +100,12 @@ class PrepareOptions:
             raise ConfigError(f"bit_depth is {self.bit_depth}; expected 8 or 16.")
 
     def cut(self, split: Split) -> Cut:
-        """How pictures of ``split`` become patches."""
+        """The way to cut pictures of ``split`` into patches.
+
+        Example:
+            >>> PRESETS["dpdd"].cut(Split.TRAIN), PRESETS["dpdd"].cut(Split.VAL)
+            (Cut(overlap=0.6, drop=0.3), Cut(overlap=0.01, drop=0.0))
+        """
         if split is Split.TRAIN:
             return Cut(self.overlap, self.drop)
         return Cut(
@@ -103,7 +114,13 @@ class PrepareOptions:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """As the manifest holds them; options that came later are left out where they are not used."""
+        """The options as the manifest holds them; those in :data:`_LATER` are left out if they are None.
+
+        Example:
+            >>> values = PrepareOptions().as_dict()
+            >>> values["patch"], "register" in values
+            (512, False)
+        """
         values = as_dict(self) | {"raw": as_dict(self.raw)}
         values["register"] = None if self.register is None else self.register.as_dict()
         return {key: value for key, value in values.items() if value is not None or key not in _LATER}

@@ -1,20 +1,23 @@
 r"""Patches of a pair and their sharpness, as DPDNet chooses them (Abuolaim and Brown, ECCV 2020).
 
-The recipe, on the grey sharp patch :math:`g`, with Sobel kernels of size :math:`k`:
+Let :math:`g` be the grey sharp patch, :math:`S^x_k` and :math:`S^y_k` the Sobel filters of size :math:`k` along x and
+y, and :math:`p` a pixel. The sharpness :math:`s` of the patch is the product of its normalised gradient sums :math:`s_k`:
 
 .. math:: s_k = \sum_p \sqrt{(S^x_k g)_p^2 + (S^y_k g)_p^2}, \qquad
           s = \prod_{k \in \{3, 7, 11, 15\}} \frac{s_k - \min s_k}{\max s_k - \min s_k}
 
-and the ``int(drop * n)`` least sharp of the n patches are dropped. Each patch is filtered by itself, with its own
-reflected border (101). Patches overlap, so that is most of the work done many times over. Here
+where minimum and maximum are over the n patches of the picture. The ``int(drop * n)`` least sharp patches are dropped.
 
-* the whole picture is filtered once, and only the strips within :math:`k / 2` of a border of some patch again;
-* a Sobel kernel is the 3x3 one after smoothing by the binomial (1 4 6 4 1), once for 7, twice for 11, three times for
-  15 (the smoothing is symmetric, so it commutes with the reflection);
-* sums are kept per cell of the grid that the borders of all patches draw.
+The recipe filters each patch separately, with its own reflected border (101). Patches overlap, so it would do most of
+the work many times. Here
 
-Gradients are integers below :math:`2^{53}`, so they are exact in float64 and equal to those of the recipe bit for bit;
-only the order in which the magnitudes are summed differs (relative 1e-14).
+* the whole picture is filtered once, and only the strips within :math:`k / 2` of the border of a patch again;
+* a Sobel kernel is the 3x3 kernel after smoothing by the binomial (1 4 6 4 1), once for size 7, twice for 11, three
+  times for 15 (the smoothing is symmetric, so it commutes with the reflection);
+* sums are stored per cell of the grid that the borders of all patches form.
+
+Gradients are integers below :math:`2^{53}`, so they are exact in float64 and equal to those of the recipe bit for bit.
+Only the order of summing the magnitudes differs, by a relative 1e-14.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ SOBEL_SIZES = (3, 7, 11, 15)
 _RADII = tuple(size // 2 for size in SOBEL_SIZES)
 _REACH = max(_RADII)
 _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0])
-# Fixed, not shared out by threads: results are the same bits on any number of them.
+# Rows per task, fixed and not divided by the number of threads, so that any number gives the same bits.
 _BAND = 112
 
 Pixels = NDArray[np.generic]
@@ -42,11 +45,11 @@ Indices = NDArray[np.intp]
 
 
 def windows(height: int, width: int, *, patch: int = 512, overlap: float = 0.7) -> list[Window]:
-    """Square windows row by row, ``int((1 - overlap) * patch)`` apart, the last row and column snapped to the edge.
+    """Square windows, row by row, ``int((1 - overlap) * patch)`` apart; the last row and column touch the edge.
 
     Args:
-        height: Of the picture, pixels.
-        width: Of the picture, pixels.
+        height: Height of the picture, pixels.
+        width: Width of the picture, pixels.
         patch: Side of a window, pixels.
         overlap: Overlap of neighbouring windows, from 0 to less than 1.
 
@@ -61,7 +64,7 @@ def windows(height: int, width: int, *, patch: int = 512, overlap: float = 0.7) 
         raise ImageError(
             f"a picture of {width}x{height} holds no patch of {patch}x{patch}. Choose a smaller patch, or resize less."
         )
-    # 0.9 of 10 pixels leave 1, not the 0.9999999999999998 of floating point.
+    # An overlap of 0.9 leaves 1 of 10 pixels, where floating point gives 0.9999999999999998.
     stride = max(1, int((1 - overlap) * patch + 1e-9))
     rows, columns = (_starts(side, patch, stride) for side in (height, width))
     return [Window(y, x, patch, patch) for y in rows for x in columns]
@@ -73,22 +76,35 @@ def _starts(side: int, patch: int, stride: int) -> list[int]:
 
 
 def choose(sharpness: NDArray[np.float64], drop: float = 0.3) -> Indices:
-    """Indices of the patches to keep, ascending: all but the ``int(drop * n)`` least sharp (of equals, the first)."""
+    """Indices of the patches to keep, ascending: all but the ``int(drop * n)`` least sharp of the n patches.
+
+    Of equally sharp patches, the first are dropped.
+
+    Example:
+        >>> choose(np.array([0.5, 0.1, 0.9, 0.3]), drop=0.5).tolist()
+        [0, 2]
+    """
     order = np.argsort(sharpness, kind="stable")
     return np.sort(order[int(drop * len(order)) :])
 
 
 def sharpness(sharp: Pixels, windows: Sequence[Window]) -> NDArray[np.float64]:
-    """Sharpness of each patch against the others of its picture.
+    """Sharpness of each patch relative to the other patches of its picture.
 
-    A kernel size for which all patches score alike says nothing and counts as 1.
+    A kernel size for which all patches score alike cannot rank them, and counts as 1.
 
     Args:
-        sharp: The resized sharp picture, (H, W, 3) uint8 or uint16 RGB.
-        windows: Where the patches are.
+        sharp: Sharp picture, resized, (H, W, 3) uint8 or uint16 RGB.
+        windows: Positions of the patches.
 
     Returns:
         Products of normalised gradient sums, in [0, 1], (n,).
+
+    Example:
+        >>> picture = np.zeros((40, 80, 3), np.uint8)
+        >>> picture[:, 60:] = 255  # an edge in the right half
+        >>> sharpness(picture, [Window(0, 0, 40, 40), Window(0, 40, 40, 40)]).tolist()
+        [0.0, 1.0]
     """
     sums = gradient_sums(sharp, windows)
     if not len(sums):
@@ -100,17 +116,23 @@ def sharpness(sharp: Pixels, windows: Sequence[Window]) -> NDArray[np.float64]:
 
 
 def gradient_sums(sharp: Pixels, windows: Sequence[Window]) -> NDArray[np.float64]:
-    """Sum of gradient magnitudes of each patch filtered by itself.
+    """Sum of the gradient magnitudes of each patch, as if each were filtered separately.
 
     Args:
-        sharp: (H, W, 3) uint8 or uint16 RGB.
-        windows: Where the patches are, inside the picture.
+        sharp: Sharp picture, (H, W, 3) uint8 or uint16 RGB.
+        windows: Positions of the patches, inside the picture.
 
     Returns:
-        (n, 4), one column for each of ``SOBEL_SIZES``.
+        Sums, (n, 4), one column per size in ``SOBEL_SIZES``.
 
     Raises:
         ImageError: A window is not inside the picture.
+
+    Example:
+        >>> picture = np.zeros((40, 40, 3), np.uint8)
+        >>> picture[:, 20:] = 1  # a vertical edge: the 3x3 kernel gives 4 at 2 pixels of each row
+        >>> float(gradient_sums(picture, [Window(0, 0, 40, 40)])[0, 0])
+        320.0
     """
     height, width = sharp.shape[:2]
     for w in windows:
@@ -130,7 +152,7 @@ def gradient_sums(sharp: Pixels, windows: Sequence[Window]) -> NDArray[np.float6
 
 
 def _magnitudes(plane: Plane) -> Iterator[Plane]:
-    """Gradient magnitudes of a grey plane for each kernel size, its border reflected; the next overwrites the last."""
+    """Gradient magnitudes of a grey plane, border reflected, one plane per kernel size; each overwrites the last."""
     dx, dy = np.empty_like(plane), np.empty_like(plane)
     for size in SOBEL_SIZES:
         if size > SOBEL_SIZES[0]:
@@ -157,7 +179,7 @@ def _interiors(grey: Pixels, boxes: Indices, pool: Executor) -> NDArray[np.float
     list(pool.map(fill, range(0, height, _BAND)))
     sums = np.empty((len(boxes), len(SOBEL_SIZES)))
     for size, (r, edges, rows) in enumerate(zip(_RADII, columns, cells, strict=True)):
-        # reduceat sums from each edge to the next; what it sums beyond the last edge is in no box.
+        # reduceat sums from each edge to the next; its sum beyond the last edge belongs to no box.
         lines = np.unique(np.concatenate([top + r, bottom - r]))
         grid = np.add.reduceat(rows, lines, axis=0)
         spans = (np.searchsorted(lines, (top + r, bottom - r)), np.searchsorted(edges, (left + r, right - r)))
@@ -200,7 +222,7 @@ def _strips(
 def _corners(grey: Pixels, boxes: Indices) -> NDArray[np.float64]:
     """Sums over the four corners of each box, (n, 4): one corner of all boxes side by side in one plane."""
     top, left, bottom, right = boxes.T
-    # From a border inwards, after what its reflection puts before it.
+    # Offsets from a border inwards; those before it are reflected.
     inwards = np.abs(np.arange(-_REACH, 2 * _REACH))
     sums = np.zeros((len(boxes), len(SOBEL_SIZES)))
     for rows in (top[:, None] + inwards, bottom[:, None] - 1 - inwards):

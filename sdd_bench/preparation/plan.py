@@ -1,4 +1,4 @@
-"""What ``prepare`` would do: which pairs form which unit, and what they become. Reads headers, writes nothing."""
+"""The plan of ``prepare``: the units of work, and what their pairs become. It reads headers and writes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Unit:
     """Row of the first pair in pairs.csv."""
     pairs: tuple[Pair, ...]
     as_patches: bool
-    """A shard of patches; else full pictures."""
+    """Whether the unit becomes a shard of patches; otherwise it becomes full pictures."""
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Task:
-    """A unit with everything a worker needs to make it."""
+    """A unit together with everything that a worker needs to make it."""
 
     unit: Unit
     source: Path
@@ -46,7 +46,7 @@ class Task:
     options: PrepareOptions
     bit_depth: int
     plan_sha256: str
-    """Of the plan the unit belongs to."""
+    """Digest of the plan that the unit belongs to."""
 
     def __str__(self) -> str:
         return self.unit.name
@@ -54,26 +54,26 @@ class Task:
 
 @dataclass(frozen=True)
 class PreparePlan:
-    """What :func:`prepare` would do."""
+    """The work that :func:`~sdd_bench.preparation.run.prepare` would do."""
 
     name: str
-    """Of the set: that of the source."""
+    """Name of the set, which is that of the source."""
     source: PairList
     options: PrepareOptions
     bit_depth: int
     units: tuple[Unit, ...]
     listing_sha256: str
-    """Over names, sizes, scenes and groups of the pairs."""
+    """Digest of names, sizes, scenes and groups of the pairs."""
     n_bytes: int
-    """Of all pictures that will be read."""
+    """Bytes of all pictures that will be read."""
     n_patches: int
-    """Pairs of patches expected."""
+    """Number of pairs of patches expected."""
     n_frames: int
-    """Pairs of full pictures expected."""
+    """Number of pairs of full pictures expected."""
     n_bytes_raw: int
-    """Of all patches and full pictures before compression."""
+    """Bytes of all patches and full pictures before compression."""
     foreseen: tuple[Problem, ...]
-    """Pairs that will fail, as far as headers show it."""
+    """Pairs that will fail, as far as their headers show it."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -89,11 +89,29 @@ def plan(
     pairs_csv: Path | None = None,
     lists: Path | None = None,
 ) -> PreparePlan:
-    """Pair the files below ``source`` and work out what ``options`` make of them.
+    """Pair the files below ``source``, and work out what they become with ``options``.
+
+    Args:
+        source: Folder of captures, or CSV file of pairs.
+        options: Options of ``prepare``.
+        layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`.
+        pairs_csv: CSV of pairs to use in place of the folders.
+        lists: Folder of DPDD's name lists.
 
     Raises:
-        PairingError: No pairs, or an unknown or ambiguous layout.
-        ConfigError: The pictures have both 8 and 16 bits, and ``options.bit_depth`` does not say what to make of it.
+        PairingError: No pair was found, or the layout is unknown or ambiguous.
+        ConfigError: Some pictures have 8 bits and others 16, and ``options.bit_depth`` does not say which to store.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sdd_bench.images.write import write_png
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for side in ("blur", "gt"):
+        ...         write_png(Path(folder, "train", side, "0001.png"), np.zeros((64, 96, 3), np.uint8))
+        ...     planned = plan(Path(folder), PrepareOptions(resize="none", patch=64, overlap=0.5, drop=0.0))
+        >>> planned.n_patches, planned.bit_depth, [unit.name for unit in planned.units]
+        (2, 8, ['train-00000'])
     """
     source = source.absolute()  # workers may run in other folders
     pairs_csv = pairs_csv and pairs_csv.absolute()
@@ -149,13 +167,13 @@ def _units(pairs: tuple[Pair, ...], options: PrepareOptions) -> Iterator[Unit]:
 
 
 def _size(pair: Pair, options: PrepareOptions, depths: dict[int, Path]) -> tuple[int, int]:
-    """Width and height of the pair by its headers; an example of each bit depth goes to ``depths``."""
+    """Width and height of the pair by its headers; ``depths`` gets an example picture of each bit depth."""
     paths = (pair.blurry_path, pair.sharp_path)
     headers = [read_header(path, max_pixels=options.max_pixels) for path in paths]
     for path, header in zip(paths, headers, strict=True):
         depths.setdefault(header.bit_depth, path)
     blurry, sharp = headers
-    # Which of two orientation tags counts is known when the pictures are read.
+    # The sides may be swapped: which of two orientation tags counts is only known when the pictures are read.
     if {blurry.width, blurry.height} != {sharp.width, sharp.height}:
         raise ImageError(
             f"{pair.blurry_path}: blurry is {blurry.width}x{blurry.height} but sharp ({pair.sharp_path.name}) is "

@@ -1,4 +1,4 @@
-"""Whether an output folder may be continued: only the same work, of the same pictures, by the same libraries."""
+"""Check that an output folder may be continued: with the same work on the same pictures, by the same libraries."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _DIGESTS = {"listing_sha256": "files were added, removed, renamed or changed in 
 
 
 def begin_work(out: Path, planned: PreparePlan) -> str:
-    """Write the plan down, or check that what was begun in ``out`` is the same work.
+    """Write the plan to ``out``, or check that the work begun there is the same.
 
-    A plan of which no unit was finished gives way to the new one.
+    If no unit of an earlier plan was finished, the new plan replaces it.
 
     Returns:
-        The sha256 of the plan: units know by it which run they belong to.
+        The sha256 of the plan, by which a unit knows the run that it belongs to.
 
     Raises:
-        ConfigError: Other work was begun there.
-        ManifestError: Its pictures changed since.
-        OutputError: ``out`` holds anything but what a killed run left.
+        ConfigError: Other work was begun in ``out``.
+        ManifestError: The pictures changed since the work was begun.
+        OutputError: ``out`` holds other files than a killed run leaves.
     """
     ours = {
         "protocol": protocol.PREPARATION,
@@ -58,14 +58,14 @@ def _work_of(planned: PreparePlan) -> dict[str, Any]:
 
 
 def check_finished(out: Path, planned: PreparePlan) -> Manifest:
-    """The manifest of a finished set that is the work of ``planned``.
+    """The manifest of the finished set in ``out``, after a quick check that it is the result of ``planned``.
 
-    Checked quickly: options, names and sizes are the same, pictures touched since have the same bytes, and every file
-    of the set is there in its size.
+    Options, names and sizes must be the same, pictures that were touched since must have the same bytes, and every file
+    of the set must exist with its size.
 
     Raises:
-        ConfigError: It is other work.
-        ManifestError: It is of pictures that changed since, or damaged.
+        ConfigError: The set is the result of other work.
+        ManifestError: Its pictures changed since, or the set is damaged.
     """
     manifest = read_manifest(out)
     made = {
@@ -84,7 +84,7 @@ def check_finished(out: Path, planned: PreparePlan) -> Manifest:
 
 
 def _refuse_changed(out: Path, seal: Path, rows: tuple[PairRow, ...], planned: PreparePlan) -> None:
-    """Names and sizes agree already; pictures touched after ``seal`` was written must have the bytes they had."""
+    """Check the bytes of pictures touched after ``seal`` was written; names and sizes were compared before."""
     sealed_ns = seal.stat().st_mtime_ns
     for row in rows:
         for name, sha256 in ((row.blurry_path, row.blurry_sha256), (row.sharp_path, row.sharp_sha256)):

@@ -1,9 +1,9 @@
-"""Captures to a prepared dataset: plan, make every unit, seal.
+"""From captures to a prepared dataset: plan, make every unit, seal.
 
-:func:`prepare` makes every unit of the plan (fixed consecutive pairs, :mod:`sdd_bench.preparation.work`) wherever the
-executor likes, and at the end writes pairs.csv, the virtual datasets and, last, dataset.json. What a set is depends on
-source, options and library versions alone, so a killed run continues where it was, and any number of workers gives the
-same bytes.
+A unit is a fixed group of consecutive pairs (:mod:`sdd_bench.preparation.work`). :func:`prepare` has an executor make
+every unit of the plan, in any order and on any worker. At the end it writes pairs.csv, the virtual datasets and, last,
+dataset.json. The content of a set depends on source, options and library versions only. So a killed run continues where
+it stopped, and any number of workers gives the same bytes.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from sdd_bench.prepared.shards import build_virtual
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What :func:`prepare` did."""
+    """The result of :func:`prepare`."""
 
     n_pairs: int
     n_patches: int
     problems: tuple[Problem, ...]
-    """What was left out and what failed."""
+    """Files that were left out, and pairs that failed."""
     was_finished: bool = False
-    """The set was there already, of the same source and options; nothing was done."""
+    """Whether the set was finished before, from the same source and options, so that nothing was done."""
 
 
 def prepare(
@@ -62,14 +62,39 @@ def prepare(
     dask: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> PrepareReport:
-    """Make the prepared dataset ``out`` of the captures in ``source``; continue it if it was begun.
+    """Make the prepared dataset ``out`` from the captures in ``source``, or continue one that was begun.
 
-    ``on_progress`` hears of every pair with ``jobs=1``, else of every finished unit.
+    Args:
+        source: Folder of captures, or CSV file of pairs.
+        out: Folder of the set; new, empty, or begun before.
+        options: Options of the set.
+        layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`.
+        pairs_csv: CSV of pairs to use in place of the folders.
+        lists: Folder of DPDD's name lists.
+        jobs: Number of local processes.
+        dask: Address of a Dask scheduler, used in place of local processes.
+        on_progress: Callback after every pair with ``jobs=1``, otherwise after every finished unit.
 
     Raises:
-        PairingError, ConfigError: As :func:`plan`; or ``out`` was made with other options or of another source.
-        ManifestError: Pictures changed since ``out`` used them, or it is damaged.
+        PairingError: See :func:`~sdd_bench.preparation.plan.plan`.
+        ConfigError: See :func:`~sdd_bench.preparation.plan.plan`; or ``out`` was made with other options or from
+            another source.
+        ManifestError: Pictures changed since ``out`` used them, or ``out`` is damaged.
         OutputError: ``out`` cannot be written, or holds something else. Finished shards are kept.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sdd_bench.images.write import write_png
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     captures, out = Path(folder, "captures"), Path(folder, "set")
+        ...     for side in ("blur", "gt"):
+        ...         write_png(captures / "train" / side / "0001.png", np.zeros((64, 96, 3), np.uint8))
+        ...     report = prepare(captures, out, PrepareOptions(resize="none", patch=64, overlap=0.5, drop=0.0))
+        ...     sorted(path.name for path in out.iterdir())
+        ['croissant.json', 'dataset.json', 'pairs.csv', 'train-00000.h5', 'train.h5']
+        >>> report.n_pairs, report.n_patches
+        (1, 2)
     """
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
     return carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
@@ -83,12 +108,12 @@ def carry_out(
     dask: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> PrepareReport:
-    """As :func:`prepare`, for a plan that was made already."""
+    """Do the work of a plan; otherwise like :func:`prepare`."""
     out = out.absolute()
     was_finished = is_prepared(out)
     if not was_finished:
         with alone_in(out):
-            was_finished = is_prepared(out)  # by a run that ended between the question and the lock
+            was_finished = is_prepared(out)  # another run may have ended between the first check and the lock
             if not was_finished:
                 parts = _make(out, planned, begin_work(out, planned), jobs, dask, on_progress)
                 manifest = _seal(out, planned, parts)
@@ -101,7 +126,7 @@ def carry_out(
 def _make(
     out: Path, planned: PreparePlan, plan_sha256: str, jobs: int, dask: str | None, on_progress: OnProgress | None
 ) -> dict[str, Part]:
-    """Every unit's part: those that are there, and the others made."""
+    """The parts of all units; a missing part is made."""
     there = ((unit, read_part(out, unit.name, plan_sha256)) for unit in planned.units)
     parts = {unit.name: part for unit, part in there if part is not None}
     left = [unit for unit in planned.units if unit.name not in parts]
@@ -122,12 +147,12 @@ def _make(
 
 
 def _window(jobs: int, dask: str | None) -> int:
-    """Units under way: enough that no worker waits. A unit holds two pairs in memory, however many pairs it has."""
+    """Units under way: enough that no worker waits. A unit has two pairs in memory, whatever its number of pairs."""
     return 64 if dask else jobs + 1
 
 
 class _Counter:
-    """Turns finished pairs into progress."""
+    """Counter that reports progress for finished pairs."""
 
     def __init__(self, planned: PreparePlan, on_progress: OnProgress | None, done: list[Unit]) -> None:
         self._report = on_progress
@@ -144,7 +169,7 @@ class _Counter:
 
 
 def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
-    """Write what is left of the set, dataset.json last."""
+    """Write the files of the set that no unit makes, dataset.json last."""
     made = [(unit.split, parts[unit.name]) for unit in planned.units]
     rows = tuple(row for _, part in made for row in part.rows)
     splits = {}
@@ -184,7 +209,7 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
 
 
 def _sweep(out: Path, names: set[str]) -> None:
-    """Remove what killed runs left and the set does not list: halves of files, files of a plan that gave way."""
+    """Remove files that the set does not list: partial files of killed runs, and files of a plan that was replaced."""
     made = (path for split in Split for pattern in (f"{split}-*.h5", f"{split}/*/*") for path in out.glob(pattern))
     for path in [*out.rglob("*.partial"), *made]:
         if path.relative_to(out).as_posix() not in names:

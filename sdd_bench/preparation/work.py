@@ -1,8 +1,8 @@
-"""One unit of ``prepare``'s work: fixed consecutive pairs of one split become one shard, or full pictures.
+"""One unit of the work of ``prepare``: consecutive pairs of one split become a shard or full pictures.
 
-A unit leaves ``OUT/.parts/NAME.json``, its *part*: the rows of pairs.csv and the sealed files it made. Who makes a unit
-holds its lock, and a unit whose part is there is not made again; so a killed run can be continued at once, even while
-workers it left behind are still writing.
+A finished unit leaves its *part*, ``OUT/.parts/NAME.json``: its rows of pairs.csv and the records of its sealed files.
+A worker locks the unit that it makes, and a unit that has its part is not made again. So a killed run can be continued
+at once, even while workers that it left behind are still writing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Pixels = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Part:
-    """What a finished unit left."""
+    """The record of a finished unit."""
 
     plan_sha256: str
     name: str
@@ -48,12 +48,21 @@ class Part:
 
 
 def part_path(out: Path, name: str) -> Path:
-    """Where the part of the unit ``name`` is kept until the set is complete."""
+    """The file with the part of the unit ``name``, which exists until the set is complete.
+
+    Example:
+        >>> part_path(Path("out"), "train-00000").as_posix()
+        'out/.parts/train-00000.json'
+    """
     return out / PARTS / f"{name}.json"
 
 
 def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
-    """The part of a finished unit of this plan whose files are all there; ``None`` when it has to be made."""
+    """The part of a finished unit of this plan, if all its files exist; ``None`` if the unit must be made.
+
+    Raises:
+        ManifestError: The part is damaged.
+    """
     try:
         value = json.loads(part_path(out, name).read_text(encoding="utf-8"))
         part = Part(
@@ -75,13 +84,17 @@ def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
 
 
 def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
-    """Make the unit of ``task``, or return the part that is there.
+    """Make the unit of ``task``, or return the part that exists.
 
-    Pairs that cannot be used are rows with status ``failed``; the others go on.
+    A pair that cannot be used gets a row with status ``failed``; the other pairs go on.
+
+    Args:
+        task: Unit to make.
+        on_pair: Callback after every pair.
 
     Raises:
         OutputError: The output cannot be written.
-        ManifestError: The run this unit belongs to has ended, or pictures are to be registered by a table of others.
+        ManifestError: The run of this unit has ended, or the table of registrations was measured on other pictures.
     """
     folder, name = task.out / PARTS, task.unit.name
     if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
@@ -137,7 +150,7 @@ def _make_frames(task: Task, on_pair: OnPair | None) -> Part:
 
 
 def _ahead(task: Task, load: Callable[[Task, int], Loaded]) -> Iterator[tuple[Pair, Loaded]]:
-    """Load the unit's pairs in order, each while the one before it is being written."""
+    """The unit's pairs in order; each is loaded while the one before it is written."""
     pairs = task.unit.pairs
     with ThreadPoolExecutor(1) as loader:
         coming = loader.submit(load, task, 0)
@@ -160,7 +173,7 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
     if pair.aligned_path is not None and aligned is not None:
         path = folder / "aligned" / f"{pair.name}.png"
         frames.append(_write_frame(task, path, pair.aligned_path, aligned, sha256_or_empty(pair.aligned_path)))
-    if pair.truth_path is not None and task.options.register is None:  # it is of the pair as captured
+    if pair.truth_path is not None and task.options.register is None:  # the truth is that of the pair as captured
         path = folder / "truth" / f"{pair.name}.json"
         frames.append(_copy(task, pair.truth_path, path, sha256_or_empty(pair.truth_path)))
     return frames
@@ -181,7 +194,7 @@ def _copy(task: Task, origin: Path, path: Path, sha256: str) -> FileRecord:
 
 
 def _is_plain_png(path: Path, photograph: Photograph) -> bool:
-    """Whether ``path`` as it is shows ``photograph``: an RGB PNG, upright, without profile or transparency."""
+    """Whether the file can be copied as it is: an RGB PNG, upright, without profile or transparency."""
     if photograph.message:
         return False
     with open(path, "rb") as file:

@@ -3,7 +3,7 @@ r"""One patch as the bytes of one HDF5 chunk: a Blosc2 frame followed by its Fle
 HDF5 can compress chunks itself, but only one at a time (one lock guards the whole library) and only with filters that
 treat a patch as a row of bytes. Here a patch is a row of *pixels* (``typesize`` is one RGB pixel). Its bytes are
 shuffled into planes, each byte of a plane is replaced by its difference from its neighbour (``bytedelta``), and
-Zstandard compresses the result. Any HDF5 reader with the Blosc2 plugin can read it, because a Blosc2 frame names its own
+Zstandard compresses the result. Any HDF5 reader with the Blosc2 plugin can read it, because a frame names its own
 filters. ``tools/bench/shards.py`` measures size and speed.
 
 A frame is divided into blocks of whole rows, so that a crop is decoded from only those blocks that it touches.
