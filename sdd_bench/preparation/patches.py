@@ -1,7 +1,8 @@
 r"""Patches of a pair and their sharpness, as DPDNet chooses them (Abuolaim and Brown, ECCV 2020).
 
 Let :math:`g` be the grey sharp patch, :math:`S^x_k` and :math:`S^y_k` the Sobel filters of size :math:`k` along x and
-y, and :math:`p` a pixel. The sharpness :math:`s` of the patch is the product of its normalised gradient sums :math:`s_k`:
+y, and :math:`p` a pixel. The sharpness :math:`s` of the patch is the product of its normalised gradient sums
+:math:`s_k`:
 
 .. math:: s_k = \sum_p \sqrt{(S^x_k g)_p^2 + (S^y_k g)_p^2}, \qquad
           s = \prod_{k \in \{3, 7, 11, 15\}} \frac{s_k - \min s_k}{\max s_k - \min s_k}

@@ -1,4 +1,4 @@
-"""How a scene is captured: depths, focus, aperture and misalignment, drawn from the options."""
+"""The capture of a scene: depths, focus, aperture and misalignment, drawn at random from the options."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from sdd_bench.synth.options import LARGEST_COC_PX, SPLIT_NUMBER, SynthOptions
 
 @dataclass(frozen=True)
 class Capture:
-    """One pair's camera: everything but the scene."""
+    """The camera of one pair: everything except the scene."""
 
     split: Split
     index: int
     similarity: Similarity
-    """Blurry to sharp coordinates."""
+    """Map from blurry to sharp coordinates."""
     exposure_gain: tuple[float, float, float]
     lens: Lens
-    """Of the blurry picture; the sharp one has a pinhole."""
+    """Lens of the blurry picture; the sharp one has a pinhole."""
     blurry_focus_m: float
     sharp_focus_m: float
     depths_m: tuple[float, ...]
-    """Of the layers, from back to front."""
+    """Depths of the layers, from back to front."""
     coc_px: tuple[float, ...]
     """Diameter of each layer's circle of confusion in the blurry picture."""
     parallax_px: float
     parallax_shift_px: tuple[tuple[float, float], ...]
-    """Each layer's shift (x, y) in the sharp picture beside the similarity's."""
+    """Shift (x, y) of each layer in the sharp picture, in addition to that of the similarity."""
     iris_deg: float
 
     @property
@@ -43,12 +43,23 @@ class Capture:
 
 
 def random_numbers(options: SynthOptions, split: Split, index: int, purpose: int) -> np.random.Generator:
-    """A stream of random numbers of its own for every pair and purpose, whoever makes the pair."""
+    """A separate stream of random numbers for every pair and purpose, the same in every worker.
+
+    Example:
+        >>> first, again = (random_numbers(SynthOptions(), Split.TEST, 0, 1).random() for _ in range(2))
+        >>> first == again, first == random_numbers(SynthOptions(), Split.TEST, 1, 1).random()
+        (True, False)
+    """
     return np.random.default_rng([options.seed, SPLIT_NUMBER[split], index, purpose])
 
 
 def scene_start(options: SynthOptions, index: int) -> int:
-    """The first pair of the scene of pair ``index``."""
+    """The index of the first pair that shows the same scene as pair ``index``.
+
+    Example:
+        >>> [scene_start(SynthOptions(pairs_per_scene=3), index) for index in range(5)]
+        [0, 0, 0, 3, 3]
+    """
     return index - index % options.pairs_per_scene
 
 
@@ -56,7 +67,12 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     """Draw the camera of pair ``index`` of ``split``.
 
     Raises:
-        ConfigError: The lens asked for blurs more than can be rendered.
+        ConfigError: The f-number of the options gives more blur than can be rendered.
+
+    Example:
+        >>> options = SynthOptions(width=640, height=384, zoom_range=(1.01, 1.01))
+        >>> round(draw_capture(options, Split.TEST, 0).similarity.zoom, 6)
+        1.01
     """
     rng = random_numbers(options, split, index, 0)
     lens = Lens(options.focal_length_mm, options.f_number or 2.8, 1000 * options.sensor_width_mm / options.width)
@@ -99,7 +115,7 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
 
 
 def _draw_depths(options: SynthOptions, rng: np.random.Generator) -> tuple[float, ...]:
-    """Depths of a scene from back to front, in metres; even in dioptres, as blur is."""
+    """Depths of a scene from back to front, in metres; uniform in dioptres, to which blur is proportional."""
     near, far = options.depth_range
     inner = np.sort(rng.uniform(1 / far, 1 / near, max(0, options.n_layers - 2)))
     return tuple(float(1 / value) for value in [1 / far, *inner, 1 / near][: options.n_layers])
@@ -108,24 +124,24 @@ def _draw_depths(options: SynthOptions, rng: np.random.Generator) -> tuple[float
 def _draw_focus(options: SynthOptions, depths: tuple[float, ...], rng: np.random.Generator) -> tuple[float, float]:
     """Blurry and sharp focus, in metres.
 
-    The blurry picture is focused on a thing before the background, or somewhere in the nearer two thirds, so that most
-    of the picture is out of focus.
+    The blurry picture is focused on a layer in front of the background, or anywhere in the nearer two thirds of the
+    range, so that most of the picture is out of focus.
     """
     near, far = options.depth_range
     nearest, farthest = 1 / near, 1 / far
     on_layer, layer = rng.random() < 0.5, int(rng.integers(min(1, len(depths) - 1), len(depths)))
     anywhere = rng.uniform(farthest + (nearest - farthest) / 3, nearest)
     if near == far:
-        blurry = near / 1.25  # before everything: all is out of focus alike
+        blurry = near / 1.25  # in front of all layers, which are then equally out of focus
     elif on_layer and len(depths) > 1:
-        blurry = depths[layer]  # exactly there: its circle of confusion is exactly zero
+        blurry = depths[layer]  # exactly, so that the layer's circle of confusion is zero
     else:
         blurry = float(1 / anywhere)
     return blurry, float(2 / (nearest + farthest))
 
 
 def _parallax(depths: tuple[float, ...], parallax_px: float, direction: float) -> tuple[tuple[float, float], ...]:
-    """A camera moved sideways shifts each layer by 1/depth; the mean of nearest and farthest stays in place."""
+    """Shift of each layer when the camera moves sideways: linear in 1/depth, zero halfway from nearest to farthest."""
     dioptres = 1 / np.array(depths)
     span = float(np.ptp(dioptres))
     if span == 0 or parallax_px == 0:

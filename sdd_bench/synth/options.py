@@ -1,8 +1,8 @@
-"""What a synthetic capture is: the options of a set, and what is drawn from them for each pair.
+"""Options of a synthetic set.
 
-The camera of a pair takes the scene twice: *sharp* through a pinhole, everything in focus, and *blurry* at full
-aperture, focused elsewhere. Moving the focus zooms the picture (:mod:`sdd_bench.optics.coc`); ``zoom_range`` and
-``shift_range`` set what the lens does in its stead.
+The camera of a pair takes the scene twice: *sharp* through a pinhole, with everything in focus, and *blurry* at full
+aperture, focused elsewhere. Moving the focus zooms the picture (:mod:`sdd_bench.optics.coc`). ``zoom_range`` replaces
+this zoom by a random one; ``shift_range`` sets the shift.
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ PRESETS: dict[str, dict[str, Any]] = {
     "half": {"width": 2048, "height": 1080},
     "small": {"width": 640, "height": 384},
 }
-"""Picture sizes by name; all else is the same camera at another resolution."""
+"""Picture sizes by name. Everything else is equal: the same camera at another resolution."""
 
 _SMALLEST_SIDE_PX = 64
 _LARGEST_SIDE_PX = 16384
 LARGEST_COC_PX = 256.0
+"""Diameter of the largest circle of confusion that is rendered, which bounds time, memory and the canvas's margin."""
 SPLIT_NUMBER = {Split.TRAIN: 0, Split.VAL: 1, Split.TEST: 2}
+"""Number of each split in the seed of its random numbers; another number would give another set."""
 
 
 @dataclass(frozen=True)
 class SynthOptions:
-    """A synthetic set. Ranges are (smallest, largest) of what is drawn uniformly for each pair.
+    """Options of a synthetic set. A range is the (smallest, largest) value of a uniform draw for each pair.
 
     Raises:
-        ConfigError: A value out of range; the message names the option.
+        ConfigError: A value is out of range; the message names the option.
     """
 
     width: int = 4096
@@ -48,38 +50,38 @@ class SynthOptions:
     pairs_per_scene: int = 1
     seed: int = 0
     zoom_range: Range | None = None
-    """Zoom of the similarity blurry -> sharp; None: what the lens does (focus breathing)."""
+    """Zoom of the similarity from blurry to sharp; None: the focus breathing of the lens."""
     shift_range: Range | None = None
     """Shift in x and in y, in pixels; None: -0.5 % to 0.5 % of the width."""
     rotation_range: Range = (-0.1, 0.1)
-    """In degrees."""
+    """Rotation in degrees."""
     parallax_range: Range = (0.0, 0.0)
-    """Motion of the nearest layer against the farthest, in pixels."""
+    """Motion of the nearest layer relative to the farthest, in pixels."""
     coc_range: Range | None = None
-    """Largest circle of confusion of a pair, diameter in pixels; None: 0.25 % to 1 % of the width."""
+    """Diameter of the largest circle of confusion of a pair, in pixels; None: 0.25 % to 1 % of the width."""
     exposure_range: Range = (0.9, 1.2)
-    """Light of blurry over light of sharp."""
+    """Exposure gain: light of blurry over light of sharp."""
     color_cast: float = 0.02
-    """Each channel's exposure is off by up to this share."""
+    """Largest deviation of a channel's exposure gain from that of the picture, as a share."""
     shot_noise: float = 0.007
-    """Standard deviation of the photon noise at white, white = 1 in linear light (a full well of 20,000 electrons)."""
+    """Standard deviation of the photon noise at white = 1 in linear light; 0.007 is a full well of 20,000 electrons."""
     read_noise: float = 0.0005
     """Standard deviation of the noise in the dark."""
     n_layers: int = 4
-    """Layers of depth, the background included."""
+    """Number of layers of depth, including the background."""
     depth_range: Range = (1.5, 8.0)
-    """Of the nearest and farthest layer, in metres."""
+    """Depths of the nearest and the farthest layer, in metres."""
     focal_length_mm: float = 50.0
     sensor_width_mm: float = 36.0
     f_number: float | None = None
-    """None: whatever gives the circle of confusion drawn from ``coc_range``."""
+    """F-number of the blurry picture; None: the one that gives the circle of confusion drawn from ``coc_range``."""
     blades: int = 0
-    """Of the iris; 0: round."""
+    """Number of blades of the iris; 0: round."""
     bit_depth: int = 8
     truth: Literal["small", "full"] = "small"
-    """full: also the flow, the aligned sharp picture and the map of circles of confusion."""
+    """Truth files; ``full`` adds the flow, the aligned sharp picture and the map of circles of confusion."""
     photos: Path | None = None
-    """A folder of sharp photographs that scenes are made of; None: scenes made from nothing."""
+    """Folder of sharp photographs from which scenes are made; None: scenes are painted."""
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
@@ -115,7 +117,7 @@ class SynthOptions:
             raise ConfigError(f"truth: expected small or full, got {self.truth}.")
 
     def _check(self, name: str, smallest: float, largest: float) -> None:
-        """Raise unless the number, or both ends of the range, called ``name`` lie in [smallest, largest]."""
+        """Check that the option ``name``, a number or a range, is within [smallest, largest]."""
         value = getattr(self, name)
         if value is None:
             return
@@ -133,10 +135,21 @@ def load_options(
     size: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> SynthOptions:
-    """Options from a TOML file, then a preset's or an explicit size (``"WxH"``), then ``overrides`` that are not None.
+    """Options from a TOML file, changed by ``overrides``, then by a preset, then by an explicit size.
+
+    Args:
+        config: TOML file; None: the defaults.
+        preset: Name of a picture size, a key of :data:`PRESETS`.
+        size: Picture size, ``"WIDTHxHEIGHT"`` in pixels.
+        overrides: Values by option; entries that are None are ignored.
 
     Raises:
-        ConfigError: An unknown option or preset, or a value out of range.
+        ConfigError: An option or preset is unknown, or a value is out of range.
+
+    Example:
+        >>> options = load_options(preset="small", overrides={"seed": 7})
+        >>> options.width, options.height, options.seed
+        (640, 384, 7)
     """
     values = dict(overrides or {})
     if preset is not None:

@@ -1,4 +1,4 @@
-"""Surfaces of a made scene, painted: lines, clusters and dead leaves."""
+"""Painting the surfaces of a scene: lines, clusters and dead leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdd_bench.synth.textures import Pixels, cut
 
 
 class SceneKind(StrEnum):
-    """What the background of a scene is; the ``group`` of its pairs."""
+    """Kind of background of a scene; it is the ``group`` of the scene's pairs."""
 
     LEAVES = "leaves"
     WALL = "wall"
@@ -21,26 +21,39 @@ class SceneKind(StrEnum):
 
 
 PIXEL_SIGMA_PX = 0.5
-"""The scene is smoothed by this Gaussian, so that the continuous scene is known between its samples (cubic spline)."""
+"""Sigma of the Gaussian that smooths the scene, so that a cubic spline can interpolate between its samples."""
 
 BRIGHTEST = 0.68
-"""Linear light of the brightest surface: an exposure gain of 1.4 does not clip."""
+"""Linear light of the brightest surface, so that an exposure gain of up to 1.4 does not clip it."""
 _SUBPIXEL_BITS = 4
+"""Fractional bits of the coordinates given to OpenCV: shapes are placed to 1/16 px."""
 
 
 class Painting:
-    """An 8-bit picture with coverage that shapes are painted on."""
+    """An 8-bit picture, with coverage, to paint shapes on.
+
+    Args:
+        height: Height in pixels.
+        width: Width in pixels.
+
+    Example:
+        >>> painting = Painting(4, 4)
+        >>> painting.paint(0, 0, np.full((2, 2), 255, np.uint8), np.full((2, 2, 3), 9, np.uint8))
+        >>> painting.alpha[:, 0].tolist(), painting.color[0, 0].tolist()
+        ([255, 255, 0, 0], [9, 9, 9])
+    """
 
     def __init__(self, height: int, width: int) -> None:
         self.color = np.zeros((height, width, 3), np.uint8)
         self.alpha = np.zeros((height, width), np.uint8)
 
     def fill(self, pixels: Pixels) -> None:
+        """Cover the whole picture with ``pixels``."""
         self.color[:] = pixels
         self.alpha[:] = 255
 
     def paint(self, y: int, x: int, mask: Pixels, pixels: Pixels) -> None:
-        """Lay ``pixels`` over the picture at (y, x) where the antialiased ``mask`` is."""
+        """Paint ``pixels`` over the picture at (y, x), with the antialiased ``mask``, 0 to 255, as coverage."""
         part = (slice(y, y + mask.shape[0]), slice(x, x + mask.shape[1]))
         color, alpha = self.color[part], self.alpha[part]
         inner = cv2.compare(mask, 255, cv2.CMP_EQ)
@@ -55,6 +68,14 @@ class Painting:
 
 
 def paint_background(painting: Painting, kind: SceneKind, bank: list[Pixels], rng: np.random.Generator) -> None:
+    """Paint a background of ``kind`` that covers everything, with textures cut from ``bank``.
+
+    Example:
+        >>> painting = Painting(64, 64)
+        >>> paint_background(painting, SceneKind.WALL, [np.full((8, 8, 3), 90, np.uint8)], np.random.default_rng(0))
+        >>> int(painting.alpha.min())
+        255
+    """
     height, width = painting.alpha.shape
     painting.fill(cut(bank, height, width, rng))
     size = min(height, width)
@@ -75,7 +96,7 @@ def paint_background(painting: Painting, kind: SceneKind, bank: list[Pixels], rn
 
 
 def _paint_lines(painting: Painting, rng: np.random.Generator, *, grid: bool) -> None:
-    """Long straight lines at any angle, and a grid of them: what shows a deformation at a glance."""
+    """Paint long straight lines at any angle, and a grid of them, because a deformation is obvious in lines."""
     height, width = painting.alpha.shape
     diagonal = float(np.hypot(height, width))
     lines = [(rng.uniform(0, np.pi), rng.uniform(-0.5, 0.5) * diagonal) for _ in range(8)]
@@ -93,7 +114,14 @@ def _paint_lines(painting: Painting, rng: np.random.Generator, *, grid: bool) ->
 
 
 def paint_cluster(painting: Painting, bank: list[Pixels], rng: np.random.Generator) -> None:
-    """A foreground layer: some large things, and small ones on and near them."""
+    """Paint a foreground layer: a few large shapes, and small ones on and near them.
+
+    Example:
+        >>> painting = Painting(64, 64)
+        >>> paint_cluster(painting, [np.full((8, 8, 3), 90, np.uint8)], np.random.default_rng(0))
+        >>> 0 < float((painting.alpha > 0).mean()) < 1
+        True
+    """
     height, width = painting.alpha.shape
     size = min(height, width)
     centres = rng.uniform(0, 1, (int(rng.integers(3, 6)), 2)) * (width, height)
@@ -109,13 +137,13 @@ def _paint_leaves(
 ) -> None:
     height, width = painting.alpha.shape
     for number in range(count):
-        # large ones first, so that the small are seen
+        # large shapes first, so that they do not cover the small ones
         radius = rng.uniform(0.2, 1) * radii[1] if number < 12 else _power_law(rng, *radii)
         _paint_leaf(painting, bank, rng, rng.uniform(0, 1, 2) * (width, height), radius)
 
 
 def _power_law(rng: np.random.Generator, smallest: float, largest: float) -> float:
-    """A radius of density r**-2.2."""
+    """A random radius r with density proportional to r**-2.2."""
     low, high = smallest**-1.2, max(largest, 1.5 * smallest) ** -1.2
     return float((low + rng.random() * (high - low)) ** (-1 / 1.2))
 
@@ -123,7 +151,7 @@ def _power_law(rng: np.random.Generator, smallest: float, largest: float) -> flo
 def _paint_leaf(
     painting: Painting, bank: list[Pixels], rng: np.random.Generator, centre: NDArray[np.float64], radius: float
 ) -> None:
-    """One shape: an ellipse, a polygon or a box, with a texture or (some small ones) one colour."""
+    """Paint one shape, an ellipse, a polygon or a box, with a texture or with one colour (mostly small shapes)."""
     height, width = painting.alpha.shape
     outline = _outline(rng, radius)
     x0, y0 = np.maximum(np.floor(centre - radius - 1), 0).astype(int)
@@ -160,8 +188,20 @@ def _subpixel(point: NDArray[np.float64]) -> tuple[int, int]:
 
 
 def as_8bit(pixels: NDArray[np.generic]) -> Pixels:
+    """A uint8 or uint16 picture as uint8.
+
+    Example:
+        >>> as_8bit(np.array([0, 256, 65535], np.uint16)).tolist()
+        [0, 1, 255]
+    """
     return np.asarray(pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8))  # type: ignore[operator]
 
 
 def smooth_edges(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A plane smoothed by a Gaussian of :data:`PIXEL_SIGMA_PX`.
+
+    Example:
+        >>> smooth_edges(np.ones((3, 3), np.float32)).round(5).min()
+        np.float32(1.0)
+    """
     return np.asarray(cv2.GaussianBlur(plane, (5, 5), PIXEL_SIGMA_PX, borderType=cv2.BORDER_REFLECT))

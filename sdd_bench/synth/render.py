@@ -1,10 +1,14 @@
-"""Render a capture: the blurry and the sharp picture of one continuous scene, and the truth between them.
+"""Rendering of a capture: the blurry and the sharp picture of one continuous scene, and the true flow between them.
 
-The scene is sampled once, on the *blurry* grid with a margin, and smoothed by half a pixel; the continuous scene is
-the cubic spline through these samples. The blurry picture is the blurred layers on that grid, without any resampling,
-so it has no shift of its own. The *aligned* picture is the same layers unblurred; the *sharp* picture is the spline
-sampled where the similarity says, at double-precision positions: ``sharp(T(p)) = aligned(p)``, to the error of the
-spline, which tests/data/test_synthetic.py states. OpenCV's warps are not used: they round positions to 1/32 px.
+The scene is sampled once, on the *blurry* grid with a margin, and smoothed by half a pixel. The continuous scene is the
+cubic spline through these samples. Three pictures are made from it:
+
+- *blurry*: the blurred layers on that grid, without any resampling, so it has no shift of its own;
+- *aligned*: the same layers without blur;
+- *sharp*: the spline sampled where the similarity T maps the grid, so that ``sharp(T(p)) = aligned(p)`` for a pixel p.
+
+The equation holds up to the error of the spline, which tests/synth/test_render.py bounds. Positions are in double
+precision; OpenCV's warps are not used because they round positions to 1/32 px.
 """
 
 from __future__ import annotations
@@ -31,10 +35,10 @@ Light = NDArray[np.float32]
 """Linear light, ``(3, H, W)``."""
 
 _SPLINE_MARGIN_PX = 12
-"""So far a cubic spline's border has no more effect than 1e-6."""
+"""Distance at which the border of a cubic spline has an effect of at most 1e-6."""
 _BLUR_MARGIN = 0.6
-"""Margin for the blur in diameters: enough for a disk and for five blades or more. Scenes depend on the canvas's size,
-so another value would make other sets."""
+"""Margin for the blur, in diameters: enough for a disk and for five or more blades. Another value would change the size
+of the canvas, and with it every scene."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,24 @@ class Rendered:
     sharp: Light
     aligned: Light
     front: NDArray[np.uint8]
-    """Number of the layer that is seen at each pixel of the blurry grid, ``(H, W)``."""
+    """Number of the front layer at each pixel of the blurry grid, ``(H, W)``."""
 
 
 def canvas_margin(capture: Capture, height: int, width: int, *, blades: int = 0) -> int:
-    """How far beyond the blurry picture the scene must go, in pixels: for the sharp picture, the blur, the spline.
+    """Width of the border of scene needed around the blurry picture, in pixels: for the sharp picture, blur and spline.
 
     Args:
-        capture: The camera.
-        height: Of the pictures, in pixels.
-        width: Of the pictures, in pixels.
-        blades: Of the iris; 0: round. The kernel of few blades reaches farther.
+        capture: Camera of the pair.
+        height: Height of the pictures, in pixels.
+        width: Width of the pictures, in pixels.
+        blades: Number of blades of the iris; 0: round. The kernel of few blades reaches farther.
+
+    Example:
+        >>> from sdd_bench.core.types import Split
+        >>> from sdd_bench.synth.camera import draw_capture
+        >>> capture = draw_capture(SynthOptions(width=640, height=384, coc_range=(20, 20)), Split.TEST, 0)
+        >>> canvas_margin(capture, 384, 640) > 20 / 2 + 12  # radius of the blur and margin of the spline
+        True
     """
     matrix, offset = _sharp_to_blurry(capture.similarity, height, width)
     corners = np.array([(y, x) for y in (0, height - 1) for x in (0, width - 1)], dtype=np.float64)
@@ -71,15 +82,25 @@ def render(
 ) -> Rendered:
     """Render ``layers``, from back to front, on a canvas that is ``margin`` larger on every side.
 
-    One layer is held at a time. With no parallax the sharp picture is resampled once, from the aligned canvas.
+    One layer is in memory at a time. Without parallax the sharp picture is resampled once, from the aligned canvas.
 
     Args:
-        capture: The camera.
-        layers: As many as the capture has depths.
-        height: Of the pictures, in pixels.
-        width: Of the pictures, in pixels.
-        margin: At least the :func:`canvas_margin` of the capture.
-        blades: Of the iris; 0: round.
+        capture: Camera of the pair.
+        layers: Layers of the scene, as many as the capture has depths.
+        height: Height of the pictures, in pixels.
+        width: Width of the pictures, in pixels.
+        margin: Margin of the canvas, in pixels, at least the :func:`canvas_margin` of the capture.
+        blades: Number of blades of the iris; 0: round.
+
+    Example:
+        >>> from sdd_bench.core.types import Split
+        >>> from sdd_bench.synth.camera import draw_capture
+        >>> capture = draw_capture(SynthOptions(width=96, height=64, n_layers=1), Split.TEST, 0)
+        >>> margin = canvas_margin(capture, 64, 96)
+        >>> grey = Layer(np.full((3, 64 + 2 * margin, 96 + 2 * margin), 0.5, np.float32))
+        >>> rendered = render(capture, [grey], 64, 96, margin=margin)
+        >>> rendered.sharp.shape, float(rendered.sharp.max().round(4))
+        ((3, 64, 96), 0.5)
     """
     inside = (slice(margin, margin + height), slice(margin, margin + width))
     canvas = (3, height + 2 * margin, width + 2 * margin)
@@ -100,9 +121,18 @@ def render(
 
 
 def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Flow on the blurry grid, ``(2, H, W)`` in pixels: ``aligned(p) = sharp(p + flow(p))``.
+    """The flow on the blurry grid, ``(2, H, W)`` in pixels, with ``aligned(p) = sharp(p + flow(p))``.
 
-    Each pixel moves with the layer seen there; with parallax, what the sharp picture hides has no counterpart.
+    Each pixel moves with the front layer at that pixel. With parallax, a point that is hidden in the sharp picture has
+    no counterpart.
+
+    Example:
+        >>> from sdd_bench.core.types import Split
+        >>> from sdd_bench.synth.camera import draw_capture
+        >>> still = {"zoom_range": (1, 1), "rotation_range": (0, 0)}
+        >>> options = SynthOptions(width=96, height=64, shift_range=(2, 2), **still)
+        >>> truth_flow(draw_capture(options, Split.TEST, 0), np.zeros((64, 96), np.uint8))[:, 5, 7].tolist()
+        [2.0, 2.0]
     """
     height, width = front.shape
     similarity = capture.similarity
@@ -119,7 +149,21 @@ def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32
 def develop(
     light: Light, gain: Iterable[float], rng: np.random.Generator | None, options: SynthOptions
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Linear light to pixels ``(H, W, 3)``: exposure, noise, clipping, sRGB, rounding; no noise without ``rng``."""
+    """Pixels of a picture in linear light, after exposure, noise, clipping, sRGB encoding and rounding.
+
+    Args:
+        light: Linear light, ``(3, H, W)``.
+        gain: Exposure gain of each channel.
+        rng: Generator of the noise; None: no noise.
+        options: Options of the set, of which the noise and the bit depth are used.
+
+    Returns:
+        Pixels, ``(H, W, 3)`` uint8 or uint16.
+
+    Example:
+        >>> develop(np.full((3, 1, 1), 0.25, np.float32), (1, 4, 9), None, SynthOptions()).tolist()
+        [[[137, 255, 255]]]
+    """
     largest = np.float32(2**options.bit_depth - 1)
     pixels = np.empty((*light.shape[1:], 3), np.uint8 if options.bit_depth == 8 else np.uint16)
     streams = [None] * 3 if rng is None else rng.spawn(3)
@@ -139,7 +183,7 @@ def develop(
 
 
 def _threads() -> ThreadPoolExecutor:
-    """As many threads as OpenCV has: workers were told to leave the others their part."""
+    """A pool with as many threads as OpenCV has, because that is the share of the cores of this worker."""
     return ThreadPoolExecutor(max(1, cv2.getNumThreads()))
 
 
@@ -159,7 +203,7 @@ def _sharp_to_blurry(
 
 
 def _resample(layer: Layer, capture: Capture, number: int, height: int, width: int, margin: int) -> Layer:
-    """``layer`` as the sharp picture sees it; shrunk pictures are first smoothed to the sharp grid's half pixel."""
+    """``layer`` on the sharp grid. If that shrinks it, it is first smoothed to half a pixel of the sharp grid."""
     extra_px = capture.parallax_shift_px[number]
     matrix, offset = _sharp_to_blurry(capture.similarity, height, width, extra_px)
     sigma = 0.5 * math.sqrt(max(0.0, capture.similarity.zoom**-2 - 1))

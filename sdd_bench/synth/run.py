@@ -1,8 +1,8 @@
-"""Make an SDD-style set whose misalignment is known exactly.
+"""Making a set in the SDD layout whose misalignment is known exactly.
 
 ::
 
-    OUT/synth.json                         the options; a run with others refuses
+    OUT/synth.json                         the options; a run with other options is refused
     OUT/scenes.csv                         split,name,scene,group
     OUT/{train,test}/{blur,gt}/NNNN.png
     OUT/truth/SPLIT/NNNN.json              zoom, shift, rotation, exposure, blur
@@ -10,8 +10,8 @@
     OUT/truth/SPLIT/NNNN_aligned.png                          the sharp picture on the blurry grid, without noise
     OUT/truth/SPLIT/NNNN_coc.tiff                             circle of confusion, diameter in pixels, float32
 
-Same options and library versions, same bytes, whatever the number of workers. Every file is sealed and a pair's JSON is
-written last, so a killed run is finished by running it again.
+The same options and library versions give the same bytes with any number of workers. Every file is sealed, and the JSON
+of a pair is written last. So a killed run is finished by running it again.
 """
 
 from __future__ import annotations
@@ -42,25 +42,26 @@ __all__ = ["PRESETS", "SynthOptions", "SynthReport", "load_options", "random_sce
 
 _SCHEMA = 1
 _PHOTOS_PER_SCENE = 4
+"""Photographs per scene, at most: one background and three more to cut leaves from."""
 _MADE_KINDS = (SceneKind.LEAVES, SceneKind.WALL, SceneKind.PRINT)
 _SPLITS = (Split.TRAIN, Split.TEST)
 
 
 @dataclass(frozen=True)
 class SynthReport:
-    """What a call of :func:`synthesize` did."""
+    """The result of :func:`synthesize`."""
 
     out: Path
     n_pairs: int
     n_made: int
-    """Pairs made now; the others were there already."""
+    """Number of pairs made by this call; the others existed."""
     n_bytes: int
-    """Written now."""
+    """Bytes written by this call."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One pair to make, self-contained, so that any process can."""
+    """One pair to make, with everything that a worker needs."""
 
     out: Path
     options: SynthOptions
@@ -74,7 +75,7 @@ class _Task:
         return f"{self.split}/{self.index:04d}"
 
     def files(self) -> dict[str, Path]:
-        """What the pair consists of; the JSON last."""
+        """The files of the pair by kind; the JSON is last."""
         name, truth = f"{self.index:04d}", self.out / "truth" / self.split
         files = {kind: self.out / self.split / kind / f"{name}.png" for kind in ("blur", "gt")}
         if self.options.truth == "full":
@@ -95,23 +96,32 @@ def synthesize(
     """Make the set, or finish one that was begun with the same options.
 
     Args:
-        out: The folder of the set; new, empty, or begun before.
-        options: What to make.
-        jobs: Local processes.
-        dask: Address of a Dask scheduler to use in their stead.
-        on_progress: Called after every pair.
+        out: Folder of the set; new, empty, or begun before.
+        options: Options of the set.
+        jobs: Number of local processes.
+        dask: Address of a Dask scheduler, used in place of local processes.
+        on_progress: Callback after every pair.
 
     Raises:
-        ConfigError: ``out`` holds a set made with other options, or the aperture blurs beyond what can be rendered.
+        ConfigError: ``out`` holds a set with other options, or the f-number gives more blur than can be rendered.
         ImageError: ``options.photos`` holds no picture, or one that cannot be read.
         OutputError: ``out`` holds something else, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = synthesize(Path(folder, "set"), SynthOptions(width=96, height=64, n_train=0, n_test=1))
+        ...     sorted(path.name for path in Path(folder, "set", "test").glob("*/*"))
+        ['0000.png', '0000.png']
+        >>> report.n_pairs, report.n_made
+        (1, 1)
     """
     photographs = _find_photographs(options.photos)
     tasks = list(_plan(out, options, photographs))
     missing = [task for task in tasks if not all(path.is_file() for path in task.files().values())]
     if options.f_number is not None:
         for task in missing:
-            draw_capture(options, task.split, task.index)  # raises where the blur is beyond rendering
+            draw_capture(options, task.split, task.index)  # raises if the blur is too large to render
     _check_readable(sorted({path for task in missing for path in task.photographs}))
     with alone_in(out):
         _claim(out, options, photographs)
@@ -129,7 +139,7 @@ def synthesize(
 
 
 def _plan(out: Path, options: SynthOptions, photographs: list[Path]) -> Iterator[_Task]:
-    """Every pair of the set; train and test share no scene, nor (with two or more) a photograph."""
+    """Every pair of the set. Train and test share no scene, and no photograph if two or more are given."""
     counts = {Split.TRAIN: options.n_train, Split.TEST: options.n_test}
     shares = _share_photographs(photographs, options)
     scene_number = 0
@@ -168,13 +178,13 @@ def _find_photographs(folder: Path | None) -> list[Path]:
 
 
 def _check_readable(photographs: list[Path]) -> None:
-    """Fail before the work, not in the middle of it."""
+    """Read every photograph, so that a damaged one is found before the work starts."""
     for path in photographs:
         read_photograph(path)
 
 
 def _claim(out: Path, options: SynthOptions, photographs: list[Path]) -> None:
-    """Write synth.json, or check that the one there says the same."""
+    """Write synth.json, or check that an existing one is equal."""
     recorded: dict[str, Any] = {"schema": _SCHEMA, "options": as_dict(options), "photographs": None}
     if options.photos is not None:
         folder = options.photos
@@ -190,7 +200,7 @@ def _make_pair(task: _Task) -> int:
     capture = draw_capture(options, task.split, task.index)
     first = scene_start(options, task.index)
     siblings = range(first, first + options.pairs_per_scene)
-    # one canvas for all captures of a scene: what is drawn depends on its size
+    # one canvas for all captures of a scene, because the scene depends on the size of the canvas
     captures = (draw_capture(options, task.split, sibling) for sibling in siblings)
     margin = max(canvas_margin(sibling, height, width, blades=options.blades) for sibling in captures)
     layers = draw_scene(
@@ -215,7 +225,7 @@ def _make_pair(task: _Task) -> int:
 def _write_dense_truth(files: dict[str, Path], capture: Capture, rendered: Rendered) -> None:
     import tifffile
 
-    from sdd_bench.flow.flo import write_flo  # brings torch
+    from sdd_bench.flow.flo import write_flo  # here, because it imports torch
 
     write_flo(files["flow"], truth_flow(capture, rendered.front))
     coc_map = np.array(capture.coc_px, np.float32)[rendered.front]
@@ -224,7 +234,7 @@ def _write_dense_truth(files: dict[str, Path], capture: Capture, rendered: Rende
 
 
 def _truth(task: _Task, capture: Capture, front: NDArray[np.uint8]) -> dict[str, Any]:
-    """The truth file. Lengths ``_px`` are of the full picture, whose size is given."""
+    """The content of the truth file. Lengths ``_px`` are in pixels of the full picture, whose size it states."""
     share = np.bincount(front.ravel(), minlength=len(capture.coc_px)) / front.size
     lens = capture.lens
     return {

@@ -1,7 +1,7 @@
-"""Scenes made from nothing, or from sharp photographs: layers of dead leaves before a background.
+"""Scenes that are painted, or cut from sharp photographs: layers of dead leaves in front of a background.
 
-A scene is drawn as 8-bit reflectance (dead leaves: shapes of power-law size, each with a texture of its own) under a
-smooth 1/f illumination; their product is linear light. The background covers everything, also behind the leaves.
+A scene is drawn as 8-bit reflectance and a smooth 1/f illumination; their product is linear light. The dead leaves are
+shapes of power-law size, each with its own texture. The background covers everything, also behind the leaves.
 """
 
 from __future__ import annotations
@@ -37,13 +37,18 @@ def draw_scene(
     """Draw a scene, one layer at a time from back to front.
 
     Args:
-        height: Of the canvas, in pixels.
-        width: Of the canvas, in pixels.
-        n_layers: Layers, the background included.
-        kind: What the background is.
-        rng: Every choice comes from it.
-        photographs: For :attr:`SceneKind.PHOTO`: sRGB ``(H, W, 3)`` uint8 or uint16, the first is the background and
-            leaves are cut from all.
+        height: Height of the canvas, in pixels.
+        width: Width of the canvas, in pixels.
+        n_layers: Number of layers, including the background.
+        kind: Kind of the background.
+        rng: Generator of all random choices.
+        photographs: Photographs for :attr:`SceneKind.PHOTO`, sRGB ``(H, W, 3)`` uint8 or uint16. The first is the
+            background, and the leaves are cut from all.
+
+    Example:
+        >>> layers = list(draw_scene(64, 96, 2, SceneKind.LEAVES, np.random.default_rng(0)))
+        >>> [layer.color.shape for layer in layers], layers[0].alpha is None, layers[1].alpha is None
+        ([(3, 64, 96), (3, 64, 96)], True, False)
     """
     tile = int(2 ** np.clip(np.floor(np.log2(max(height, width) / 2)), 7, 10))
     bank = [as_8bit(photograph) for photograph in photographs] or make_bank(rng, tile)
@@ -60,13 +65,18 @@ def draw_scene(
 
 
 def random_scene(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A dead-leaves picture, ``(H, W, 3)`` float32 sRGB in [0, 1]."""
+    """A dead-leaves picture, ``(H, W, 3)`` float32 sRGB in [0, 1].
+
+    Example:
+        >>> random_scene(64, 96, np.random.default_rng(0)).shape
+        (64, 96, 3)
+    """
     layer = next(draw_scene(height, width, 1, SceneKind.LEAVES, rng))
     return np.ascontiguousarray(linear_to_srgb(layer.color).transpose(1, 2, 0))
 
 
 def _as_layer(painting: Painting, rng: np.random.Generator, *, plain: bool) -> Layer:
-    """Reflectance times illumination, smoothed to what the samples can carry."""
+    """The layer as linear light: reflectance times illumination, smoothed as far as the sampling requires."""
     table = srgb_table(8)
     height, width = painting.alpha.shape
     coarse = fractal(33, 33, rng, 1.5)
@@ -83,7 +93,7 @@ def _as_layer(painting: Painting, rng: np.random.Generator, *, plain: bool) -> L
 
 
 def _photo_layer(pixels: NDArray[np.generic], height: int, width: int, rng: np.random.Generator) -> Layer:
-    """A photograph as the background: shrunk to cover the canvas if larger, mirrored on if smaller, never enlarged."""
+    """A photograph as the background: a larger one is shrunk to cover the canvas, a smaller one is mirrored on."""
     scale = max(height / pixels.shape[0], width / pixels.shape[1])
     if scale < 1:
         size = (max(width, round(pixels.shape[1] * scale)), max(height, round(pixels.shape[0] * scale)))
@@ -96,7 +106,7 @@ def _photo_layer(pixels: NDArray[np.generic], height: int, width: int, rng: np.r
 
 
 def _window(have: int, want: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices of a random stretch of ``want`` among 0..have-1; where there are fewer, all of them there and back."""
+    """``want`` indices: a random run within 0..have-1; if ``have`` is smaller, 0..have-1 and back, repeated."""
     if have >= want:
         return np.arange(want) + rng.integers(have - want + 1)
     return np.resize(np.concatenate((np.arange(have), np.arange(have)[::-1])), want)

@@ -1,6 +1,7 @@
-"""A bank of textures, periodic tiles with detail at every size: fractal, spotted, striped, bricked, woven, printed.
+"""A bank of textures: periodic tiles with detail at every size, fractal, spotted, striped, bricked, woven or printed.
 
-Tiles are drawn once per scene and cut from at random places, so that a large scene costs little more than a small one.
+Tiles are drawn once per scene, and pieces are cut from them at random places. So a large scene costs little more than a
+small one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""sRGB, ``(H, W, 3)``."""
+"""sRGB picture, ``(H, W, 3)``."""
 
 _GLYPHS = np.array(list("ABCDEFGHKLMNPRSTUVXYZabcdeghknopqrstuvxyz0123456789&%?#+="))
 
 
 def fractal(height: int, width: int, rng: np.random.Generator, beta: float) -> NDArray[np.float32]:
-    """Periodic noise whose amplitude falls as ``1 / frequency**beta``, scaled to [0, 1]; 1 is natural."""
+    """Periodic noise whose amplitude falls as ``1 / frequency**beta``, scaled to [0, 1].
+
+    Args:
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
+        rng: Generator of the noise.
+        beta: Exponent; about 1 for photographs of natural scenes.
+
+    Example:
+        >>> noise = fractal(32, 48, np.random.default_rng(0), 1.0)
+        >>> noise.shape, bool((noise >= 0).all() and (noise <= 1).all())
+        ((32, 48), True)
+    """
     fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     radius = np.hypot(fy, fx).astype(np.float32)
     radius[0, 0] = 1.0
@@ -29,7 +42,12 @@ def fractal(height: int, width: int, rng: np.random.Generator, beta: float) -> N
 
 
 def make_bank(rng: np.random.Generator, tile: int, *, count: int = 10) -> list[Pixels]:
-    """Draw ``count`` tiles of ``tile`` x ``tile`` pixels, of every kind in turn."""
+    """Draw ``count`` tiles of ``tile`` x ``tile`` pixels, with each kind of texture in turn.
+
+    Example:
+        >>> [tile.shape for tile in make_bank(np.random.default_rng(0), 64, count=2)]
+        [(64, 64, 3), (64, 64, 3)]
+    """
     kinds = (_rough, _spotted, _striped, _printed, _bricked, _rough, _woven, _plain)
     noise = fractal(tile, tile, rng, 1.0)
     bank = []
@@ -40,7 +58,13 @@ def make_bank(rng: np.random.Generator, tile: int, *, count: int = 10) -> list[P
 
 
 def cut(bank: Sequence[Pixels], height: int, width: int, rng: np.random.Generator) -> Pixels:
-    """A piece of a random tile, from a random place; larger than the tile, it repeats."""
+    """A piece of a random tile, from a random place; the tile repeats if the piece is larger.
+
+    Example:
+        >>> tile = np.zeros((8, 8, 3), np.uint8)
+        >>> cut([tile], 20, 5, np.random.default_rng(0)).shape
+        (20, 5, 3)
+    """
     tile = bank[int(rng.integers(len(bank)))]
     y, x = int(rng.integers(tile.shape[0])), int(rng.integers(tile.shape[1]))
     if y + height > tile.shape[0] or x + width > tile.shape[1]:
@@ -49,7 +73,7 @@ def cut(bank: Sequence[Pixels], height: int, width: int, rng: np.random.Generato
 
 
 def _colored(value: NDArray[np.float32], noise: NDArray[np.float32], rng: np.random.Generator) -> Pixels:
-    """Two random colours mixed by ``value``, apart enough to be told from each other, and a third by ``noise``."""
+    """Two random colours, different enough to be distinguished, mixed by ``value``, and a tint added by ``noise``."""
     dark, light = rng.uniform(0.05, 0.5, 3), rng.uniform(0.55, 1.0, 3)
     tint = rng.uniform(-0.15, 0.15, 3)
     low, high = (dark, light) if rng.random() < 0.5 else (light, dark)
