@@ -45,6 +45,7 @@ class Listing:
 
     @property
     def stems(self) -> list[str]:
+        """Stems of the pictures, in natural order."""
         return list(self.pictures)
 
 

@@ -67,7 +67,14 @@ class Stored:
     white_balance: WhiteBalance | None = None
 
     def upright(self, orientation: int, notes: Sequence[str] = ()) -> Photograph:
-        """The photograph after undoing the EXIF ``orientation``, with ``notes`` added to its message."""
+        """The photograph after undoing the EXIF ``orientation``, with ``notes`` added to its message.
+
+        Example:
+            >>> stored = Stored(np.zeros((2, 3, 3), np.uint8), 6, [], Exif())
+            >>> photograph = stored.upright(6)
+            >>> photograph.pixels.shape, photograph.message
+            ((3, 2, 3), 'EXIF orientation 6 applied')
+        """
         turned = [f"EXIF orientation {orientation} applied"] if orientation != 1 else []
         message = "; ".join([*self.notes, *turned, *notes])
         return Photograph(turn_upright(self.pixels, orientation), message, self.exif)
@@ -166,7 +173,16 @@ def _check_pixels(path: Path, header: Header, max_pixels: int) -> None:
 
 
 def read_stored(path: Path, max_pixels: int, options: RawOptions) -> Stored:
-    """Read a picture as :func:`read_photograph` does, but leave it as it is turned in the file."""
+    """Read a picture as :func:`read_photograph` does, but leave it turned as it is in the file.
+
+    Example:
+        >>> import cv2, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = cv2.imwrite(f"{folder}/a.png", np.zeros((2, 3, 3), np.uint8))
+        ...     stored = read_stored(Path(folder, "a.png"), MAX_PIXELS, RawOptions())
+        >>> stored.pixels.shape, stored.orientation
+        ((2, 3, 3), 1)
+    """
     _check_file(path)
     if path.suffix.lower() in RAW_SUFFIXES:
         with _reading(path):

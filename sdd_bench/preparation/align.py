@@ -67,6 +67,16 @@ def registration_table(path: Path) -> RegistrationTable:
 
     Raises:
         ManifestError: See :func:`read_registrations`.
+
+    Example:
+        >>> import tempfile
+        >>> names = [field.name for field in dataclasses.fields(Registration)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "misalignment.csv")
+        ...     _ = path.write_text(f"{','.join(names)},trusted\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
+        ...     table = registration_table(path)
+        ...     table.n_pairs, list(registrations_of(table))
+        (1, ['test/0001'])
     """
     found = read_registrations(path)
     return RegistrationTable(path.absolute(), _digest(found), len(found))
@@ -78,6 +88,8 @@ def registrations_of(table: RegistrationTable) -> Mapping[str, Registration]:
 
     Raises:
         ManifestError: The table is gone, or has changed since the reference was made.
+
+    For an example see :func:`registration_table`.
     """
     found = read_registrations(table.path)
     if _digest(found) != table.sha256:

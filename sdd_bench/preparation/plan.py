@@ -33,6 +33,12 @@ class Unit:
 
     @property
     def name(self) -> str:
+        """Name of the unit, which is also that of its shard and its part.
+
+        Example:
+            >>> Unit(Split.TRAIN, 3, first_row=24, pairs=(), as_patches=True).name
+            'train-00003'
+        """
         return f"{self.split}-{self.number:05d}"
 
 

@@ -62,6 +62,10 @@ def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
 
     Raises:
         ManifestError: The part is damaged.
+
+    Example:
+        >>> read_part(Path("no/such/set"), "train-00000", "0123") is None
+        True
     """
     try:
         value = json.loads(part_path(out, name).read_text(encoding="utf-8"))

@@ -70,6 +70,24 @@ def export(
         ManifestError: ``prepared`` is not a prepared set, or is damaged.
         ConfigError: ``out`` is an export of another set.
         OutputError: ``out`` holds something else, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench.core.types import Window
+        >>> from sdd_bench.prepared.manifest import PairRow, SourceRecord, SplitRecord, record_of, write_manifest
+        >>> from sdd_bench.prepared.shards import PairPatches, write_shard
+        >>> picture = np.zeros((64, 64, 3), np.uint8)
+        >>> row = PairRow("train/0001", "train", "", "", "train/blur/0001.png", "train/gt/0001.png", n_patches=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     root, shard, out = Path(folder), Path(folder, "train-00000.h5"), Path(folder, "out")
+        ...     pair = PairPatches(0, picture, picture, [Window(0, 0, 64, 64)], np.ones(1))
+        ...     _ = write_shard(shard, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     splits = {Split.TRAIN: SplitRecord(1, 1, (record_of(shard, root, n_patches=1),))}
+        ...     source = SourceRecord("sdd", 1, "", "")
+        ...     write_manifest(Manifest(root, "rig", "1.0", 8, {}, source, splits, (row,)))
+        ...     report = export(root, out)
+        ...     sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+        ['train_patches/blur/0001_0000.png', 'train_patches/gt/0001_0000.png']
     """
     manifest = read_manifest(prepared)
     ours = {"schema": 1, "dataset_sha256": sha256_of(manifest.root / DATASET_JSON)}

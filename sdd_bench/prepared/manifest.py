@@ -118,7 +118,14 @@ class Manifest:
 
     @property
     def failures(self) -> tuple[Problem, ...]:
-        """The files that were left out, and the pairs that failed."""
+        """The files that were left out, and the pairs that failed.
+
+        Example:
+            >>> row = PairRow("test/1", "test", "", "", "a.png", "b.png", status="failed", message="0 bytes")
+            >>> made = Manifest(Path("out"), "rig", "1.0", 8, {}, SourceRecord("sdd", 1, "", ""), {}, (row,))
+            >>> made.failures
+            (Problem(item='test/1', reason='0 bytes', split='', pair=''),)
+        """
         failed = tuple(Problem(row.pair_id, row.message) for row in self.pairs if row.status == "failed")
         return self.problems + failed
 
@@ -176,6 +183,13 @@ def write_manifest(manifest: Manifest) -> None:
 
     Raises:
         OutputError: The folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_manifest(Manifest(Path(folder), "rig", "1.0", 8, {}, SourceRecord("sdd", 0, "", ""), {}, ()))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['dataset.json', 'pairs.csv']
     """
     write_text(manifest.root / PAIRS_CSV, pairs_text(manifest.pairs))
     write_json(manifest.root / DATASET_JSON, manifest_json(manifest))

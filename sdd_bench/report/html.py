@@ -57,12 +57,27 @@ def render_page(template: str, **context: Any) -> str:
 
     Returns:
         HTML, complete except for pictures that ``context`` names by path.
+
+    Example:
+        >>> render_page("base.html")[:15]
+        '<!doctype html>'
     """
     return environment().get_template(template).render(**context)
 
 
 def write_page(path: Path, template: str, **context: Any) -> None:
-    """Render ``template`` and write it to ``path`` as a whole or not at all."""
+    """Render ``template`` as :func:`render_page` does, and write it to ``path`` as a whole or not at all.
+
+    Raises:
+        OutputError: ``path`` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_page(Path(folder, "index.html"), "base.html")
+        ...     Path(folder, "index.html").read_text()[:15]
+        '<!doctype html>'
+    """
     write_text(path, render_page(template, **context))
 
 

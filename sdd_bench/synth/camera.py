@@ -39,6 +39,7 @@ class Capture:
 
     @property
     def name(self) -> str:
+        """Name of the pair, its index with four digits."""
         return f"{self.index:04d}"
 
 

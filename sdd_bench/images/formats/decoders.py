@@ -72,6 +72,11 @@ def decode_with_pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels,
 
     Raises:
         ImageError: The colours are of a kind that cannot be read.
+
+    Example:
+        >>> data = cv2.imencode(".bmp", np.uint8([[[255, 0, 0]]]))[1].tobytes()  # OpenCV writes BGR: blue
+        >>> decode_with_pillow(Path("blue.bmp"), data, Header("BMP", 1, 1, 8))[0].tolist()
+        [[[0, 0, 255]]]
     """
     is_jpeg = header.format == "JPEG"
     opener = JpegImagePlugin.JpegImageFile if is_jpeg else BmpImagePlugin.BmpImageFile

@@ -37,10 +37,17 @@ def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[st
     """Decode a PNG file; for the arguments see :func:`~sdd_bench.images.decode.decode`.
 
     Returns:
-        Pixels, (H, W) or (H, W, C) uint8 or uint16, and notes on what was converted.
+        Pixels, (H, W, 3) or with alpha (H, W, 4), uint8 or uint16, and notes on what was converted.
 
     Raises:
         ImageError: The pixels are damaged, or some grey ones are transparent.
+
+    Example:
+        >>> import cv2
+        >>> path, data = Path("grey.png"), cv2.imencode(".png", np.full((2, 3), 7, np.uint8))[1].tobytes()
+        >>> pixels, notes = decode_png(path, data, png_header(path, data, whole=True))
+        >>> pixels.shape, notes
+        ((2, 3, 3), ['grey to RGB'])
     """
     chunks = list(png_chunks(path, data, crc=False))
     key = next((data[start:end] for kind, start, end in chunks if kind == b"tRNS"), None)

@@ -62,7 +62,12 @@ class Directory:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a TIFF-like file writes its numbers."""
+    """Byte order and widths of the numbers of a TIFF-like file.
+
+    Example:
+        >>> Layout("<", big=False, first=8).pointer_code, Layout("<", big=True, first=16).pointer_code
+        ('<I', '<Q')
+    """
 
     endian: str
     big: bool
@@ -71,14 +76,17 @@ class Layout:
 
     @property
     def count_code(self) -> str:
+        """Struct code of the number of entries of a directory."""
         return self.endian + ("Q" if self.big else "H")
 
     @property
     def entry_size(self) -> int:
+        """Bytes of an entry of a directory."""
         return 20 if self.big else 12
 
     @property
     def pointer_code(self) -> str:
+        """Struct code of a position in the file."""
         return self.endian + ("Q" if self.big else "I")
 
 

@@ -37,6 +37,14 @@ def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[s
 
     Raises:
         ImageError: The pixels or the palette are damaged.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> tifffile.imwrite(file, np.array([[0, 5]], np.uint8), photometric="miniswhite")
+        >>> path, data = Path("grey.tif"), file.getvalue()
+        >>> pixels, notes = decode_tiff(path, data, tiff_header(path, data, whole=True))
+        >>> pixels.tolist(), notes
+        ([[255, 250]], ['white-is-zero inverted'])
     """
     number, page = tiff_page(path, data)
     if page.first(COMPRESSION, 1) == LZW:

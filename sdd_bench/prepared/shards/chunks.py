@@ -70,8 +70,6 @@ def decode(
 ) -> NDArray[np.generic] | None:
     """A crop of a patch written by :func:`encode`; only the blocks that it touches are unpacked.
 
-    For an example see :func:`encode`.
-
     Args:
         chunk: Bytes of the chunk.
         y: First row of the crop.
@@ -87,6 +85,13 @@ def decode(
 
     Raises:
         ValueError: The checksum does not fit, or the frame cannot be unpacked.
+
+    Example:
+        >>> chunk = encode(np.full((64, 64, 3), 9, np.uint8))
+        >>> damaged = bytes([chunk[0] ^ 1]) + chunk[1:]
+        >>> decode(damaged, 0, 0, 8, 8, row=64, dtype=np.dtype(np.uint8))
+        Traceback (most recent call last):
+        ValueError: its Fletcher32 checksum does not fit
     """
     data = bytearray(memoryview(chunk)[:-4])
     if fletcher32(data) != struct.unpack("<I", chunk[-4:])[0]:

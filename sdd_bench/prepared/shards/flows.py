@@ -163,10 +163,17 @@ class FlowReader:
 def flow_info(path: Path) -> dict[str, Any]:
     """The attributes of a file of flows, and the number, shape and type of the flows of each split.
 
-    For an example see :func:`write_flows`.
-
     Raises:
         ShardError: The file is missing or damaged.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "flow.h5")
+        ...     write_flows(path, {"train": [np.ones((2, 4, 4))]}, signature="constant", patch=64)
+        ...     info = flow_info(path)
+        >>> info["flow_signature"], info["patch"], info["splits"]
+        ('constant', 64, {'train': {'n': 1, 'shape': [2, 4, 4], 'dtype': 'float32'}})
     """
     try:
         with h5py.File(path, "r", locking=False) as file:

@@ -58,6 +58,11 @@ def open_shard(path: Path) -> h5py.File:
 
     Raises:
         ShardError: The file is missing, cut short, not HDF5, or of another schema.
+
+    Example:
+        >>> open_shard(Path("no/such.h5"))
+        Traceback (most recent call last):
+        sdd_bench.core.errors.ShardError: no/such.h5: missing. See what the set should hold with: sdd-bench validate.
     """
     try:
         file = h5py.File(path, "r", locking=False)

@@ -33,6 +33,8 @@ def shard_paths(path: Path, split: str = "train") -> tuple[Path, ...]:
     Raises:
         ManifestError: The set is damaged.
         ShardError: The split has no patches, or a file is missing, damaged or not a shard.
+
+    For an example see :class:`ShardSet`.
     """
     if path.is_dir() or is_prepared(path):
         manifest = read_manifest(path)
@@ -56,6 +58,21 @@ class ShardSet:
 
     Raises:
         ShardError: A shard is missing or damaged, or the shards differ.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench.core.types import Window
+        >>> from sdd_bench.prepared.shards import PairPatches, build_virtual, write_shard
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = [Path(folder, "train-00000.h5"), Path(folder, "train-00001.h5")]
+        ...     for row, shard in enumerate(shards):
+        ...         picture = np.full((64, 64, 3), row, np.uint8)
+        ...         pair = PairPatches(row, picture, picture, [Window(0, 0, 64, 64)], np.ones(1))
+        ...         _ = write_shard(shard, [pair], split="train", bit_depth=8, resize="none", patch=64)
+        ...     build_virtual(Path(folder, "train.h5"), shards)
+        ...     patches = ShardSet(shard_paths(Path(folder, "train.h5")))
+        ...     len(patches), int(patches.read_patch(1).sharp.max()), patches.column("pair").tolist()
+        (2, 1, [0, 1])
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
