@@ -1,14 +1,15 @@
-"""Protocol numbers: what decides whether a record made by another release still counts.
+"""Protocol numbers, which decide whether a record made by another release is still valid.
 
-A number goes up when the same input, options and libraries give other bytes or other figures. The version of the
-package goes up for any reason, so it is written down as provenance and never compared.
+A number is raised when the same input, options and libraries give other bytes or other figures. The version of the
+package is raised for many reasons, so it is recorded as provenance and never compared.
 """
 
 from __future__ import annotations
 
 PREPARATION = 1
-"""Patches and test pictures of a prepared set."""
+"""Number for the patches and test pictures of a prepared set."""
 EVALUATION = 2
-"""Scores of a picture. 2: exposure is that of registered pictures in linear light."""
+"""Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light."""
 ANALYSIS = 3
-"""Measurements of a pair. 3: standard errors know that Tukey's weights fall as residuals grow."""
+"""Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
+grow."""
