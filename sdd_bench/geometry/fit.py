@@ -140,6 +140,7 @@ def _fit_robust(
     reach = math.hypot(*u.shape) / 2
     for _ in range(_ROBUST_STEPS):
         residual = np.abs(u - slope * q - shift)
+        # The median of a length with two normal components is 1.1774 of their standard deviations (Rayleigh).
         deviation = max(float(np.median(residual[counted])) / 1.1774, _SMALLEST_SCALE_PX)
         factor = np.clip(1 - (residual / (_TUKEY * deviation)) ** 2, 0, None) ** 2
         before = slope, shift

@@ -34,6 +34,7 @@ from sdd_bench.images.raw_check import garbage, is_sane
 _log = logging.getLogger(__name__)
 
 WhiteBalance = tuple[float, float, float, float]
+# Values of the tags PhotometricInterpretation (twice) and Compression, and the number of the tag DNGVersion.
 _RGB, _CFA, _LOSSLESS_JPEG, _DNG_VERSION = 2, 32803, 7, 50706
 _DAMAGED = "The file is truncated or damaged: copy it again from the card, or leave the pair out."
 

@@ -34,6 +34,7 @@ from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Window
 
 SOBEL_SIZES = (3, 7, 11, 15)
+"""Sizes of DPDNet's Sobel kernels: from fine to coarse detail."""
 _RADII = tuple(size // 2 for size in SOBEL_SIZES)
 _REACH = max(_RADII)
 _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0])

@@ -15,6 +15,7 @@ from sdd_bench.preparation.work import PLAN_JSON, part_path, read_part
 from sdd_bench.prepared.manifest import DATASET_JSON, PARTS, Manifest, PairRow, read_manifest
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "h5py", "hdf5plugin", "blosc2")
+"""Libraries whose version may change the bytes of a set."""
 _WHAT = "a prepared set"
 _DIGESTS = {"listing_sha256": "files were added, removed, renamed or changed in size in the source"}
 

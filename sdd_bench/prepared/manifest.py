@@ -22,6 +22,7 @@ from sdd_bench.core.files import sha256_of, spreadsheet_plain, spreadsheet_safe,
 from sdd_bench.core.types import Problem, Split
 
 SCHEMA = 1
+"""Number of the format of ``dataset.json`` and ``pairs.csv``; sets of another number are refused."""
 DATASET_JSON = "dataset.json"
 PAIRS_CSV = "pairs.csv"
 PARTS = ".parts"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 Buffer = bytes | mmap.mmap
 Values = tuple[int | float, ...]
 
+# Tag numbers of TIFF 6.0 and EXIF.
 ORIENTATION = 274
 _SUB_DIRECTORIES = 330
 _EXIF_DIRECTORY = 34665

@@ -27,6 +27,7 @@ from sdd_bench.images.formats.tags import (
 Pixels = NDArray[np.generic]
 
 _RGB = 2
+"""Value of PhotometricInterpretation for RGB."""
 
 
 def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:

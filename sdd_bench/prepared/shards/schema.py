@@ -13,6 +13,7 @@ from sdd_bench.core.errors import ShardError
 from sdd_bench.prepared.shards import chunks
 
 SCHEMA = 1
+"""Number of the format of shards; shards of another number are refused."""
 PICTURES = ("blurry", "sharp")
 COLUMNS = {"pair": ((), "int32"), "window": ((4,), "int32"), "sharpness": ((), "float32")}
 DATASETS = (*PICTURES, *COLUMNS)
