@@ -17,6 +17,7 @@ _COMMANDS = {
     "predict": "run a network over a test split",
     "train-jdrl": "train by joint deblurring and reblurring",
     "leaderboard": "tables, statistics and a page of results",
+    "models": "networks that run by name: size, tiles, licences",
     "weights": "list and verify the weights that come with the package",
     "export": "a prepared set back to folders of PNG",
     "info": "what a dataset, shard, checkpoint or run holds",

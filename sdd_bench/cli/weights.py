@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option
@@ -61,3 +63,26 @@ def verify(as_json: bool) -> None:
         for entry in weights.listing():
             click.echo(f"{entry.state:9s}{entry.weight.name:{width}s}{entry.path}")
     finish(problems)
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--model", help="Network the file is for.  [default: recognised by its tensors]")
+@json_option
+@handle_errors
+def convert(file: Path, out: Path, model: str | None, as_json: bool) -> None:
+    """Write FILE, a released checkpoint of any form, as OUT.safetensors, which says what network it is for.
+
+    FILE may be a torch file with its usual wrappers and prefixes, the folder of six .pkl files of DMPHN, Keras HDF5 of
+    DPDNet, or .npz of KPAC. It is read as data; nothing in it is executed.
+    """
+    from sdd_bench.core.files import sha256_of
+    from sdd_bench.models.convert import convert
+    from sdd_bench.models.spec import ModelSpec
+
+    spec = convert(file, out, None if model is None else ModelSpec(model))
+    if as_json:
+        echo_json({"out": str(out), "sha256": sha256_of(out), **spec.facts()})
+    else:
+        click.echo(f"{out}: {spec.model}")

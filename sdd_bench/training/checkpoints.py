@@ -12,7 +12,6 @@ A folder is written as ``NAME.partial`` and renamed when everything in it is on 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -26,7 +25,8 @@ from torch import Tensor, nn
 
 from sdd_bench.core.errors import ManifestError, WeightsError, reason_of
 from sdd_bench.core.files import output_errors, sealed, write_json
-from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
+from sdd_bench.models.convert import save_weights
+from sdd_bench.models.spec import ModelSpec
 from sdd_bench.training.step import JointNetworks
 from sdd_bench.weights.tensors import load_into, load_plain, read_tensors
 
@@ -44,13 +44,6 @@ class Standing:
     best_step: int | None = None
     best_psnr: float | None = None
     """Of the held-out patches, in dB."""
-
-
-def save_weights(path: Path, network: nn.Module, spec: ModelSpec) -> None:
-    """Write the weights of a deblurring network as safetensors that say what network it is."""
-    metadata = {METADATA_KEY: json.dumps(facts_of(network, spec))}
-    with sealed(path) as partial:
-        partial.write_bytes(save(_plain(network), metadata=metadata))
 
 
 def save_checkpoint(

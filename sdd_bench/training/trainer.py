@@ -32,6 +32,7 @@ from sdd_bench.core.errors import ConfigError, TrainingError
 from sdd_bench.core.files import sealed, write_json
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
+from sdd_bench.models.convert import save_weights
 from sdd_bench.models.program import export_program
 from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.checkpoints import (
@@ -41,7 +42,6 @@ from sdd_bench.training.checkpoints import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
-    save_weights,
 )
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.curves import Curves

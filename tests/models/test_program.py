@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.models.convert import save_weights
 from sdd_bench.models.network import load_network
 from sdd_bench.models.program import export_program
 from sdd_bench.models.spec import ModelSpec
 from sdd_bench.prediction.tiling import deblur
-from sdd_bench.training.checkpoints import save_weights
 
 
 @pytest.mark.slow

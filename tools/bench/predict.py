@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from sdd_bench.images.photograph import to_float
 from sdd_bench.images.write import write_png
+from sdd_bench.models.convert import save_weights
 from sdd_bench.models.network import load_network
 from sdd_bench.models.spec import ModelSpec
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
-from sdd_bench.training.checkpoints import save_weights
 
 WIDTH, HEIGHT = 4096, 2160
 SMALL = 1024

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdd_bench.models import adaptive_filters
+from sdd_bench.models.layers import adaptive_filters
 from sdd_bench.models.layers.adaptive_filters import filter_by_pixel, filter_separably
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdd_bench.models import strips
+from sdd_bench.models.layers import strips
 from sdd_bench.models.layers.strips import by_strips
 
 

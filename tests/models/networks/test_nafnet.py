@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.models import strips
+from sdd_bench.models.layers import strips
 from sdd_bench.models.networks.nafnet import NAFNet, local_mean
 from sdd_bench.models.shapes import shapes_of
 

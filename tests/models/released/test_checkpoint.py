@@ -38,7 +38,7 @@ def test_a_released_file_needs_no_name(tmp_path: Path, wrapper: str, prefix: str
 
 
 def test_options_of_a_spec_reach_the_factory_and_travel_with_the_file(tmp_path: Path) -> None:
-    from sdd_bench.training.checkpoints import save_weights
+    from sdd_bench.models.convert import save_weights
 
     spec = ModelSpec("mprnet", width=8, options={"depth": 1})
     network = spec.build()

@@ -1,0 +1,77 @@
+"""``sdd-bench models``: the networks that run by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option
+
+if TYPE_CHECKING:
+    from sdd_bench.models.catalogue import Card
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+@json_option
+@handle_errors
+def command(context: click.Context, as_json: bool) -> None:
+    """Networks that run by name: size, tiles, published figures, and who releases weights on which terms."""
+    if context.invoked_subcommand is not None:
+        return
+    from dataclasses import asdict
+
+    from sdd_bench.models.catalogue import catalogue
+
+    cards = catalogue()
+    if as_json:
+        echo_json([asdict(card) for card in cards])
+        return
+    rows = [
+        (
+            card.name,
+            f"{card.parameters / 1e6:.1f}",
+            card.size_multiple,
+            _tiles(card),
+            card.origin.published or "-",
+            card.origin.licence or "-",
+        )
+        for card in cards
+    ]
+    columns = ["name", "million parameters", "sides", "exact tiles", "PSNR in papers (dB)", "licence of its weights"]
+    echo_table("Networks", columns, rows)
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@handle_errors
+def show(name: str, as_json: bool) -> None:
+    """Print the card of the network NAME."""
+    from dataclasses import asdict
+
+    from sdd_bench.models.catalogue import card_of
+
+    card = card_of(name)
+    if as_json:
+        echo_json(asdict(card))
+        return
+    origin = card.origin
+    lines = {
+        "paper": origin.paper,
+        "parameters": f"{card.parameters:,}",
+        "sides": f"multiples of {card.size_multiple} (pictures are padded)",
+        "exact tiles": _tiles(card),
+        "released weights": f"{origin.weights} ({origin.licence})" if origin.weights else "none known",
+        "published": f"{origin.published} dB" if origin.published else "not in the paper's tables",
+        "compared with the released program": origin.parity or "nothing: there is none",
+    }
+    click.echo(f"{card.name}")
+    for label, text in lines.items():
+        click.echo(f"  {label}: {text}")
+
+
+def _tiles(card: Card) -> str:
+    radius = card.receptive_radius_px
+    return "no" if radius is None else f"from {radius} px overlap"

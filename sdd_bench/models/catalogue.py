@@ -1,0 +1,100 @@
+"""The catalogue of networks that run by name: size, tiles, published figure, terms of released weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.models.outline import outline
+from sdd_bench.models.spec import MODELS
+
+_OUTPUTS = "outputs, under weights by a formula"
+_COUNTS = "shapes and counts"
+_WARPED = "on SDD, warped (Table 1)"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of a network outside this package."""
+
+    paper: str
+    weights: str = ""
+    """Repository whose authors release weights; empty where none are known."""
+    licence: str = ""
+    """Terms of the released weights and code."""
+    published: str = ""
+    """PSNR in dB that Li et al. (2023) state; with a star the network was trained by JDRL."""
+    parity: str = ""
+    """What was compared with the released program; empty where the network is our own."""
+
+
+ORIGINS: Mapping[str, Origin] = {
+    "drbnet": Origin(
+        "Ruan et al., CVPR 2022", "lingyanruan/DRBNet", "AGPL-3.0", "24.70 on RealDOF, raw (Table 5)", _OUTPUTS
+    ),
+    "ifan": Origin("Lee et al., CVPR 2021", "codeslake/IFAN", "AGPL-3.0", "", _COUNTS),
+    "ifan-released": Origin(
+        "Lee et al., CVPR 2021", "codeslake/IFAN", "AGPL-3.0", "25.37, IFAN* 25.54 on DPDD, raw (Table 2)", _OUTPUTS
+    ),
+    "mprnet": Origin(
+        "Zamir et al., CVPR 2021", "swz30/MPRNet", "non-commercial", f"26.28, MPRNet* 26.88 {_WARPED}", _OUTPUTS
+    ),
+    "nafnet": Origin("Chen et al., ECCV 2022", "megvii-research/NAFNet", "MIT", "", _COUNTS),
+    "restormer": Origin("Zamir et al., CVPR 2022", "swz30/Restormer", "non-commercial", "", _COUNTS),
+    "dmphn": Origin(
+        "Zhang et al., CVPR 2019", "HongguangZhang/DMPHN-cvpr19-master", "none stated", f"25.00 {_WARPED}", _OUTPUTS
+    ),
+    "dpdnet": Origin(
+        "Abuolaim and Brown, ECCV 2020",
+        "Abdullah-Abuolaim/defocus-deblurring-dual-pixel",
+        "MIT",
+        f"24.81 {_WARPED}",
+        _COUNTS,
+    ),
+    "kpac": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _COUNTS),
+    "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _COUNTS),
+    "unet": Origin("Li et al., AAAI 2023, Table 6", "", "", f"24.62, UNet* 25.82 {_WARPED}"),
+    "unet-released": Origin("Li et al., AAAI 2023", "liyucs/JDRL", "none stated", "", _OUTPUTS),
+    "unet-small": Origin("this project"),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One network of the catalogue."""
+
+    name: str
+    parameters: int
+    size_multiple: int
+    """Sides of a picture are padded to multiples of it."""
+    receptive_radius_px: int | None
+    """Pixels that an output pixel looks to each side; None where tiles are not exact."""
+    origin: Origin
+
+
+def card_of(name: str) -> Card:
+    """The card of a registered network; no weights are made.
+
+    Raises:
+        ConfigError: There is no network of that name.
+
+    Example:
+        >>> card_of("dmphn").parameters
+        5424393
+    """
+    if name not in MODELS.names():
+        raise ConfigError(f"model {name!r}: unknown; known: {', '.join(MODELS.names())}.")
+    network = outline(MODELS.get(name))
+    return Card(
+        name,
+        sum(parameter.numel() for parameter in network.parameters()),
+        int(getattr(network, "size_multiple", 1)),
+        getattr(network, "receptive_radius_px", None),
+        ORIGINS.get(name, Origin("")),
+    )
+
+
+def catalogue() -> list[Card]:
+    """The cards of all registered networks, by name."""
+    return [card_of(name) for name in MODELS.names()]

@@ -1,0 +1,47 @@
+"""``sdd-bench models`` and ``weights convert``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from sdd_bench.cli.main import main
+from sdd_bench.models.catalogue import ORIGINS
+from sdd_bench.models.spec import MODELS
+
+
+def test_every_network_has_a_card_with_its_origin() -> None:
+    assert set(ORIGINS) == set(MODELS.names())
+    cards = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
+    found = {card["name"]: card for card in cards}
+    assert set(found) == set(MODELS.names())
+    assert found["mprnet"]["parameters"] == 20_127_073
+    assert found["dpdnet"]["receptive_radius_px"] == 123
+    assert found["restormer"]["receptive_radius_px"] is None
+    assert "dmphn" in CliRunner().invoke(main, ["models"]).stdout
+
+
+def test_a_card_is_shown_and_an_unknown_name_lists_the_known() -> None:
+    shown = CliRunner().invoke(main, ["models", "show", "ifan-released"]).stdout
+    assert "codeslake/IFAN (AGPL-3.0)" in shown
+    failed = CliRunner().invoke(main, ["models", "show", "ifon"])
+    assert failed.exit_code == 2
+    assert "known: dmphn, dpdnet" in failed.stderr
+
+
+def test_a_released_file_is_converted_once(tmp_path: Path) -> None:
+    network = MODELS.get("nafnet")(width=8, encoder=(1, 1), middle=1, decoder=(1, 1))
+    torch.save({"params": network.state_dict()}, tmp_path / "net.pth")
+    arguments = ["weights", "convert", str(tmp_path / "net.pth"), str(tmp_path / "net.safetensors")]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip().endswith("net.safetensors: nafnet")
+    converted = load_file(tmp_path / "net.safetensors")
+    assert all(torch.equal(converted[name], tensor) for name, tensor in network.state_dict().items())
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
