@@ -54,26 +54,26 @@ def write_report(
         pairs: By pair_id.
         options: Flow, thresholds, and how many pairs are shown.
     """
-    trusted = [row for row in rows if row["trusted"]] or list(rows)
-    ranked = sorted(trusted, key=lambda row: (-row["rms_px"], row["pair_id"]))
-    doubtful = [row for row in rows if not row["trusted"] and row not in ranked]
+    trusted = [row for row in rows if row.trusted] or list(rows)
+    ranked = sorted(trusted, key=lambda row: (-row.rms_px, row.pair_id))
+    doubtful = [row for row in rows if not row.trusted and row not in ranked]
     chosen = [*ranked[: options.worst], *doubtful[: (options.worst + 1) // 2]]
-    shown = [picture for row in chosen if (picture := _show(row, pairs[row["pair_id"]], options)) is not None]
+    shown = [picture for row in chosen if (picture := _show(row, pairs[row.pair_id], options)) is not None]
     plots = {
-        "zoom": _uri(histogram([100 * (row["zoom"] - 1) for row in trusted], label="zoom - 1 (%)", mark=0.0)),
+        "zoom": _uri(histogram([100 * (row.zoom - 1) for row in trusted], label="zoom - 1 (%)", mark=0.0)),
         "shift": _uri(
             histogram(
-                [float(np.hypot(row["shift_x_px"], row["shift_y_px"])) for row in trusted],
+                [float(np.hypot(row.shift_x_px, row.shift_y_px)) for row in trusted],
                 label="shift at the centre (px)",
                 mark=0.0,
             )
         ),
-        "rms": _uri(histogram([row["rms_px"] for row in trusted], label="RMS displacement (px)", mark=0.0)),
+        "rms": _uri(histogram([row.rms_px for row in trusted], label="RMS displacement (px)", mark=0.0)),
         "vectors": _uri(
             scatter_of_vectors(
-                [row["shift_x_px"] for row in trusted],
-                [row["shift_y_px"] for row in trusted],
-                labels=[row["pair_id"] for row in trusted],
+                [row.shift_x_px for row in trusted],
+                [row.shift_y_px for row in trusted],
+                labels=[row.pair_id for row in trusted],
             )
         ),
     }
@@ -95,10 +95,10 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
         blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     except ImageError:
         return None  # it was there when it was measured; the table has it
-    factor = max(1, max(row["width"], row["height"]) // (2 * _SHOWN_PX))
+    factor = max(1, max(row.width, row.height) // (2 * _SHOWN_PX))
     light, by = shrink(linear_planes(blurry.pixels, factor), _SHOWN_PX)
     other, _ = shrink(linear_planes(sharp.pixels, factor), _SHOWN_PX)
-    gain = np.array([row["exposure_gain_r"], row["exposure_gain_g"], row["exposure_gain_b"]], np.float32)
+    gain = np.array([row.exposure_gain_r, row.exposure_gain_g, row.exposure_gain_b], np.float32)
     aligned = warp(other, similarity_of(row).scaled(by / factor))
     flow = flow_of(options).estimate(to_tensor(light), to_tensor(other * gain))[0].numpy() * (factor / by)
     pictures = [_to_pixels(picture) for picture in (light, other, aligned)]
@@ -106,7 +106,7 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
     before, after = (data_uri(encode_image(_overlay(light, picture * gain)), "webp") for picture in (other, aligned))
     return _Shown(
         row=row,
-        anchor=slug(row["pair_id"]),
+        anchor=slug(row.pair_id),
         blurry=uris[0],
         sharp=uris[1],
         aligned=uris[2],

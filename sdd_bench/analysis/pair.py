@@ -64,25 +64,26 @@ def analyze_pair(task: PairTask) -> Row:
     pair, flow = task.pair, flow_of(task.options)
     labels = _labels(task)
     key = _key(task, labels, flow)
-    known: Row | None = read_sealed(task.record, key, lambda record: dict(record["row"]))
+    known: Row | None = read_sealed(task.record, key, lambda record: Row(**record["row"]))
     if known is not None:
         return known
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
-    row: Row = {**labels, **figures(measured)}
-    row["corner_error_px"] = _corner_error(pair, similarity_of(row), measured.width, measured.height)
-    write_json(task.record, {"schema": ANALYSIS, "key": key, "row": row})
-    return row
+    values: dict[str, Any] = {**labels, **figures(measured)}
+    found = similarity_of(Row(**values, corner_error_px=None))
+    values["corner_error_px"] = _corner_error(pair, found, measured.width, measured.height)
+    write_json(task.record, {"schema": ANALYSIS, "key": key, "row": values})
+    return Row(**values)
 
 
-def _labels(task: PairTask) -> Row:
+def _labels(task: PairTask) -> dict[str, str]:
     """What the row of a pair says beside its figures.
 
     Raises:
         ImageError: A name or label holds control characters, or is not UTF-8.
     """
     pair = task.pair
-    labels: Row = {
+    labels = {
         "pair_id": pair.pair_id,
         "split": pair.split.value,
         "scene": pair.scene,
@@ -125,7 +126,7 @@ def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> flo
         raise ManifestError(f"{pair.truth_path}: not the truth of a pair ({error!r}). Make the set again.") from error
 
 
-def _key(task: PairTask, labels: Row, flow: FlowEstimator) -> str:
+def _key(task: PairTask, labels: Mapping[str, str], flow: FlowEstimator) -> str:
     """Says what is measured from what: another key, another measurement."""
     truth = task.pair.truth_path
     parts: Mapping[str, Any] = {

@@ -20,8 +20,8 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
     ``severity`` compares sets: median and 95th percentile over the trusted pairs of the RMS displacement, in pixels
     and per 1000 px of the picture's width. ``distrust`` counts the rows that have a reason of a kind.
     """
-    trusted = [row for row in rows if row["trusted"]]
-    kinds = Counter(row["kind"] for row in rows)
+    trusted = [row for row in rows if row.trusted]
+    kinds = Counter(row.kind for row in rows)
     reasons = Counter(kind for row in rows for kind in _kinds_of_distrust(row))
     severity = {
         "median_px": _percentile(trusted, "rms_px", 50),
@@ -44,9 +44,9 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
             "low": _percentile(trusted, column, 2.5),
             "high": _percentile(trusted, column, 97.5),
         }
-    errors = [row["corner_error_px"] for row in rows if row["corner_error_px"] is not None]
+    errors = [row.corner_error_px for row in rows if row.corner_error_px is not None]
     if errors:
-        surprising = sum(row["corner_error_px"] > 1 for row in trusted if row["corner_error_px"] is not None)
+        surprising = sum(row.corner_error_px > 1 for row in trusted if row.corner_error_px is not None)
         summary["corner_error_px"] = {
             "mean": _round(float(np.mean(errors))),
             "largest": _round(max(errors)),
@@ -69,11 +69,11 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def _kinds_of_distrust(row: Row) -> set[str]:
-    return {reason.partition(":")[0] for reason in row["distrust"].split("; ") if reason}
+    return {reason.partition(":")[0] for reason in row.distrust.split("; ") if reason}
 
 
 def _percentile(rows: Sequence[Row], column: str, percent: float) -> float | None:
-    values = [row[column] for row in rows if row[column] is not None]
+    values = [value for row in rows if (value := getattr(row, column)) is not None]
     return _round(float(np.percentile(values, percent))) if values else None
 
 

@@ -27,39 +27,65 @@ An empty cell is a figure that does not exist. Numbers are rounded to nine digit
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.files import spreadsheet_plain, spreadsheet_safe, write_text
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.registration.measure import Misalignment, interval
 
-Row = dict[str, Any]
-"""Values by column: text, int, float or None."""
-
-_TEXT = (
-    *("pair_id", "split", "scene", "group", "kind", "distrust"),
-    *("blurry_path", "sharp_path", "blurry_sha256", "sharp_sha256"),
-)
-COLUMNS = (
-    *("pair_id", "split", "scene", "group", "width", "height", "kind", "trusted", "distrust"),
-    *("zoom", "zoom_low", "zoom_high", "shift_x_px", "shift_x_low_px", "shift_x_high_px"),
-    *("shift_y_px", "shift_y_low_px", "shift_y_high_px", "rotation_deg", "rotation_error_deg"),
-    *("zoom_centre_x_px", "zoom_centre_y_px", "rms_px", "rms_permille", "corner_px", "residual_px", "residual_p95_px"),
-    *("trusted_share", "textured_share", "n_tiles", "forward_backward_px", "flow_difference_px", "likeness"),
-    *("exposure_gain_r", "exposure_gain_g", "exposure_gain_b", "corner_error_px", "blurry_path", "sharp_path"),
-    *("blurry_sha256", "sharp_sha256"),
-)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def figures(measured: Misalignment) -> Row:
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measured pair; a figure that does not exist is None."""
+
+    pair_id: str
+    split: str
+    scene: str
+    group: str
+    width: int
+    height: int
+    kind: str
+    trusted: int
+    distrust: str
+    zoom: float
+    zoom_low: float | None
+    zoom_high: float | None
+    shift_x_px: float
+    shift_x_low_px: float | None
+    shift_x_high_px: float | None
+    shift_y_px: float
+    shift_y_low_px: float | None
+    shift_y_high_px: float | None
+    rotation_deg: float
+    rotation_error_deg: float | None
+    zoom_centre_x_px: float | None
+    zoom_centre_y_px: float | None
+    rms_px: float
+    rms_permille: float
+    corner_px: float
+    residual_px: float | None
+    residual_p95_px: float | None
+    trusted_share: float | None
+    textured_share: float | None
+    n_tiles: int
+    forward_backward_px: float | None
+    flow_difference_px: float | None
+    likeness: float | None
+    exposure_gain_r: float | None
+    exposure_gain_g: float | None
+    exposure_gain_b: float | None
+    corner_error_px: float | None
+    blurry_path: str
+    sharp_path: str
+    blurry_sha256: str
+    sharp_sha256: str
+
+
+def figures(measured: Misalignment) -> dict[str, Any]:
     """The columns that a measurement fills."""
     found, error = measured.similarity, measured.standard_error
     zoom, x, y = (
@@ -71,7 +97,7 @@ def figures(measured: Misalignment) -> Row:
         )
     )
     centre = measured.zoom_centre_px or (math.nan, math.nan)
-    row: Row = {
+    row: dict[str, Any] = {
         "width": measured.width,
         "height": measured.height,
         "kind": measured.kind.value,
@@ -102,9 +128,9 @@ def figures(measured: Misalignment) -> Row:
     return {name: _rounded(value) for name, value in row.items()}
 
 
-def similarity_of(row: Mapping[str, Any]) -> Similarity:
+def similarity_of(row: Row) -> Similarity:
     """The similarity that a row holds."""
-    return Similarity(row["zoom"], row["rotation_deg"], row["shift_x_px"], row["shift_y_px"])
+    return Similarity(row.zoom, row.rotation_deg, row.shift_x_px, row.shift_y_px)
 
 
 def printable(text: str) -> str:
@@ -117,47 +143,7 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def write_table(path: Path, rows: Sequence[Row]) -> None:
-    """Write ``misalignment.csv``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in COLUMNS])
-    write_text(path, text.getvalue())
-
-
-def read_table(path: Path) -> list[Row]:
-    """Read what :func:`write_table` wrote.
-
-    Raises:
-        ManifestError: It is missing, or not such a table.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ManifestError(f"{path}: expected the columns {', '.join(COLUMNS)}. Run analyze again.")
-            return [{name: _parsed(name, cell) for name, cell in row.items()} for row in reader]
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
-        raise ManifestError(f"{path}: cannot be read as a table of misalignment ({error}). Run analyze.") from error
-
-
 def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return float(f"{value:.9g}") if math.isfinite(value) else None
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return spreadsheet_safe(value) if isinstance(value, str) else repr(value)
-
-
-def _parsed(name: str, cell: str) -> Any:
-    if name in _TEXT:
-        return spreadsheet_plain(cell)
-    if cell == "":
-        return None
-    return int(cell) if name in ("width", "height", "trusted", "n_tiles") else float(cell)

@@ -1,21 +1,44 @@
 """Pairs from a CSV file; and scenes.csv, which gives the scene and group of every pair of an SDD folder.
 
 A CSV of pairs has the columns ``blurry`` and ``sharp``, and may have ``split`` (train, val, test), ``scene`` and
-``group``; other columns are ignored. Its paths are relative to the source folder, or to the folder of the CSV if no
-source folder is given. They must stay inside that folder, so that a set can be moved as a whole. Rows with an absolute
-path, or with a path that leads out by ``..``, are left out and reported.
+``group``; other columns are ignored, as are spaces around a cell and empty columns at the end. Its paths are relative
+to the source folder, or to the folder of the CSV if no source folder is given. They must stay inside that folder, so
+that a set can be moved as a whole. Rows with an absolute path, or with a path that leads out by ``..``, are left out
+and reported.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdd_bench.core.errors import PairingError
+from sdd_bench.core.tables import Form, read_table
 from sdd_bench.core.types import Pair, Problem, Split
 
-Row = dict[str, str]
+SCENES_CSV = "scenes.csv"
+_FORM = Form(PairingError, "Separate cells by commas, and quote a cell that contains one.", by_hand=True)
+
+
+@dataclass(frozen=True)
+class _ListedPair:
+    """One row of a CSV of pairs."""
+
+    blurry: str
+    sharp: str
+    split: str = ""
+    scene: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class SceneRow:
+    """One row of ``scenes.csv``."""
+
+    split: str
+    name: str
+    scene: str
+    group: str = ""
 
 
 def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[Pair], list[Problem]]:
@@ -45,16 +68,16 @@ def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[P
     pairs: list[Pair] = []
     problems: list[Problem] = []
     seen_blurry: dict[Path, int] = {}
-    for number, row in _read_rows(path, required=("blurry", "sharp")):
+    for number, row in read_table(path, _ListedPair, _FORM).items():
         try:
             pair = _pair_of(root, row, default_split)
             if pair.blurry_path in seen_blurry:
                 raise _RowError(
-                    f"{row['blurry']} was given in row {seen_blurry[pair.blurry_path]} already; "
+                    f"{row.blurry} was given in row {seen_blurry[pair.blurry_path]} already; "
                     "a blurry picture belongs to one pair"
                 )
         except _RowError as error:
-            split = row.get("split") or default_split.value
+            split = row.split or default_split.value
             problems.append(Problem(f"{path.name} row {number}", str(error), split, f"row {number}"))
             continue
         seen_blurry[pair.blurry_path] = number
@@ -79,24 +102,23 @@ def read_scenes_csv(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """
     if not path.exists():
         return {}
-    rows = _read_rows(path, required=("split", "name", "scene"))
-    return {(row["split"], row["name"]): (row["scene"], row.get("group", "")) for _, row in rows}
+    return {(row.split, row.name): (row.scene, row.group) for row in read_table(path, SceneRow, _FORM).values()}
 
 
 class _RowError(Exception):
     pass
 
 
-def _pair_of(root: Path, row: Row, default_split: Split) -> Pair:
+def _pair_of(root: Path, row: _ListedPair, default_split: Split) -> Pair:
     try:
-        split = Split(row["split"]) if row.get("split") else default_split
+        split = Split(row.split) if row.split else default_split
     except ValueError:
-        raise _RowError(f"split is {row['split']!r}; expected one of {', '.join(Split)}") from None
-    blurry = _inside(root, row["blurry"], "blurry")
-    sharp = _inside(root, row["sharp"], "sharp")
+        raise _RowError(f"split is {row.split!r}; expected one of {', '.join(Split)}") from None
+    blurry = _inside(root, row.blurry, "blurry")
+    sharp = _inside(root, row.sharp, "sharp")
     if blurry == sharp:
-        raise _RowError(f"blurry and sharp are the same file, {row['blurry']}")
-    return Pair("", split, blurry, sharp, scene=row.get("scene", ""), group=row.get("group", ""))
+        raise _RowError(f"blurry and sharp are the same file, {row.blurry}")
+    return Pair("", split, blurry, sharp, scene=row.scene, group=row.group)
 
 
 def _inside(root: Path, text: str, column: str) -> Path:
@@ -117,38 +139,3 @@ def _inside(root: Path, text: str, column: str) -> Path:
     if not path.is_file():
         raise _RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")
     return path
-
-
-def _read_rows(path: Path, required: tuple[str, ...]) -> list[tuple[int, Row]]:
-    """The rows with their line numbers, as an editor shows them (the header is line 1); cells are stripped."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise PairingError(f"{path}: cannot be read as a CSV file ({reason}).") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        missing = [name for name in required if name not in header]
-        if missing:
-            hint = " Is its separator a comma?" if len(header) == 1 else ""
-            raise PairingError(
-                f"{path}: lacks the column {', '.join(missing)}; its first line has: {', '.join(header) or 'nothing'}."
-                f"{hint}"
-            )
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            raise PairingError(f"{path}: the column {', '.join(twice)} is there twice.")
-        rows = []
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                raise PairingError(
-                    f"{path}: row {reader.line_num} has {len(cells)} cells, expected {len(header)}. "
-                    "Quote cells that contain a comma."
-                )
-            rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
-    except csv.Error as error:
-        raise PairingError(f"{path}: not a CSV file ({error} in row {reader.line_num}).") from error
-    return rows

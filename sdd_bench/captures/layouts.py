@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdd_bench.captures.csv_pairs import read_pairs_csv, read_scenes_csv
+from sdd_bench.captures.csv_pairs import SCENES_CSV, read_pairs_csv, read_scenes_csv
 from sdd_bench.captures.folders import FOLDERS, LISTED, Found, describe, read_folders
 from sdd_bench.captures.listing import below, natural_key
 from sdd_bench.core.errors import ConfigError, PairingError
@@ -155,7 +155,7 @@ def _no_pairs(root: Path, layout: str, problems: list[Problem]) -> str:
 
 
 def _with_scenes_and_truth(pairs: Iterable[Pair], root: Path) -> Iterator[Pair]:
-    scenes = read_scenes_csv(root / "scenes.csv")
+    scenes = read_scenes_csv(root / SCENES_CSV)
     for pair in pairs:
         scene, group = scenes.get((pair.split, pair.name), ("", ""))
         truth = root / "truth" / pair.split

@@ -117,7 +117,7 @@ def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bo
 def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
     from sdd_bench.analysis.summary import headline
 
-    worst = sorted(rows, key=lambda row: -row["rms_px"])[:20]
+    worst = sorted(rows, key=lambda row: -row.rms_px)[:20]
     columns = (
         "pair",
         "kind",
@@ -134,15 +134,15 @@ def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
         columns,
         [
             (
-                row["pair_id"],
-                row["kind"],
-                f"{row['zoom']:.5f}",
-                f"{row['shift_x_px']:.2f}",
-                f"{row['shift_y_px']:.2f}",
-                f"{row['rotation_deg']:.4f}",
-                f"{row['rms_px']:.2f}",
-                "" if row["residual_px"] is None else f"{row['residual_px']:.2f}",
-                row["distrust"] or "yes",
+                row.pair_id,
+                row.kind,
+                f"{row.zoom:.5f}",
+                f"{row.shift_x_px:.2f}",
+                f"{row.shift_y_px:.2f}",
+                f"{row.rotation_deg:.4f}",
+                f"{row.rms_px:.2f}",
+                "" if row.residual_px is None else f"{row.residual_px:.2f}",
+                row.distrust or "yes",
             )
             for row in worst
         ],

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -149,23 +148,3 @@ def write_json(path: Path, value: Any) -> None:
         '{\\n  "b": 1\\n}\\n'
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def spreadsheet_safe(text: str) -> str:
-    """``text`` as a CSV cell that no spreadsheet runs: a ``'`` goes before a leading ``=``, ``+``, ``-``, ``@``.
-
-    Example:
-        >>> spreadsheet_safe("=1+1"), spreadsheet_safe("UNet*")
-        ("'=1+1", 'UNet*')
-    """
-    return f"'{text}" if re.match(r"'*[=+\-@\t\r\n]", text) else text
-
-
-def spreadsheet_plain(cell: str) -> str:
-    """The text that :func:`spreadsheet_safe` turned into ``cell``.
-
-    Example:
-        >>> spreadsheet_plain("'=1+1"), spreadsheet_plain("UNet*")
-        ('=1+1', 'UNet*')
-    """
-    return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell

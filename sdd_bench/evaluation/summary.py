@@ -7,36 +7,22 @@ is the text ``inf`` and what is not known is null.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.files import sha256_of, spreadsheet_safe, write_json, write_text
+from sdd_bench.core.files import sha256_of, write_json
+from sdd_bench.core.tables import write_table
 from sdd_bench.core.types import GroundTruth, Problem, WarpMode
-from sdd_bench.evaluation.options import METRICS
-from sdd_bench.evaluation.picture.records import PictureRecord, to_number
+from sdd_bench.evaluation.per_image import ImageRow
+from sdd_bench.evaluation.picture.records import PictureRecord, rounded, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
 from sdd_bench.statistics.bootstrap import estimate_mean
 
 SCHEMA = 1
 BASELINES = ("identity", "ceiling")
-COLUMNS = (
-    "method",
-    "image",
-    "scene",
-    "group",
-    "ground_truth",
-    *METRICS,
-    "valid_share",
-    "drift_px",
-    "deform_px",
-    "coc_diameter_px",
-    "misalignment_px",
-)
 BLUR_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Lower ends of the blur levels, by the mean diameter of the circle of confusion."""
 MISALIGNMENT_EDGES_PX = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -62,25 +48,24 @@ def rows_of(records: Iterable[PictureRecord], method: str) -> list[Row]:
 
 
 def write_per_image(path: Path, rows: Iterable[Row]) -> None:
-    """Write the long table: one line a method, picture and ground truth."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        record = row.record
-        for truth, scores in row.scores.truths.items():
-            figures = [
-                *(getattr(scores, name) for name in METRICS),
-                scores.valid_share,
-                row.scores.drift_px,
-                row.scores.deform_px,
-                record.coc_diameter_px,
-                record.misalignment_px,
-            ]
-            labels = (row.method, record.name, record.scene, record.group, truth.value)
-            cells = map(spreadsheet_safe, labels)
-            writer.writerow([*cells, *("" if value is None else to_number(value) for value in figures)])
-    write_text(path, text.getvalue())
+    """Write the long table: one row per method, picture and ground truth."""
+    table = (
+        ImageRow(
+            method=row.method,
+            image=row.record.name,
+            scene=row.record.scene,
+            group=row.record.group,
+            ground_truth=truth,
+            **{name: rounded(value) for name, value in asdict(scores).items()},
+            drift_px=rounded(row.scores.drift_px),
+            deform_px=rounded(row.scores.deform_px),
+            coc_diameter_px=rounded(row.record.coc_diameter_px),
+            misalignment_px=rounded(row.record.misalignment_px),
+        )
+        for row in rows
+        for truth, scores in row.scores.truths.items()
+    )
+    write_table(path, ImageRow, table)
 
 
 def score_table(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any]:

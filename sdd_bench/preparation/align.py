@@ -8,7 +8,6 @@ on other pictures ends the run. The sharp picture is resampled by a cubic spline
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import spreadsheet_plain
+from sdd_bench.core.tables import Form, read_table
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
 from sdd_bench.images.photograph import Photograph
@@ -40,6 +39,8 @@ class Registration:
     blurry_sha256: str
     """Digests of the files that were measured, blurry and sharp."""
     sharp_sha256: str
+    trusted: int
+    """1 or 0; only trusted ones are used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,7 @@ def registration_table(path: Path) -> RegistrationTable:
         >>> names = [field.name for field in dataclasses.fields(Registration)]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "misalignment.csv")
-        ...     _ = path.write_text(f"{','.join(names)},trusted\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
+        ...     _ = path.write_text(f"{','.join(names)}\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
         ...     table = registration_table(path)
         ...     table.n_pairs, list(registrations_of(table))
         (1, ['test/0001'])
@@ -98,7 +99,7 @@ def registrations_of(table: RegistrationTable) -> Mapping[str, Registration]:
 
 
 def _digest(registrations: Sequence[Registration]) -> str:
-    values = [dataclasses.astuple(entry) for entry in registrations]
+    values = [dataclasses.astuple(entry)[:-1] for entry in registrations]  # all are trusted
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
@@ -113,30 +114,13 @@ def read_registrations(path: Path) -> tuple[Registration, ...]:
         >>> names = [field.name for field in dataclasses.fields(Registration)]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "misalignment.csv")
-        ...     _ = path.write_text(f"{','.join(names)},trusted\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
+        ...     _ = path.write_text(f"{','.join(names)}\\ntest/0001,640,384,1.01,0,2,-1,aa,bb,1\\n")
         ...     found = read_registrations(path)
         >>> found[0].pair_id, found[0].zoom, found[0].shift_x_px
         ('test/0001', 1.01, 2.0)
     """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["trusted"] == "1"]
-        found = tuple(
-            Registration(
-                spreadsheet_plain(row["pair_id"]),
-                int(row["width"]),
-                int(row["height"]),
-                float(row["zoom"]),
-                float(row["rotation_deg"]),
-                float(row["shift_x_px"]),
-                float(row["shift_y_px"]),
-                spreadsheet_plain(row["blurry_sha256"]),
-                spreadsheet_plain(row["sharp_sha256"]),
-            )
-            for row in rows
-        )
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
-        raise ManifestError(f"{path}: not the misalignment.csv of analyze ({error!r}). Run analyze first.") from error
+    form = Form(ManifestError, "Run analyze, and give its misalignment.csv.")
+    found = tuple(entry for entry in read_table(path, Registration, form).values() if entry.trusted)
     if not found:
         raise ManifestError(f"{path}: not one pair of it is trusted, so none can be registered.")
     if len({entry.pair_id for entry in found}) < len(found):

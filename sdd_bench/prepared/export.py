@@ -8,18 +8,18 @@ known, become the files that the layout has for them: ``scenes.csv``, ``truth/SP
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from sdd_bench.captures.csv_pairs import SCENES_CSV, SceneRow
 from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.files import sealed, sha256_of, write_text
+from sdd_bench.core.files import sealed, sha256_of
 from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.tables import write_table
 from sdd_bench.core.types import OnProgress, Problem, Split
 from sdd_bench.images.write import write_png
 from sdd_bench.prepared.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest
@@ -116,15 +116,13 @@ def _tasks(manifest: Manifest, out: Path) -> list[_Task]:
 
 def _write_scenes(manifest: Manifest, out: Path) -> None:
     """Write ``scenes.csv``, one row per patch or full picture, if any scene or group is known."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("split", "name", "scene", "group"))
+    rows = []
     for row in manifest.pairs:
         name = row.pair_id.partition("/")[2]
         names = [_patch_name(name, number) for number in range(row.n_patches)] or [name]
-        writer.writerows((row.split, each, row.scene, row.group) for each in names if row.scene or row.group)
-    if text.getvalue().count("\n") > 1:
-        write_text(out / "scenes.csv", text.getvalue())
+        rows += [SceneRow(row.split, each, row.scene, row.group) for each in names if row.scene or row.group]
+    if rows:
+        write_table(out / SCENES_CSV, SceneRow, rows)
 
 
 def _patch_name(name: str, number: int) -> str:

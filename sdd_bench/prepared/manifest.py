@@ -7,18 +7,16 @@ date, an absolute path or anything else that depends on the time and place of it
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
-import typing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdd_bench.core.errors import ManifestError, reason_of
-from sdd_bench.core.files import sha256_of, spreadsheet_plain, spreadsheet_safe, write_json, write_text
+from sdd_bench.core.files import sha256_of, write_json, write_text
+from sdd_bench.core.tables import Form, read_table, table_text
 from sdd_bench.core.types import Problem, Split
 
 SCHEMA = 1
@@ -267,10 +265,6 @@ def _file_record(value: dict[str, Any]) -> FileRecord:
     return record
 
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(PairRow))
-_KINDS = typing.get_type_hints(PairRow)
-
-
 def pairs_text(rows: tuple[PairRow, ...]) -> str:
     """The text of ``pairs.csv``; unknown values are empty cells.
 
@@ -279,17 +273,7 @@ def pairs_text(rows: tuple[PairRow, ...]) -> str:
         >>> pairs_text((row,)).splitlines()[1]
         'test/0001,test,,,test/blur/0001.png,test/gt/0001.png,,,,,,,,,,,,0,ok,'
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        cells = (getattr(row, name) for name in _COLUMNS)
-        writer.writerow(["" if cell is None else _safe(cell) for cell in cells])
-    return buffer.getvalue()
-
-
-def _safe(cell: object) -> object:
-    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
+    return table_text(PairRow, rows)
 
 
 def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
@@ -303,10 +287,8 @@ def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
             f"{path}: changed or cut short since the set was made (sha256 {found[:12]}..., {DATASET_JSON} says "
             f"{str(sha256)[:12]}...). Restore it, or prepare the set again in a new folder."
         )
-    reader = csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise ManifestError(f"{path}: its columns are {reader.fieldnames}, expected {list(_COLUMNS)}.")
-    rows = tuple(PairRow(**{name: _cell(name, cell) for name, cell in row.items()}) for row in reader)
+    form = Form(ManifestError, "Prepare the set again in a new folder.", exact=True)
+    rows = tuple(read_table(path, PairRow, form, content=text).values())
     for row in rows:
         name = row.pair_id.removeprefix(f"{row.split}/")
         if name in (row.pair_id, "", "..") or Path(name).name != name:
@@ -315,12 +297,3 @@ def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
                 "Prepare the set again in a new folder."
             )
     return rows
-
-
-def _cell(name: str, text: str) -> Any:
-    kind = _KINDS[name]
-    if kind is str:
-        return spreadsheet_plain(text)
-    if text == "":
-        return None
-    return int(text) if kind in (int, int | None) else float(text)

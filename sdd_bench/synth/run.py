@@ -24,11 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.captures.csv_pairs import SCENES_CSV, SceneRow
 from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sealed, sha256_of, write_json, write_text
+from sdd_bench.core.files import sealed, sha256_of, write_json
 from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.tables import write_table
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
 from sdd_bench.images.write import write_png
@@ -125,8 +127,8 @@ def synthesize(
     _check_readable(sorted({path for task in missing for path in task.photographs}))
     with alone_in(out):
         _claim(out, options, photographs)
-        rows = [f"{task.split},{task.index:04d},{task.scene},{task.kind}\n" for task in tasks]
-        write_text(out / "scenes.csv", "split,name,scene,group\n" + "".join(rows))
+        scenes = (SceneRow(task.split, f"{task.index:04d}", task.scene, task.kind) for task in tasks)
+        write_table(out / SCENES_CSV, SceneRow, scenes)
         n_bytes, done = 0, len(tasks) - len(missing)
         with open_executor(jobs, dask) as executor:
             for task, outcome in run(executor, _make_pair, missing, window=2 * jobs if dask is None else 64):

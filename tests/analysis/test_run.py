@@ -14,15 +14,20 @@ import pytest
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.run import analyze
-from sdd_bench.analysis.table import read_table
+from sdd_bench.analysis.table import Row
 from sdd_bench.captures.layouts import PairList
-from sdd_bench.core.errors import ConfigError, ImageError, OutputError
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError
 from sdd_bench.core.files import sha256_of
+from sdd_bench.core.tables import Form, read_table
 from sdd_bench.core.types import Pair, Progress, Split
 from sdd_bench.preparation.align import read_registrations
 from sdd_bench.prepared.open import open_dataset
 
 _FAST = AnalyzeOptions(flow="dis", worst=1)
+
+
+def _table(out: Path) -> list[Row]:
+    return list(read_table(out / "misalignment.csv", Row, Form(ManifestError, "")).values())
 
 
 class _Links(HTMLParser):
@@ -49,9 +54,9 @@ def finished(dataset: PairList, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_pair_is_measured_close_to_the_truth(finished: Path) -> None:
-    rows = read_table(finished / "misalignment.csv")
-    assert [row["pair_id"] for row in rows] == ["test/0000", "test/0001"]
-    assert all(row["trusted"] and row["corner_error_px"] < 0.05 for row in rows)
+    rows = _table(finished)
+    assert [row.pair_id for row in rows] == ["test/0000", "test/0001"]
+    assert all(row.trusted and row.corner_error_px is not None and row.corner_error_px < 0.05 for row in rows)
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["n_trusted"] == summary["dataset"]["n_expected"] == 2
     assert summary["corner_error_px"]["n_above_1_px_and_trusted"] == 0
@@ -80,7 +85,7 @@ def test_truth_of_another_aspect_is_left_out(captures: Path, dataset: PairList, 
     (tmp_path / "truth.json").write_text(json.dumps(truth | {"height": truth["height"] * 2}))
     pair = dataclasses.replace(dataset.pairs[0], truth_path=tmp_path / "truth.json")
     done = analyze(dataclasses.replace(dataset, pairs=(pair,)), tmp_path / "out", options=_FAST, page=False)
-    assert done.rows[0]["corner_error_px"] is None
+    assert done.rows[0].corner_error_px is None
 
 
 def test_a_second_call_measures_nothing_and_writes_the_same(dataset: PairList, finished: Path) -> None:
@@ -120,7 +125,7 @@ def test_a_limited_analysis_is_completed(dataset: PairList, tmp_path: Path) -> N
     both = dataclasses.replace(dataset, pairs=(dataclasses.replace(first, split=Split.TRAIN), second))
     analyze(both, tmp_path, options=dataclasses.replace(_FAST, limit=1), page=False)
     done = analyze(both, tmp_path, options=_FAST, page=False)
-    assert [row["split"] for row in done.rows] == ["train", "test"]
+    assert [row.split for row in done.rows] == ["train", "test"]
 
 
 def test_a_run_killed_at_its_first_write_goes_on(dataset: PairList, tmp_path: Path) -> None:
@@ -133,7 +138,7 @@ def test_a_damaged_pair_is_a_problem_and_the_others_are_measured(captures: Path,
     (tmp_path / "set/test/blur/0000.png").write_bytes(b"not a picture")
     done = analyze(open_dataset(tmp_path / "set"), tmp_path / "out", options=_FAST, page=False)
     assert [problem.item for problem in done.problems] == ["test/0000"]
-    assert [row["pair_id"] for row in done.rows] == ["test/0001"]
+    assert [row.pair_id for row in done.rows] == ["test/0001"]
     assert done.summary["problems"][0]["item"] == "test/0000"
     (tmp_path / "set/test/blur/0001.png").write_bytes(b"not a picture")
     with pytest.raises(ImageError, match="not one pair"):
@@ -190,7 +195,7 @@ def test_what_is_wrong_with_one_pair_costs_that_pair_alone(
     done = analyze(dataclasses.replace(dataset, pairs=pairs), tmp_path / "out", options=_FAST, page=False)
     assert [problem.item for problem in done.problems] == [item]
     assert reason in done.problems[0].reason
-    assert [row["pair_id"] for row in read_table(tmp_path / "out/misalignment.csv")] == ["test/0001"]
+    assert [row.pair_id for row in _table(tmp_path / "out")] == ["test/0001"]
 
 
 def test_the_table_registers_the_pictures_that_were_measured(captures: Path, finished: Path) -> None:

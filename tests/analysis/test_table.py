@@ -3,11 +3,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import pytest
-
 from sdd_bench.analysis.summary import headline, summarize
-from sdd_bench.analysis.table import COLUMNS, Row, figures, read_table, similarity_of, write_table
+from sdd_bench.analysis.table import Row, figures, similarity_of
 from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.tables import Form, read_table, write_table
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.registration.measure import Misalignment
 from sdd_bench.registration.trust import Kind
@@ -34,40 +33,25 @@ def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> R
         kind=Kind.ZOOM_SHIFT,
         distrust=distrust,
     )
-    labels = {"pair_id": f"test/{name}", "split": "test", "scene": "=1+1", "group": "", "corner_error_px": None}
+    labels = {"pair_id": f"test/{name}", "split": "test", "scene": "=1+1", "group": ""}
     paths = {"blurry_path": f"test/blur/{name}.png", "sharp_path": f"test/gt/{name}.png"}
-    return labels | paths | {"blurry_sha256": "ab" * 32, "sharp_sha256": "12" * 32} | figures(measured)
+    digests = {"blurry_sha256": "ab" * 32, "sharp_sha256": "12" * 32}
+    return Row(**labels, **paths, **digests, **figures(measured), corner_error_px=None)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     rows = [_row("a"), _row("b", distrust=("low texture: 3 tiles", "too large: zoom 2"))]
-    write_table(tmp_path / "misalignment.csv", rows)
-    assert read_table(tmp_path / "misalignment.csv") == rows
-    assert set(rows[0]) == set(COLUMNS)
+    write_table(tmp_path / "misalignment.csv", Row, rows)
+    assert list(read_table(tmp_path / "misalignment.csv", Row, Form(ManifestError, "")).values()) == rows
     assert similarity_of(rows[0]) == Similarity(1.01, 0.1, 2.0, -1.0)
 
 
 def test_what_is_not_known_is_an_empty_cell_and_no_formula_runs(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.csv", [_row("a")])
+    write_table(tmp_path / "t.csv", Row, [_row("a")])
     header, line = (tmp_path / "t.csv").read_text().splitlines()
     cells = dict(zip(header.split(","), line.split(","), strict=True))
     assert cells["shift_y_low_px"] == cells["zoom_centre_x_px"] == ""
     assert cells["scene"] == "'=1+1"
-
-
-def test_another_table_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ManifestError, match="expected the columns"):
-        read_table(tmp_path / "t.csv")
-    with pytest.raises(ManifestError, match="cannot be read"):
-        read_table(tmp_path / "none.csv")
-
-
-def test_a_table_cut_short_is_refused(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.csv", [_row("a")])
-    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text()[:-200])
-    with pytest.raises(ManifestError, match="cannot be read"):
-        read_table(tmp_path / "t.csv")
 
 
 def test_the_severity_of_a_set_counts_trusted_pairs_only() -> None:

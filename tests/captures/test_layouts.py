@@ -318,11 +318,11 @@ def test_rows_of_a_csv_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "lacks the column blurry, sharp; its first line has: nothing"),
-        (b"blurry;sharp\na;b\n", "lacks the column blurry, sharp; .* Is its separator a comma"),
-        (b"blurry,sharp,sharp\n", "the column sharp is there twice"),
-        (b"blurry,sharp\na.png\n", "row 2 has 1 cells, expected 2"),
-        (b'blurry,sharp\n"a.png,b.png\n', "not a CSV file"),
+        (b"", "expected the columns blurry, sharp; got an empty file"),
+        (b"blurry;sharp\na;b\n", "expected the columns blurry, sharp; got blurry;sharp.* Separate cells by commas"),
+        (b"blurry,sharp,sharp\n", "expected each column once; got sharp twice"),
+        (b"blurry,sharp\na.png\n", r"pairs.csv:2: expected 2 cells, got 1\. .* quote a cell"),
+        (b'blurry,sharp\n"a.png,b.png\n', "cannot be read as a CSV file .unexpected end"),
         (b"blurry,sharp\n\xff\xfe,b\n", "cannot be read as a CSV file .not UTF-8 text"),
     ],
 )
@@ -331,6 +331,15 @@ def test_a_csv_with_a_bad_shape_is_refused(tmp_path: Path, text: bytes, message:
     path.write_bytes(text)
     with pytest.raises(PairingError, match=message):
         read_layout(path)
+
+
+@pytest.mark.parametrize("text", ['blurry, sharp\n"a, b.png", "c.png"\n', 'blurry,sharp,,\n"a, b.png",c.png,,\n,,,\n'])
+def test_a_csv_with_spaces_before_quotes_or_empty_columns_is_understood(tmp_path: Path, text: str) -> None:
+    _touch(tmp_path, "a, b.png", "c.png")
+    (tmp_path / "pairs.csv").write_text(text)
+    found = read_layout(tmp_path / "pairs.csv")
+    assert [(pair.blurry_path.name, pair.sharp_path.name) for pair in found.pairs] == [("a, b.png", "c.png")]
+    assert found.problems == ()
 
 
 def test_open_dataset_takes_a_split_and_says_what_is_there(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sdd_bench.analysis.table import read_table
+from sdd_bench.analysis.table import Row
 from sdd_bench.cli.main import main
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.tables import Form, read_table
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 
@@ -25,7 +27,7 @@ def test_a_set_is_analyzed_and_its_table_read(captures: Path, tmp_path: Path) ->
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "px median" in result.output
-    assert len(read_table(tmp_path / "out/misalignment.csv")) == 2
+    assert len(read_table(tmp_path / "out/misalignment.csv", Row, Form(ManifestError, ""))) == 2
     assert (tmp_path / "out/analysis.html").stat().st_size > 10_000
 
 

@@ -11,8 +11,6 @@ from sdd_bench.core.files import (
     output_errors,
     sealed,
     sha256_of,
-    spreadsheet_plain,
-    spreadsheet_safe,
     write_json,
     write_text,
 )
@@ -107,15 +105,3 @@ def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
 def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-
-@pytest.mark.parametrize("text", ["=cmd()", "+1", "-x", "@A1", "\tx", "\rx", "'=x", "''-x"])
-def test_a_cell_that_a_spreadsheet_would_run_is_neutralised_and_comes_back(text: str) -> None:
-    assert spreadsheet_safe(text) == f"'{text}"
-    assert spreadsheet_plain(spreadsheet_safe(text)) == text
-
-
-@pytest.mark.parametrize("text", ["", "UNet*", "'quoted'", "a=b", "Son et al."])
-def test_a_harmless_cell_is_left_alone(text: str) -> None:
-    assert spreadsheet_safe(text) == text
-    assert spreadsheet_plain(text) == text

@@ -38,7 +38,7 @@ def _write(path: Path, *rows: tuple[object, ...]) -> Path:
 def test_only_trusted_rows_are_read(tmp_path: Path) -> None:
     distrusted = ("test/b", 64, 48, 0, 2, 0, 0, 0, *_FILES)
     path = _write(tmp_path / "m.csv", ("test/a", 64, 48, 1, 1.01, 0.1, 2.0, -1.0, *_FILES), distrusted)
-    assert read_registrations(path) == (Registration("test/a", 64, 48, 1.01, 0.1, 2.0, -1.0, *_FILES),)
+    assert read_registrations(path) == (Registration("test/a", 64, 48, 1.01, 0.1, 2.0, -1.0, *_FILES, 1),)
     with pytest.raises(ManifestError, match="trusted"):
         read_registrations(_write(tmp_path / "n.csv", distrusted))
     with pytest.raises(ManifestError, match="Run analyze"):
@@ -53,14 +53,14 @@ def test_a_row_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
-    entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0, *_FILES)
+    entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0, *_FILES, 1)
     registered = register_sharp(Photograph(photo), "test/a", _FILES, {"test/a": entry})
     assert np.array_equal(registered.pixels[2:, :-3], photo[:-2, 3:])
     assert "shift (3.000, -2.000) px" in registered.message
 
 
 def test_a_pair_that_was_not_measured_or_has_another_size_is_refused(photo: np.ndarray) -> None:
-    entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0, *_FILES)
+    entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0, *_FILES, 1)
     with pytest.raises(ImageError, match="no trusted measurement"):
         register_sharp(Photograph(photo), "test/b", _FILES, {"test/a": entry})
     with pytest.raises(ImageError, match="measured at 100x100"):

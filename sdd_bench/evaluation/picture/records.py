@@ -105,13 +105,14 @@ def baselines_from_json(values: Mapping[str, Any]) -> Baselines:
     )
 
 
+def rounded(value: float | None) -> float | None:
+    """A figure with seven digits."""
+    return None if value is None else float(f"{value:.{_DIGITS}g}")
+
+
 def to_number(value: float | None) -> float | str | None:
     """A figure as JSON: seven digits, ``inf`` and ``-inf`` as text, None as null."""
-    if value is None:
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return float(f"{value:.{_DIGITS}g}")
+    return str(value) if value is not None and math.isinf(value) else rounded(value)
 
 
 def _from_number(value: float | str | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdd_bench.core.errors import ConfigError, LeaderboardError
-from sdd_bench.core.files import spreadsheet_plain, spreadsheet_safe
+from sdd_bench.core.tables import read_cells, spreadsheet_plain, spreadsheet_safe
 from sdd_bench.evaluation.options import check_method
+from sdd_bench.evaluation.per_image import LABELS, ImageRow
 from sdd_bench.leaderboard.runs.entries import entries_of, mean_of, rows_of, truths_of
-from sdd_bench.leaderboard.runs.read import TEXT, Row, Run, read_run
+from sdd_bench.leaderboard.runs.read import FORM, Run, read_run
 from sdd_bench.leaderboard.tables.schema import METRICS, RANGES, TRUTHS, check_name, problems_of
 
 BASELINES = ("identity", "ceiling")
@@ -72,7 +72,7 @@ def _possible(figure: str, value: float) -> bool:
     return (math.isfinite(value) and low <= value <= high) or (figure == "psnr" and value == math.inf)
 
 
-def _of_method(rows: Sequence[Row], method: str) -> list[Row]:
+def _of_method(rows: Sequence[ImageRow], method: str) -> list[ImageRow]:
     return [row for row in rows if row.method == method]
 
 
@@ -156,8 +156,8 @@ def _names(run: Run, dataset: str | None) -> list[Check]:
         check_method(run.method)
     except ConfigError as error:
         checks.append(Check("missing", "method", str(error)))
-    with open(run.files.figures, encoding="utf-8", newline="") as file:
-        cells = {cell for line in csv.DictReader(file) for name, cell in line.items() if name in TEXT}
+    lines = read_cells(run.files.figures, ImageRow, FORM).values()
+    cells = {cell for line in lines for name, cell in line.items() if name in LABELS}
     unsafe = sorted(cell for cell in cells if cell != spreadsheet_safe(spreadsheet_plain(cell)))
     if unsafe:
         reason = f"a spreadsheet would run {', '.join(unsafe[:3])} of per_image.csv; run sdd-bench evaluate again"

@@ -8,31 +8,32 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.leaderboard.runs.read import Row, Run
+from sdd_bench.evaluation.per_image import ImageRow
+from sdd_bench.leaderboard.runs.read import Run
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry
 from sdd_bench.statistics.gains import capped
 from sdd_bench.statistics.units import units_of
 
 
-def mean_of(rows: Sequence[Row], figure: str) -> float | None:
+def mean_of(rows: Sequence[ImageRow], figure: str) -> float | None:
     """Mean over the finite values of a figure, as the protocol has it; None when there is none."""
     finite = [value for row in rows if (value := row.figures[figure]) is not None and math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else None
 
 
-def rows_of(rows: Sequence[Row], method: str, truth: str) -> list[Row]:
+def rows_of(rows: Sequence[ImageRow], method: str, truth: str) -> list[ImageRow]:
     """The pictures of one method against one ground truth."""
     return [row for row in rows if row.method == method and row.ground_truth == truth]
 
 
-def ceiling_of(rows: Sequence[Row], truth: str, metric: str, images: Sequence[str]) -> float | None:
+def ceiling_of(rows: Sequence[ImageRow], truth: str, metric: str, images: Sequence[str]) -> float | None:
     """Mean of the aligned truth on these pictures; None where it is not known on all of them."""
     values = {row.image: row.figures[metric] for row in rows_of(rows, "ceiling", truth)}
     known = [value for image in images if (value := values.get(image)) is not None]
     return float(capped(metric, np.array(known)).mean()) if len(known) == len(images) else None
 
 
-def scenes_of(runs: Mapping[str, Mapping[str, Row]], images: Sequence[str]) -> tuple[str, ...]:
+def scenes_of(runs: Mapping[str, Mapping[str, ImageRow]], images: Sequence[str]) -> tuple[str, ...]:
     """The scene of each picture, on which all runs must agree: scenes are what is drawn, so they decide a verdict.
 
     Args:

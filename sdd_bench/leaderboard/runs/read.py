@@ -6,23 +6,20 @@ by their SHA-256, and the means of ``summary.json`` must be those of ``per_image
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import sha256_of, spreadsheet_plain
-from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS
+from sdd_bench.core.files import sha256_of
+from sdd_bench.core.tables import Form, read_table
+from sdd_bench.evaluation.per_image import ImageRow
 
 SCHEMA = 1
-_FIGURES = (*METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px")
-TEXT = ("method", "image", "scene", "group")
-_NEEDED = ("method", "image", "ground_truth", *METRICS, "drift_px")
+FORM = Form(LeaderboardError, "Run sdd-bench evaluate again.")
+"""Of ``per_image.csv``."""
 _EACH = "*"
 _SHAPE = {
     "method": str,
@@ -52,18 +49,6 @@ _KINDS: Mapping[Any, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """One picture of one method against one ground truth; a figure that is not known is None."""
-
-    method: str
-    image: str
-    scene: str
-    group: str
-    ground_truth: str
-    figures: Mapping[str, float | None]
-
-
 class RunFiles(NamedTuple):
     """Where the three files of a run are: in its own folder, or kept beside a table."""
 
@@ -84,7 +69,7 @@ class Run:
     files: RunFiles
     run_sha256: str
     summary: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[ImageRow, ...]
 
     @property
     def folder(self) -> Path:
@@ -102,37 +87,13 @@ class Run:
         return str(self.summary["dataset"]["name"])
 
 
-def read_rows(path: Path) -> tuple[Row, ...]:
+def read_rows(path: Path) -> tuple[ImageRow, ...]:
     """Read a ``per_image.csv``.
 
     Raises:
         LeaderboardError: Not such a table.
     """
-    try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
-        lines = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LeaderboardError(f"{path}: cannot be read ({error}). Run sdd-bench evaluate again.") from error
-    missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
-    if missing:
-        raise LeaderboardError(f"{path}: expected the column {', '.join(missing)}; it has {reader.fieldnames}.")
-    rows = []
-    for number, line in enumerate(lines, start=2):
-        if None in line or None in line.values():
-            raise LeaderboardError(f"{path}:{number}: expected {len(reader.fieldnames or ())} cells.")
-        try:
-            figures = {name: float(line[name]) if line.get(name) else None for name in _FIGURES}
-        except ValueError as error:
-            raise LeaderboardError(f"{path}:{number}: not a number ({error}).") from error
-        if any(value is not None and math.isnan(value) for value in figures.values()):
-            raise LeaderboardError(f"{path}:{number}: NaN among the figures; such a picture has no score.")
-        if line["ground_truth"] not in TRUTHS:
-            raise LeaderboardError(
-                f"{path}:{number}: ground_truth {line['ground_truth']!r}: expected {', '.join(TRUTHS)}."
-            )
-        text = {name: spreadsheet_plain(line.get(name) or "") for name in TEXT}
-        rows.append(Row(**text, ground_truth=line["ground_truth"], figures=figures))
-    return tuple(rows)
+    return tuple(read_table(path, ImageRow, FORM).values())
 
 
 def read_run(folder: Path) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdd_bench.leaderboard.runs.read import Row
+from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.site.media import LAYERS, VIEWS, PictureFiles
 from sdd_bench.leaderboard.site.pages import MEDIA, Media, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.standings import Cell, Standing, cell_of
@@ -28,7 +28,7 @@ class PictureLine:
     kind: str = "measured"
 
 
-def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
+def figures_of(rows: Sequence[ImageRow]) -> dict[str, Any]:
     cells = {(row.ground_truth, metric): cell_of(row.figures[metric], metric) for row in rows for metric in METRICS}
     first = rows[0].figures
     return {
@@ -38,8 +38,8 @@ def figures_of(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def rows_by_image(rows: Sequence[Row], method: str) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def rows_by_image(rows: Sequence[ImageRow], method: str) -> dict[str, list[ImageRow]]:
+    found: dict[str, list[ImageRow]] = {}
     for row in rows:
         if row.method == method:
             found.setdefault(row.image, []).append(row)
@@ -55,7 +55,7 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
     lines, sets = [], []
     shared: dict[str, str] = {}
     group = ""
-    baselines_from: tuple[Row, ...] = ()
+    baselines_from: tuple[ImageRow, ...] = ()
     for line in item.measured:
         rows = rows_by_image(line.rows, line.method).get(image)
         if not rows:

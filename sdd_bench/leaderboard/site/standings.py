@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.runs.check import BASELINES
 from sdd_bench.leaderboard.runs.entries import ceiling_of, mean_of, rows_of, scenes_of
-from sdd_bench.leaderboard.runs.read import Row
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry, signatures_by_run
 from sdd_bench.report.html import slug
 from sdd_bench.statistics.gains import HIGHER_IS_BETTER, capped
@@ -47,7 +47,7 @@ def cell_of(value: float | None, figure: str) -> Cell:
     return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}")
 
 
-def mean_cell(rows: Sequence[Row], figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
+def mean_cell(rows: Sequence[ImageRow], figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
     """The mean of a figure over pictures, and how many infinite ones it leaves out."""
     values = np.array([value for row in rows if (value := row.figures[figure]) is not None])
     if not len(values):
@@ -71,7 +71,7 @@ class Line:
     protocol: str = ""
     run_sha256: str = ""
     entries: tuple[Entry, ...] = ()
-    rows: tuple[Row, ...] = field(default=(), repr=False)
+    rows: tuple[ImageRow, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> str:
@@ -115,7 +115,7 @@ class Standing:
         return list(dict.fromkeys(line.kind for line in self.lines))
 
 
-def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[Row, ...]]) -> Standing:
+def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[ImageRow, ...]]) -> Standing:
     """Order and rank the rows of one dataset.
 
     Args:
@@ -173,11 +173,11 @@ def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def _ranks(
-    entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[Row, ...]]
+    entries: Sequence[Entry], rows_by_run: Mapping[str, tuple[ImageRow, ...]]
 ) -> dict[tuple[str, str, str], tuple[Rank, int]]:
     """Rank and number of ranked methods by (run, ground truth, metric)."""
     result: dict[tuple[str, str, str], tuple[Rank, int]] = {}
-    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[Entry, dict[str, Row]]]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[Entry, dict[str, ImageRow]]]] = {}
     for entry in entries:
         if entry.source == "measured":
             rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
@@ -254,7 +254,7 @@ def _leading_psnr(line: Line) -> float:
     return -math.inf
 
 
-def extremes(rows: Sequence[Row], metric: str, count: int) -> tuple[list[Row], list[Row]]:
+def extremes(rows: Sequence[ImageRow], metric: str, count: int) -> tuple[list[ImageRow], list[ImageRow]]:
     """The worst and the best pictures of a method by one metric, the most extreme first; none is in both."""
     known = [row for row in rows if row.figures[metric] is not None]
     ordered = sorted(

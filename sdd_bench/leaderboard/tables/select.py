@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.runs.check import BASELINES
 from sdd_bench.leaderboard.runs.entries import ceiling_of, rows_of, scenes_of
-from sdd_bench.leaderboard.runs.read import Row, read_rows, read_run
+from sdd_bench.leaderboard.runs.read import read_rows, read_run
 from sdd_bench.leaderboard.tables.add import run_paths
 from sdd_bench.leaderboard.tables.schema import TRUTHS, Entry, signatures_by_run
 from sdd_bench.leaderboard.tables.store import read_table, table_path
@@ -25,7 +26,7 @@ class Contender:
     label: str
     method: str
     signatures: dict[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[ImageRow, ...]
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Paired:
     methods: tuple[str, ...]
     images: tuple[str, ...]
     scenes: tuple[str, ...]
-    rows: tuple[tuple[Row, ...], ...]
+    rows: tuple[tuple[ImageRow, ...], ...]
     """One row per method and picture, in the order of both."""
-    runs: tuple[tuple[Row, ...], ...]
+    runs: tuple[tuple[ImageRow, ...], ...]
     """All rows of each method's run, its baselines too."""
     ground_truth: str
 
@@ -118,7 +119,7 @@ def pair(found: Iterable[Contender], truth: str) -> Paired:
     """
     methods = list(found)
     first = methods[0]
-    tables: list[dict[str, Row]] = []
+    tables: list[dict[str, ImageRow]] = []
     for contender in methods:
         rows = {row.image: row for row in rows_of(contender.rows, contender.method, truth)}
         if not rows:

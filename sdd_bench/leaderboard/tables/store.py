@@ -10,16 +10,14 @@ figures per picture in ``runs/<run_sha256>.csv``, what the run says of its proto
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sdd_bench.core import tables as core_tables
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import output_errors, spreadsheet_plain, spreadsheet_safe, write_text
+from sdd_bench.core.files import output_errors, write_text
 from sdd_bench.leaderboard.tables.schema import (
-    COLUMNS,
     FIGURES,
     MEASURED_DIGITS,
     PAPER_DIGITS,
@@ -32,6 +30,7 @@ from sdd_bench.leaderboard.tables.schema import (
 
 RUNS = "runs"
 _LOCK_SECONDS = 60.0
+_FORM = core_tables.Form(LeaderboardError, "Restore it from version control.", exact=True)
 
 
 def table_path(leaderboards: Path, dataset: str) -> Path:
@@ -60,54 +59,21 @@ def read_table(path: Path) -> list[Entry]:
     """
     if not path.exists():
         return []
-    try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise LeaderboardError(
-            f"{path}: not a CSV table in UTF-8 ({error}). Restore it from version control."
-        ) from error
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise LeaderboardError(
-            f"{path}: expected the columns {','.join(COLUMNS)}; got {','.join(rows[0]) if rows else 'an empty file'}."
-        )
-    return [_entry(cells, f"{path}:{number}") for number, cells in enumerate(rows[1:], start=2)]
-
-
-def _entry(cells: Sequence[str], where: str) -> Entry:
-    if len(cells) != len(COLUMNS):
-        raise LeaderboardError(f"{where}: expected {len(COLUMNS)} cells, got {len(cells)}.")
-    values: dict[str, str | float | int | None] = {}
-    for column, cell in zip(COLUMNS, cells, strict=True):
-        if column in FIGURES or column == "n_images":
-            try:
-                number = None if cell == "" else int(cell) if column == "n_images" else float(cell)
-            except ValueError as error:
-                raise LeaderboardError(f"{where}: {column} is {cell!r}; expected a number or nothing.") from error
-            values[column] = number
-        else:
-            values[column] = spreadsheet_plain(cell)
-    return Entry(**values)  # type: ignore[arg-type]
+    return list(core_tables.read_table(path, Entry, _FORM).values())
 
 
 def table_text(entries: Sequence[Entry]) -> str:
     """The table as CSV: sorted, figures with the digits of their source, text that no spreadsheet runs."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for entry in sorted(entries, key=sort_key):
-        writer.writerow([cell_text(entry, column) for column in COLUMNS])
-    return buffer.getvalue()
+    return core_tables.table_text(Entry, sorted(entries, key=sort_key), cell=cell_text)
 
 
 def cell_text(entry: Entry, column: str) -> str:
     """One cell as it stands in the file."""
     value = getattr(entry, column)
-    if value is None:
-        return ""
-    if column in FIGURES:
-        digits = PAPER_DIGITS if entry.source == "paper" else MEASURED_DIGITS
-        return f"{value:.{digits[column]}f}"
-    return str(value) if column == "n_images" else spreadsheet_safe(value)
+    if column not in FIGURES or value is None:
+        return core_tables.cell_text(entry, column)
+    digits = PAPER_DIGITS if entry.source == "paper" else MEASURED_DIGITS
+    return f"{value:.{digits[column]}f}"
 
 
 def write_table(path: Path, entries: Sequence[Entry]) -> None:

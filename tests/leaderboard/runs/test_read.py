@@ -178,10 +178,14 @@ def test_another_schema_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("psnr", "decibel", "expected the column psnr"),
-        ("picture00,scene of picture00,indoor,raw,", "picture00,scene of picture00,indoor,raw,x", "not a number"),
+        ("psnr", "decibel", "expected the columns psnr; got"),
+        (
+            "picture00,scene of picture00,indoor,raw,",
+            "picture00,scene of picture00,indoor,raw,x",
+            "psnr is 'x.*; expected a number or nothing",
+        ),
         ("picture00,scene of picture00,indoor,raw,", "picture00,scene of picture00,indoor,raw,nan,", "cells"),
-        ("indoor,raw,", "indoor,other,", "ground_truth 'other': expected raw, warped, registered"),
+        ("indoor,raw,", "indoor,other,", "ground_truth is 'other'; expected one of raw, warped"),
     ],
 )
 def test_figures_that_are_none_are_an_error(tmp_path: Path, old: str, new: str, reason: str) -> None:

@@ -100,7 +100,7 @@ def test_writing_the_same_row_twice_is_refused(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "an empty file"),
-        ("a,b\n1,2\n", "expected the columns method,dataset"),
+        ("a,b\n1,2\n", "expected the columns method, dataset"),
         (",".join(COLUMNS) + "\nx,sdd\n", "expected 21 cells, got 2"),
         (",".join(COLUMNS) + "\nx,sdd,raw,high" + "," * 17 + "\n", "psnr is 'high'; expected a number"),
     ],
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_table_is_an_error_that_says_where(tmp_path: Path, tex
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "sdd.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(LeaderboardError, match="not a CSV table in UTF-8"):
+    with pytest.raises(LeaderboardError, match="not UTF-8 text"):
         read_table(tmp_path / "sdd.csv")
 
 
