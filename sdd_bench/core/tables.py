@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -45,49 +46,14 @@ class Form:
         return self.error(f"{place}: {what}. {self.next_step}")
 
 
-@dataclass(frozen=True)
-class _Column:
-    name: str
-    kind: type
-    may_be_empty: bool
-    needed: bool
-
-    def value(self, cell: str) -> Any:
-        """The value that a cell holds.
-
-        Raises:
-            ValueError: None of this kind.
-        """
-        if self.kind is str:
-            return spreadsheet_plain(cell)
-        if cell == "" and self.may_be_empty:
-            return None
-        value = self.kind(cell)
-        if value != value:
-            raise ValueError("NaN")
-        return value
-
-    @property
-    def expected(self) -> str:
-        """What a cell may hold, in words."""
-        what = _EXPECTED.get(self.kind) or "one of " + ", ".join(self.kind)  # type: ignore[arg-type]
-        return f"{what} or nothing" if self.may_be_empty else what
-
-
 @lru_cache
-def _columns(kind: type[DataclassInstance]) -> tuple[_Column, ...]:
-    hints = get_type_hints(kind)
-    found = []
-    for field in fields(kind):
-        kinds = set(get_args(hints[field.name]) or (hints[field.name],))
-        (plain,) = kinds - {NoneType}
-        found.append(_Column(field.name, plain, NoneType in kinds, field.default is MISSING))
-    return tuple(found)
-
-
-def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
-    """The columns of a table whose rows are ``kind``."""
-    return tuple(column.name for column in _columns(kind))
+def columns(kind: type[DataclassInstance]) -> Mapping[str, tuple[type, bool]]:
+    """The columns of a table whose rows are ``kind``: type of the values, and whether a cell may be empty."""
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        kinds = get_args(hint) or (hint,)
+        found[name] = next(each for each in kinds if each is not NoneType), NoneType in kinds
+    return found
 
 
 def cell_text(row: DataclassInstance, column: str) -> str:
@@ -97,18 +63,11 @@ def cell_text(row: DataclassInstance, column: str) -> str:
 
 
 def table_text(kind: type[Row], rows: Iterable[Row], *, cell: Callable[[Row, str], str] = cell_text) -> str:
-    """The table as CSV.
-
-    Args:
-        kind: Class of the rows.
-        rows: The rows, in their order.
-        cell: The text of a row's cell in a column.
-    """
+    """The table as CSV; ``cell`` gives the text of a row in a column."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = columns(kind)
-    writer.writerow(names)
-    writer.writerows([cell(row, name) for name in names] for row in rows)
+    writer.writerow(columns(kind))
+    writer.writerows([cell(row, name) for name in columns(kind)] for row in rows)
     return text.getvalue()
 
 
@@ -132,16 +91,27 @@ def read_table(path: Path, kind: type[Row], form: Form, *, content: bytes | None
     rows = {}
     for line, cells in read_cells(path, kind, form, content=content).items():
         values = {}
-        for column in _columns(kind):
-            if column.name in cells:
-                cell = cells[column.name]
-                try:
-                    values[column.name] = column.value(cell)
-                except ValueError as error:
-                    what = f"{column.name} is {cell!r}; expected {column.expected}"
-                    raise form.fault(f"{path}:{line}", what) from error
+        for name in columns(kind).keys() & cells.keys():
+            try:
+                values[name] = _value(cells[name], *columns(kind)[name])
+            except ValueError as error:
+                raise form.fault(f"{path}:{line}", f"{name} is {error}") from error
         rows[line] = kind(**values)
     return rows
+
+
+def _value(cell: str, kind: Any, may_be_empty: bool) -> Any:
+    """What a cell holds; ValueError where it is not of its column's kind."""
+    if kind is str:
+        return spreadsheet_plain(cell)
+    if cell == "" and may_be_empty:
+        return None
+    with suppress(ValueError):
+        value = kind(cell)
+        if value == value:  # NaN is no number
+            return value
+    expected = _EXPECTED.get(kind) or f"one of {', '.join(kind)}"
+    raise ValueError(f"{cell!r}; expected {expected}{' or nothing' if may_be_empty else ''}")
 
 
 def read_cells(
@@ -150,55 +120,47 @@ def read_cells(
     """The cells of each line by column, as they stand in the file; else as :func:`read_table`."""
     try:
         text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
-        lines = list(_lines(text, skip_spaces=form.by_hand))
+        lines = _lines(text, by_hand=form.by_hand)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason_of(error)
         raise form.fault(path, f"cannot be read as a CSV file ({reason})") from error
-    if form.by_hand:
-        lines = [(number, [cell.strip() for cell in cells]) for number, cells in lines if any(map(str.strip, cells))]
-    header = lines[0][1] if lines else []
-    if form.by_hand:
-        header = _fitted(header, 0)
-    _check_header(path, header, kind, form)
-    n_needed = max(header.index(column.name) + 1 for column in _columns(kind) if column.needed)
-    found = {}
-    for number, cells in lines[1:]:
+    header = lines.pop(1, [])
+    header = _fitted(header, 0) if form.by_hand else header
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
+    missing = [name for name in needed if name not in header]
+    if missing or (form.exact and header != list(columns(kind))):
+        expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(header) or "no header"
+        raise form.fault(f"{path}:1", f"expected the columns {expected}; got {got}")
+    if twice := [name for name in columns(kind) if header.count(name) > 1]:
+        raise form.fault(f"{path}:1", f"expected each column once; got {', '.join(twice)} twice")
+    n_needed = 1 + max(map(header.index, needed))
+    for number, cells in lines.items():
         if form.by_hand and len(cells) >= n_needed:
-            cells = _fitted(cells, len(header))
+            lines[number] = cells = _fitted(cells, len(header))
         if len(cells) != len(header):
             raise form.fault(f"{path}:{number}", f"expected {len(header)} cells, got {len(cells)}")
-        found[number] = dict(zip(header, cells, strict=True))
+    return {number: dict(zip(header, cells, strict=True)) for number, cells in lines.items()}
+
+
+def _lines(text: str, *, by_hand: bool) -> dict[int, list[str]]:
+    """Cells by the number of the line at which they begin; a quoted cell may go over several."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=by_hand)
+    found, start = {}, 1
+    try:
+        for cells in reader:
+            if any(map(str.strip, cells)) if by_hand else cells:
+                found[start] = [cell.strip() for cell in cells] if by_hand else cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise csv.Error(f"{error}, row {start}") from error
     return found
-
-
-def _lines(text: str, *, skip_spaces: bool) -> Iterator[tuple[int, list[str]]]:
-    """Cells with the number of the line at which they begin; a quoted cell may go over several."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=skip_spaces)
-    start = 1
-    for cells in reader:
-        if cells:
-            yield start, cells
-        start = reader.line_num + 1
 
 
 def _fitted(cells: list[str], n: int) -> list[str]:
     """``cells`` with empty ones added or taken off at the end, to be ``n`` where that is possible."""
-    end = len(cells)
-    while end > n and not cells[end - 1]:
-        end -= 1
-    return cells[:end] + [""] * (n - end)
-
-
-def _check_header(path: Path, header: Sequence[str], kind: type[DataclassInstance], form: Form) -> None:
-    missing = [column.name for column in _columns(kind) if column.needed and column.name not in header]
-    expected = list(columns(kind)) if form.exact else missing
-    if missing or (form.exact and list(header) != expected):
-        raise form.fault(
-            f"{path}:1", f"expected the columns {', '.join(expected)}; got {', '.join(header) or 'an empty file'}"
-        )
-    twice = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
-    if twice:
-        raise form.fault(f"{path}:1", f"expected each column once; got {', '.join(twice)} twice")
+    while len(cells) > n and not cells[-1]:
+        cells = cells[:-1]
+    return cells + [""] * (n - len(cells))
 
 
 def spreadsheet_safe(text: str) -> str:

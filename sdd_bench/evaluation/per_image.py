@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import METRICS
 
-LABELS = ("method", "image", "scene", "group")
 FIGURES = (*METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px")
 
 

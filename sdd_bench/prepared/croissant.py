@@ -8,10 +8,10 @@ citation.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from typing import Any
 
+from sdd_bench.core.tables import columns
 from sdd_bench.prepared.manifest import PAIRS_CSV, PairRow
 
 CROISSANT_JSON = "croissant.json"
@@ -127,8 +127,7 @@ def _record(record: Mapping[str, Any], description: str) -> dict[str, Any]:
 
 def _pairs() -> dict[str, Any]:
     fields = []
-    for column, hint in typing.get_type_hints(PairRow).items():
-        kind = next(kind for kind in (typing.get_args(hint) or (hint,)) if kind is not type(None))
+    for column, (kind, _) in columns(PairRow).items():
         fields.append(
             {
                 "@type": "cr:Field",

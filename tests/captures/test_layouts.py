@@ -318,7 +318,7 @@ def test_rows_of_a_csv_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "expected the columns blurry, sharp; got an empty file"),
+        (b"", "expected the columns blurry, sharp; got no header"),
         (b"blurry;sharp\na;b\n", "expected the columns blurry, sharp; got blurry;sharp.* Separate cells by commas"),
         (b"blurry,sharp,sharp\n", "expected each column once; got sharp twice"),
         (b"blurry,sharp\na.png\n", r"pairs.csv:2: expected 2 cells, got 1\. .* quote a cell"),

@@ -50,7 +50,7 @@ def test_rows_come_back_equal_with_every_digit(tmp_path: Path) -> None:
 
 
 def test_a_table_is_plain_csv() -> None:
-    assert columns(Person) == ("name", "split", "age", "height", "n_shoes", "note")
+    assert tuple(columns(Person)) == ("name", "split", "age", "height", "n_shoes", "note")
     assert table_text(Person, PEOPLE[:1]) == (
         "name,split,age,height,n_shoes,note\n"
         "'=SUM(A1),train,3,0.30000000000000004,2,\"a \"\"quoted\"\", note\"\n"
@@ -70,7 +70,7 @@ def test_a_cell_can_be_given_other_digits() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "t.csv:1: expected the columns name, split, age, height; got an empty file"),
+        ("", "t.csv:1: expected the columns name, split, age, height; got no header"),
         ("name,age\n", "t.csv:1: expected the columns split, height; got name, age"),
         ("name,split,age,height,age\n", "t.csv:1: expected each column once; got age twice"),
         ("name,split,age,height\na,train,1\n", "t.csv:2: expected 4 cells, got 3"),
@@ -80,7 +80,7 @@ def test_a_cell_can_be_given_other_digits() -> None:
         ('name,split,age,height\n"a\nb",train,1,x\n', "t.csv:2: height is 'x'; expected a number or nothing"),
         ("name,split,age,height\na,train,1,nan\n", "t.csv:2: height is 'nan'; expected a number or nothing"),
         ("name,split,age,height\na,dev,1,2\n", "t.csv:2: split is 'dev'; expected one of train, val, test"),
-        ('name,split,age,height\n"a,train,1,2\n', "t.csv: cannot be read as a CSV file (unexpected end of data)"),
+        ('name,split,age,height\n"a,1,2\n', "t.csv: cannot be read as a CSV file (unexpected end of data, row 2)"),
     ],
 )
 def test_a_fault_says_row_expected_got_and_what_to_do(tmp_path: Path, text: str, reason: str) -> None:

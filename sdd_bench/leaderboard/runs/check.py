@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdd_bench.core.errors import ConfigError, LeaderboardError
-from sdd_bench.core.tables import read_cells, spreadsheet_plain, spreadsheet_safe
+from sdd_bench.core.tables import columns, read_cells, spreadsheet_plain, spreadsheet_safe
 from sdd_bench.evaluation.options import check_method
-from sdd_bench.evaluation.per_image import LABELS, ImageRow
+from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.runs.entries import entries_of, mean_of, rows_of, truths_of
 from sdd_bench.leaderboard.runs.read import FORM, Run, read_run
 from sdd_bench.leaderboard.tables.schema import METRICS, RANGES, TRUTHS, check_name, problems_of
@@ -156,8 +156,9 @@ def _names(run: Run, dataset: str | None) -> list[Check]:
         check_method(run.method)
     except ConfigError as error:
         checks.append(Check("missing", "method", str(error)))
+    texts = [name for name, (kind, _) in columns(ImageRow).items() if kind is str]
     lines = read_cells(run.files.figures, ImageRow, FORM).values()
-    cells = {cell for line in lines for name, cell in line.items() if name in LABELS}
+    cells = {line[name] for line in lines for name in texts if name in line}
     unsafe = sorted(cell for cell in cells if cell != spreadsheet_safe(spreadsheet_plain(cell)))
     if unsafe:
         reason = f"a spreadsheet would run {', '.join(unsafe[:3])} of per_image.csv; run sdd-bench evaluate again"

@@ -152,6 +152,15 @@ def test_cells_that_a_spreadsheet_would_run_keep_a_run_out(tmp_path: Path) -> No
     assert statuses(folder)["cells"] == "missing"
 
 
+def test_columns_of_another_version_are_no_fault(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    path = folder / "per_image.csv"
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},sharpness", *(f"{line},=1" for line in lines)]) + "\n")
+    seal(folder)
+    assert set(statuses(folder).values()) == {"ok"}
+
+
 @pytest.mark.parametrize("name", ["run.json", "per_image.csv", "summary.json"])
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
     folder = make_run(tmp_path / "run")

@@ -99,7 +99,7 @@ def test_writing_the_same_row_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "an empty file"),
+        ("", "no header"),
         ("a,b\n1,2\n", "expected the columns method, dataset"),
         (",".join(COLUMNS) + "\nx,sdd\n", "expected 21 cells, got 2"),
         (",".join(COLUMNS) + "\nx,sdd,raw,high" + "," * 17 + "\n", "psnr is 'high'; expected a number"),
