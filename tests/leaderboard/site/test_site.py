@@ -146,7 +146,7 @@ def evaluated_rows(run: Path) -> list[EvaluatedRow]:
     records = [
         PictureRecord(
             **labels, name=image, scene=scene, bit_depth=8, prediction_bit_depth=8, crop="", coc_diameter_px=None,
-            misalignment_px=0.0, misalignment_source="flow", exposure_ratio=1.0, method=found["UNet", image],
+            misalignment_px=0.0, misalignment_source="flow", exposure_gain=1.0, method=found["UNet", image],
             baselines=Baselines(found["identity", image], found["ceiling", image], 0.0),
         )
         for image, scene in scenes.items()
