@@ -174,5 +174,10 @@ def spreadsheet_safe(text: str) -> str:
 
 
 def spreadsheet_plain(cell: str) -> str:
-    """The text that :func:`spreadsheet_safe` made ``cell`` of."""
+    """The text that :func:`spreadsheet_safe` turned into ``cell``.
+
+    Example:
+        >>> spreadsheet_plain("'=1+1"), spreadsheet_plain("UNet*")
+        ('=1+1', 'UNet*')
+    """
     return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell

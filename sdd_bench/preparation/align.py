@@ -145,7 +145,7 @@ def register_sharp(
 
     Example:
         >>> pixels = np.tile(np.arange(32, dtype=np.uint8)[None, :, None], (32, 1, 3))
-        >>> known = Registration("test/0001", 32, 32, 1.0, 0.0, 2.0, 0.0, "aa", "bb")
+        >>> known = Registration("test/0001", 32, 32, 1.0, 0.0, 2.0, 0.0, "aa", "bb", 1)
         >>> moved = register_sharp(Photograph(pixels), "test/0001", ("aa", "bb"), {"test/0001": known})
         >>> int(pixels[16, 10, 0]), int(moved.pixels[16, 10, 0])  # the ramp moves by 2 px
         (10, 12)
