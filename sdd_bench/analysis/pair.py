@@ -14,8 +14,8 @@ from typing import Any
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import sha256_or_empty, write_json
-from sdd_bench.core.parallel import read_sealed
+from sdd_bench.core.files import sha256_or_empty
+from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
@@ -72,7 +72,7 @@ def analyze_pair(task: PairTask) -> Row:
     values: dict[str, Any] = {**labels, **figures(measured)}
     found = similarity_of(Row(**values, corner_error_px=None))
     values["corner_error_px"] = _corner_error(pair, found, measured.width, measured.height)
-    write_json(task.record, {"schema": ANALYSIS, "key": key, "row": values})
+    write_sealed(task.record, {"schema": ANALYSIS, "key": key, "row": values})
     return Row(**values)
 
 

@@ -17,6 +17,8 @@ from sdd_bench.core.errors import SddBenchError
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
+CACHE_HELP = "Cache folder.  [default: SDD_BENCH_CACHE, else the user's]"
+CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first.  [default: 20]"
 
 
 INTERRUPTED = 130

@@ -57,6 +57,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
     """
     from sdd_bench import weights
     from sdd_bench.analysis.run import analyze
+    from sdd_bench.evaluation.picture.cache import open_cache
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.leaderboard.site.media import PictureSource
     from sdd_bench.leaderboard.site.site import render_site
@@ -100,11 +101,11 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
     for method, checkpoint, name in networks:
         predict(load_network(checkpoint), pictures, out / "predictions" / method, on_progress=step(name))
 
-    runs = []
+    runs, cache = [], open_cache(out / "cache")
     for method in ("unsharp-mask", *(method for method, _, _ in networks)):
         predictions = out / "predictions" / method
         on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
-        runs.append(evaluate(dataset, predictions, out / "runs" / method, on_progress=on_progress).run)
+        runs.append(evaluate(dataset, predictions, out / "runs" / method, cache=cache, on_progress=on_progress).run)
         add(runs[-1], leaderboards, dataset="demo", reference="sdd-bench demo", replace=True)
     page = render_site(
         leaderboards,

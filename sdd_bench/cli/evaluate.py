@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.common import (
+    CACHE_HELP,
+    CACHE_LIMIT_HELP,
+    echo_json,
+    echo_table,
+    finish,
+    handle_errors,
+    jobs_options,
+    json_option,
+    progress_bar,
+)
 from sdd_bench.core.types import Split, WarpMode
 
 if TYPE_CHECKING:
@@ -56,6 +66,9 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")
+@click.option("--cache", "cache_folder", type=_FOLDER, help=CACHE_HELP)
+@click.option("--cache-limit", type=float, metavar="GB", help=CACHE_LIMIT_HELP)
+@click.option("--no-cache", is_flag=True, help="Keep nothing for the next method, and use nothing that was kept.")
 @click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
 @click.option("--save-warped", is_flag=True, help="Keep warped and registered ground truth in RUN/warped.")
 @click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
@@ -72,6 +85,9 @@ def command(
     pairs_csv: Path | None,
     lists: Path | None,
     metrics: str,
+    cache_folder: Path | None,
+    cache_limit: float | None,
+    no_cache: bool,
     report: bool,
     jobs: int,
     dask: str | None,
@@ -85,15 +101,19 @@ def command(
     """
     from sdd_bench.core.parallel import reuse_memory
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
+    from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.prepared.open import open_dataset
 
+    if no_cache and cache_folder is not None:
+        raise click.UsageError("--cache and --no-cache exclude each other.")
     reuse_memory()
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)
     dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
-    for note in dataset.notes:
+    cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
+    for note in (*dataset.notes, *filter(None, [cache.note])):
         click.echo(note, err=True)
     with progress_bar("evaluate", unit="pictures") as on_progress:
         done = evaluate(
@@ -102,6 +122,7 @@ def command(
             out or Path("runs") / method,
             method=method,
             options=chosen,
+            cache=cache,
             jobs=jobs,
             dask=dask,
             on_progress=on_progress,

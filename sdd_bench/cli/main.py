@@ -18,6 +18,7 @@ _COMMANDS = {
     "train-jdrl": "train by joint deblurring and reblurring",
     "leaderboard": "tables, statistics and a page of results",
     "models": "networks that run by name: size, tiles, licences",
+    "cache": "what evaluate keeps for the next method: size, clear",
     "weights": "list and verify the weights that come with the package",
     "export": "a prepared set back to folders of PNG",
     "info": "what a dataset, shard, checkpoint or run holds",

@@ -7,12 +7,13 @@ share a file system. The result does not depend on which.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, SddBenchError, ShardError
+from sdd_bench.core.files import write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -32,6 +34,9 @@ R = TypeVar("R")
 
 _DASK_WINDOW = 64
 """Tasks under way on a cluster, whatever its size: more than most clusters have workers, few enough for memory."""
+
+_SEAL = "sha256"
+"""Field of a sealed record: digest of all its others."""
 
 
 class _SerialExecutor(Executor):
@@ -234,11 +239,20 @@ def run_sealed(
     return [outcome for outcome in ordered if not isinstance(outcome, Problem)], problems
 
 
+def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
+    """Write ``record``, JSON values with a ``key`` among them, and the sha256 of them all; :func:`read_sealed` checks.
+
+    Raises:
+        OutputError: The place is not writable.
+    """
+    write_json(path, {**record, _SEAL: _seal_of(record)})
+
+
 def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
     """The result recorded at ``path``, if ``key`` shows that the record is still valid.
 
     Args:
-        path: File with a JSON object that has, among others, a ``key``.
+        path: File from :func:`write_sealed`.
         key: Digest of everything that the record depends on.
         load: Function that makes the result from the JSON object.
 
@@ -247,14 +261,19 @@ def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
 
     Example:
         >>> import tempfile
-        >>> with tempfile.NamedTemporaryFile("w") as file:
-        ...     json.dump({"key": "k1", "psnr": 30.5}, file)
-        ...     file.flush()
-        ...     [read_sealed(Path(file.name), key, lambda record: record["psnr"]) for key in ("k1", "k2")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "a.json")
+        ...     write_sealed(path, {"key": "k1", "psnr": 30.5})
+        ...     [read_sealed(path, key, lambda record: record["psnr"]) for key in ("k1", "k2")]
         [30.5, None]
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return load(record) if record["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+        right = record.pop(_SEAL) == _seal_of(record) and record["key"] == key
+        return load(record) if right else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _seal_of(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode("ascii")).hexdigest()

@@ -26,7 +26,7 @@ from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.types import OnProgress, Pair, Problem
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
-from sdd_bench.evaluation.picture.cache import cache_folder
+from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.match import Match, match_predictions
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
@@ -49,6 +49,8 @@ class RunReport:
     """How to read the result."""
     problems: tuple[Problem, ...]
     """What could not be scored, and what did not belong."""
+    cache_note: str = ""
+    """What is wrong with the cache folder."""
 
 
 def evaluate(
@@ -58,6 +60,7 @@ def evaluate(
     *,
     method: str | None = None,
     options: EvaluateOptions | None = None,
+    cache: SharedCache | None = None,
     jobs: int = 1,
     dask: str | None = None,
     on_progress: OnProgress | None = None,
@@ -70,6 +73,7 @@ def evaluate(
         run_folder: Where the run is written; an unfinished run with the same options goes on.
         method: Name of the method; None is the name of the folder of predictions.
         options: How; None is the protocol of the leaderboards.
+        cache: Where flows and scores that methods share are kept; None is the user's cache folder.
         jobs: Local processes.
         dask: Address of a Dask scheduler instead.
         on_progress: Called after every picture.
@@ -84,13 +88,13 @@ def evaluate(
     options = options or EvaluateOptions()
     method = check_method(predictions.resolve().name if method is None else method)
     parse_resize(options.resize)
+    cache = cache or open_cache()
     engines = load_engines(options if dask is None else replace(options, device="cpu"))
     matches, problems = _match(dataset, predictions, options.limit)
     run_folder, root = run_folder.resolve(), dataset.root.resolve()
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
     with alone_in(run_folder):
         _claim(run_folder, method, root.name, split, options, engines)
-        cache = cache_folder(root, run_folder)
         # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
         weights = options.flow_weights.absolute() if options.flow_weights else None
         tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
@@ -132,7 +136,7 @@ def evaluate(
         write_per_image(run_folder / "per_image.csv", rows)
         write_json(run_folder / "summary.json", summary)
         seal_run(run_folder)
-    return RunReport(run_folder, summary, tuple(notes), tuple(problems))
+    return RunReport(run_folder, summary, tuple(notes), tuple(problems), cache.note)
 
 
 def _match(dataset: PairList, predictions: Path, limit: int | None) -> tuple[list[Match], list[Problem]]:

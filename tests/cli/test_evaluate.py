@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -179,21 +180,35 @@ def test_bad_usage_is_one_line_with_status_2(captures: Path, arguments: list[str
     assert not (captures / "runs").exists() or "--dask" in arguments
 
 
-def test_a_full_disk_is_status_2_and_keeps_what_was_finished(captures: Path) -> None:
+@contextmanager
+def _little_space() -> Iterator[None]:
     import resource
 
-    assert evaluate("captures", "--predictions", "net", *FAST, "--limit", "1").exit_code == 0
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # bytes: less than a flow needs
     try:
-        result = evaluate("captures", "--predictions", "net", *FAST)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_status_2_and_keeps_what_was_finished(captures: Path) -> None:
+    arguments = ("captures", "--predictions", "net", "--save-flow", *FAST)
+    assert evaluate(*arguments, "--limit", "1").exit_code == 0
+    with _little_space():
+        result = evaluate(*arguments)
     assert result.exit_code == 2, result.output
     assert "no space left on the disk" in result.stderr
     assert [path.name for path in (captures / "runs/net/pictures").iterdir()] == ["p0.json"]
     assert not (captures / "runs/net/run.json").exists()
-    assert evaluate("captures", "--predictions", "net", *FAST).exit_code == 0
+    assert evaluate(*arguments).exit_code == 0
+
+
+def test_a_cache_on_a_full_disk_is_no_failure(captures: Path) -> None:
+    with _little_space():
+        result = evaluate("captures", "--predictions", "net", *FAST, "--cache", "kept")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert {path.suffix for path in (captures / "kept/registered").iterdir()} == {".scores"}
 
 
 @pytest.mark.parametrize(
@@ -210,3 +225,30 @@ def test_another_run_in_the_folder_is_refused(captures: Path) -> None:
     result = evaluate("captures", "--predictions", "net", *FAST, "--resize", "0.5")
     assert result.exit_code == 2
     assert "holds a run that was begun differently (resize was 'none', now '0.5')" in result.stderr
+
+
+def test_the_cache_is_where_it_is_asked_for_and_can_be_left_out(captures: Path) -> None:
+    arguments = ("captures", "--predictions", "net", "-o", "out", *FAST)
+    assert evaluate(*arguments, "--cache", "kept", "--cache-limit", "1").exit_code == 0
+    names = sorted(path.suffix for path in (captures / "kept/registered").iterdir())
+    assert names == [".flow"] * 2 + [".scores"] * 2
+    table = (captures / "out/per_image.csv").read_bytes()
+    shutil.rmtree(captures / "kept")
+    shutil.rmtree(captures / "out")
+    assert evaluate(*arguments, "--no-cache").exit_code == 0
+    assert sorted(path.name for path in captures.iterdir()) == ["captures", "net", "out"]
+    assert [path.name for path in (captures / "captures").iterdir()] == ["test"]
+    assert (captures / "out/per_image.csv").read_bytes() == table
+
+
+def test_a_cache_that_cannot_be_used_is_one_line_and_no_failure(captures: Path) -> None:
+    result = evaluate("captures", "--predictions", "net", *FAST, "--cache", "net/p0.png")
+    assert result.exit_code == 0
+    assert "p0.png/registered: cannot be used (Not a directory)" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_cache_and_none_exclude_each_other(captures: Path) -> None:
+    result = evaluate("captures", "--predictions", "net", "--cache", "kept", "--no-cache")
+    assert result.exit_code == 2
+    assert "--cache and --no-cache exclude each other." in result.stderr

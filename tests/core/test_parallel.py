@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
-from sdd_bench.core.files import write_json
-from sdd_bench.core.parallel import open_executor, read_sealed, run, run_sealed
+from sdd_bench.core.parallel import open_executor, read_sealed, run, run_sealed, write_sealed
 from sdd_bench.core.types import Problem, Progress
 
 
@@ -57,14 +56,25 @@ def test_what_concerns_the_whole_run_is_raised(name: str) -> None:
         run_sealed(_length, ["a", name, "b"])
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"key": "other", "row": 1}', '{"key": "k"}', '{"key": "k"'])
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", "[" * 100_000, '{"key": "k", "row": 1}', '{"key": "k"'])
 def test_a_record_that_is_not_right_must_be_made_again(content: str, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     assert read_sealed(path, "k", lambda record: record["row"]) is None
     path.write_text(content)
     assert read_sealed(path, "k", lambda record: record["row"]) is None
-    write_json(path, {"key": "k", "row": 7})
+    write_sealed(path, {"key": "k", "row": 7})
     assert read_sealed(path, "k", lambda record: record["row"]) == 7
+
+
+def test_a_record_in_which_one_character_was_changed_must_be_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_sealed(path, {"key": "k", "psnr": 26.25, "names": ["ä", "inf", None]})
+    whole = path.read_text()
+    assert read_sealed(path, "k", lambda record: record["psnr"]) == 26.25
+    for position, character in enumerate(whole):
+        if not character.isspace():
+            path.write_text(f"{whole[:position]}{'9' if character != '9' else '8'}{whole[position + 1 :]}")
+            assert read_sealed(path, "k", lambda record: record["psnr"]) is None, position
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import statistics
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sdd_bench.core.errors import ConfigError, ImageError, OutputError, PairingE
 from sdd_bench.core.files import sha256_of
 from sdd_bench.core.types import Split
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture.cache import open_cache
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
 from sdd_bench.prepared.open import open_dataset
@@ -36,10 +38,10 @@ def score(make_set: Any, predictions: Path, run: Path, fast: EvaluateOptions) ->
     def call(**changes: Any) -> RunReport:
         if not made:
             made.append(changes.pop("dataset", None) or make_set())
-        jobs, dask = changes.pop("jobs", 1), changes.pop("dask", None)
+        where = {name: changes.pop(name) for name in ("jobs", "dask", "cache") if name in changes}
         folder, method = changes.pop("run_folder", run), changes.pop("method", None)
         options = dataclasses.replace(fast, **changes)
-        return evaluate(made[0], predictions, folder, method=method, options=options, jobs=jobs, dask=dask)
+        return evaluate(made[0], predictions, folder, method=method, options=options, **where)
 
     return call
 
@@ -51,6 +53,11 @@ def _rows(run: Path) -> list[dict[str, str]]:
 
 def _stamps(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def _inodes(folder: Path) -> dict[str, int]:
+    """Of files that are replaced as a whole when they are written, and whose times change when they are read."""
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
 
 
 def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path) -> None:
@@ -162,13 +169,48 @@ def test_a_limited_run_is_incomplete_and_can_be_finished(score: Any, run: Path) 
 
 def test_a_second_method_reuses_flows_and_baselines(score: Any, run: Path) -> None:
     first = score()
-    shared = run.parent / "captures/registered"
-    before = _stamps(shared)
-    assert {Path(name).suffix for name in before} == {".flo", ".json"}
+    shared = Path(os.environ["SDD_BENCH_CACHE"]) / "registered"
+    before = _inodes(shared)
+    assert sorted(Path(name).suffix for name in before) == [".flow"] * 3 + [".scores"] * 3
+    assert not (run.parent / "captures/registered").exists()
     second = score(run_folder=run.with_name("other"), method="other")
-    assert _stamps(shared) == before
+    assert _inodes(shared) == before
     assert second.summary["signature"] == first.summary["signature"]
     assert second.summary["scores"]["identity"] == first.summary["scores"]["identity"]
+
+
+def test_a_changed_digit_of_a_finished_picture_is_computed_again(score: Any, run: Path) -> None:
+    score()
+    path = run / "pictures/p1.json"
+    whole, table = path.read_text(), (run / "per_image.csv").read_bytes()
+    start = whole.index('"psnr": ') + len('"psnr": ')
+    path.write_text(f"{whole[:start]}9{whole[start + 1 :]}")
+    score()
+    assert path.read_text() == whole
+    assert (run / "per_image.csv").read_bytes() == table
+
+
+def test_a_cache_that_cannot_be_used_is_noted_and_scores_are_the_same(score: Any, run: Path, tmp_path: Path) -> None:
+    first = score()
+    (tmp_path / "file").touch()
+    second = score(run_folder=run.with_name("other"), cache=open_cache(tmp_path / "file"))
+    assert (first.cache_note, second.cache_note[: len("cache /")]) == ("", "cache /")
+    assert (run.with_name("other") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
+    assert "cache" not in (run.with_name("other") / "summary.json").read_text()
+
+
+def test_runs_share_the_cache_and_nothing_lies_beside_the_captures(
+    score: Any, run: Path, tmp_path: Path
+) -> None:
+    score(run_folder=run.with_name("first"))
+    before = sorted((run.parent / "captures").rglob("*"))
+    assert {path.suffix for path in before} == {"", ".png", ".json", ".csv"}
+    cache = open_cache(tmp_path / "cache")
+    score(cache=cache)
+    assert len(list((tmp_path / "cache/registered").iterdir())) == 6
+    assert sorted((run.parent / "captures").rglob("*")) == before
+    score(run_folder=run.with_name("other"), cache=cache)
+    assert (run.with_name("other") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
 
 
 def test_flow_and_ground_truth_can_be_kept(score: Any, run: Path) -> None:

@@ -1,79 +1,170 @@
-"""What every method on a dataset shares, kept beside it: flows of the registered ground truth, scores of the baselines.
+"""What every method on a dataset shares, kept from one evaluation to the next.
 
-``DATA/registered/NAME-<key>.flo`` is ``estimate(blurry, sharp)``; the registered picture itself is one warp away.
-``NAME-<key>.json`` holds the scores of identity and ceiling. Keys name all that a file depends on (pixels, resize,
-crop, flow signature, ...), so a changed dataset or another flow network never meets a stale file. Files appear whole
-under their name; two processes that compute one at the same time write the same content.
+For each pair that is the flow of the registered ground truth, ``estimate(blurry, sharp)`` (the registered picture is
+one warp away), and the scores of identity and ceiling. Keys name all that they depend on (pixels, resize, crop, flow
+signature, ...), so a changed dataset or another flow network never meets a stale file, and a copy of a dataset shares
+the files of the first. How files are checked, and which leave, is the :mod:`~sdd_bench.core.store`'s.
+
+The folder is ``--cache``, else ``SDD_BENCH_CACHE``, else the user's cache folder (``~/.cache/sdd-bench`` on Linux).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import blosc2
+import numpy as np
 import torch
+from platformdirs import user_cache_path
 from torch import Tensor
 
-from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sealed, write_json
+from sdd_bench.core.errors import ConfigError, reason_of
+from sdd_bench.core.store import Store, open_store
 from sdd_bench.evaluation.picture.records import Baselines, baselines_from_json, baselines_to_json
-from sdd_bench.flow.flo import read_flo, write_flo
 
-FOLDER = "registered"
-_KEY_DIGITS = 16
+FOLDER_VARIABLE = "SDD_BENCH_CACHE"
+LIMIT_VARIABLE = "SDD_BENCH_CACHE_LIMIT"
+LIMIT_GB = 20.0
+"""Some 400 flows of 4096x2160 pictures, more than any public test split has."""
+FLOW, SCORES = "flow", "scores"
+_FOLDER = "registered"
+"""Below the cache folder, which a user may share with other things."""
+_LEVEL = 1
+"""Of Zstandard: 5 takes three times as long and saves 4 % (4096x2160, DIS)."""
+_SCORES_BYTES = 1 << 20
+"""A thousand times what the scores of one pair take."""
 
 
 @dataclass(frozen=True)
 class SharedCache:
-    """Files of one dataset; ``folder`` None keeps nothing."""
+    """Flows and scores that methods share; without a ``store`` nothing is kept."""
 
-    folder: Path | None
+    store: Store | None = None
+    note: str = ""
+    """What is wrong with the folder that was asked for, for people."""
 
-    def flow(self, name: str, key: str, height: int, width: int, compute: Callable[[], Tensor]) -> Tensor:
-        """The registered flow ``(2, H, W)`` of a picture, read or computed and kept."""
-        path = self._path(name, key, ".flo")
-        if path is not None and path.is_file():
-            try:
-                flow = torch.from_numpy(read_flo(path))
-            except ImageError:
-                flow = torch.empty(0)
-            if flow.shape == (2, height, width):
-                return flow
+    def flow(self, key: str, height: int, width: int, compute: Callable[[], Tensor]) -> Tensor:
+        """The registered flow ``(2, H, W)`` of a picture, in pixels, read or computed and kept.
+
+        Args:
+            key: Digest of all that the flow depends on.
+            height: Of the picture.
+            width: Of the picture.
+            compute: Makes the flow.
+        """
+        if self.store is None:
+            return compute()
+        at_most = 8 * height * width + blosc2.MAX_OVERHEAD
+        kept = _unpacked(self.store.read(FLOW, key, at_most=at_most), height, width)
+        if kept is not None:
+            return kept
         flow = compute()
-        if path is not None:
-            with sealed(path, shared=True) as partial:
-                write_flo(partial, flow)
+        if 8 * height * width <= blosc2.MAX_BUFFERSIZE:
+            self.store.keep(FLOW, key, _packed(flow))
         return flow
 
-    def read_baselines(self, name: str, key: str) -> Baselines | None:
+    def read_baselines(self, key: str) -> Baselines | None:
         """The scores of identity and ceiling, if they are kept."""
-        path = self._path(name, key, ".json")
-        if path is None or not path.is_file():
+        content = None if self.store is None else self.store.read(SCORES, key, at_most=_SCORES_BYTES)
+        if content is None:
             return None
         try:
-            return baselines_from_json(json.loads(path.read_text(encoding="utf-8")))
+            return baselines_from_json(json.loads(content))
         except (ValueError, KeyError, TypeError):
             return None
 
-    def keep_baselines(self, name: str, key: str, baselines: Baselines) -> None:
+    def keep_baselines(self, key: str, baselines: Baselines) -> None:
         """Keep the scores of identity and ceiling."""
-        path = self._path(name, key, ".json")
-        if path is not None:
-            with sealed(path, shared=True) as partial:
-                write_json(partial, baselines_to_json(baselines))
-
-    def _path(self, name: str, key: str, suffix: str) -> Path | None:
-        return None if self.folder is None else self.folder / f"{name}-{key[:_KEY_DIGITS]}{suffix}"
+        if self.store is not None:
+            values = json.dumps(baselines_to_json(baselines), indent=2, allow_nan=False)
+            self.store.keep(SCORES, key, f"{values}\n".encode("ascii"))
 
 
-def cache_folder(root: Path, run: Path) -> Path:
-    """Beside the dataset; in the run folder when the dataset cannot be written to."""
-    beside, instead = root / FOLDER, run / FOLDER
+def open_cache(folder: Path | None = None, limit_gb: float | None = None) -> SharedCache:
+    """Open the cache; where its folder cannot be used, the ``note`` says so and nothing is kept.
+
+    Args:
+        folder: None is ``SDD_BENCH_CACHE``, else the user's cache folder.
+        limit_gb: Size limit in GB; None is ``SDD_BENCH_CACHE_LIMIT``, else 20.
+
+    Raises:
+        ConfigError: The limit is no number from 0 on.
+    """
+    folder, limit = shared_folder(folder), _limit(limit_gb)
     try:
-        beside.mkdir(exist_ok=True)
-    except OSError:
-        return instead
-    return beside if os.access(beside, os.W_OK | os.X_OK) else instead
+        store = open_store(folder, limit)
+    except OSError as error:
+        note = f"cache {folder}: cannot be used ({reason_of(error)}); nothing is kept for the next method. "
+        return SharedCache(None, f"{note}Choose another folder: --cache DIR.")
+    if store.writable:
+        return SharedCache(store)
+    return SharedCache(store, f"cache {folder}: cannot be written to; what it holds is used, nothing is added.")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of one kind a store holds."""
+
+    name: str
+    n_files: int
+    n_bytes: int
+
+
+def usage(store: Store) -> list[Usage]:
+    """How much of each kind ``store`` holds."""
+    entries = store.entries()
+    kinds = dict.fromkeys([FLOW, SCORES, *(entry.kind for entry in entries)])
+    sizes = {kind: [entry.n_bytes for entry in entries if entry.kind == kind] for kind in kinds}
+    return [Usage(kind or "partial", len(sizes[kind]), sum(sizes[kind])) for kind in kinds]
+
+
+def stored(folder: Path | None = None, limit_gb: float | None = None) -> Store:
+    """The store of the cache as it is, to look at or to clear; nothing is made. Arguments as of :func:`open_cache`.
+
+    Raises:
+        ConfigError: The limit is no number from 0 on.
+    """
+    return Store(shared_folder(folder), _limit(limit_gb))
+
+
+def shared_folder(folder: Path | None) -> Path:
+    """Where flows and scores of the cache ``folder`` lie (None as in :func:`open_cache`)."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    root = folder or (Path(named) if named else user_cache_path("sdd-bench"))
+    return root.absolute() / _FOLDER
+
+
+def _limit(limit_gb: float | None) -> int:
+    text = os.environ.get(LIMIT_VARIABLE) if limit_gb is None else repr(limit_gb)
+    try:
+        limit = float(text or LIMIT_GB)
+    except ValueError:
+        limit = math.nan
+    if not (math.isfinite(limit) and limit >= 0):
+        name = LIMIT_VARIABLE if limit_gb is None else "--cache-limit"
+        raise ConfigError(f"{name}: expected a number of GB from 0 on, got {text}.")
+    return round(limit * 1e9)
+
+
+def _packed(flow: Tensor) -> bytes:
+    """The float32 values without loss: their first bytes together, then their second ones, ..., in Zstandard."""
+    values = flow.detach().cpu().float().contiguous().numpy().astype("<f4", copy=False)
+    packed: bytes = blosc2.compress(
+        values.tobytes(), typesize=4, clevel=_LEVEL, filter=blosc2.Filter.SHUFFLE, codec=blosc2.Codec.ZSTD
+    )
+    return packed
+
+
+def _unpacked(content: bytes | None, height: int, width: int) -> Tensor | None:
+    try:
+        if content is None or blosc2.get_cbuffer_sizes(content)[0] != 8 * height * width:
+            return None
+        values = np.frombuffer(blosc2.decompress(content), "<f4").reshape(2, height, width)
+    except (RuntimeError, ValueError):
+        return None
+    return torch.from_numpy(values.astype(np.float32))

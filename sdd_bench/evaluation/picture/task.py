@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import output_errors, sha256_of, write_json
-from sdd_bench.core.parallel import read_sealed
+from sdd_bench.core.files import output_errors, sha256_of
+from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.types import GroundTruth, Pair
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import SharedCache
@@ -30,7 +30,7 @@ class PictureTask:
 
     match: Match
     run: Path
-    cache: Path
+    cache: SharedCache
     options: EvaluateOptions
 
     def __str__(self) -> str:
@@ -58,9 +58,9 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
         with output_errors(path):
             for stale in (path, flow, *warped.values()):
                 stale.unlink(missing_ok=True)
-    record = score_files(match.pair, match.prediction_path, options, cache=SharedCache(task.cache), save_to=task.run)
+    record = score_files(match.pair, match.prediction_path, options, cache=task.cache, save_to=task.run)
     values = record_to_json(replace(record, key=key))
-    write_json(path, values)
+    write_sealed(path, values)
     return record_from_json(values)
 
 
@@ -85,7 +85,7 @@ def score_files(
         ImageError: A file cannot be read, or sizes do not fit.
         ManifestError: The truth file of the pair is damaged.
     """
-    cache = cache or SharedCache(None)
+    cache = cache or SharedCache()
     engines = load_engines(options)
     inputs = read_inputs(pair, prediction_path, options)
     height, width = inputs.sharp.shape[:2]
@@ -97,7 +97,7 @@ def score_files(
         warp=options.warp,
         metrics=options.metrics,
         lpips=engines.lpips,
-        registered_flow=lambda compute: cache.flow(pair.name, flow_key, height, width, compute),
+        registered_flow=lambda compute: cache.flow(flow_key, height, width, compute),
     )
     motion = scorer.motion(inputs.prediction)
     if save_to is not None:
@@ -112,10 +112,10 @@ def score_files(
             "protocol": protocol.EVALUATION,
         }
     )
-    baselines = cache.read_baselines(pair.name, baselines_key)
+    baselines = cache.read_baselines(baselines_key)
     if baselines is None:
         baselines = _score_baselines(scorer, inputs.aligned)
-        cache.keep_baselines(pair.name, baselines_key, baselines)
+        cache.keep_baselines(baselines_key, baselines)
     truth = inputs.truth
     return PictureRecord(
         key="",
