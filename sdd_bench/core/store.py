@@ -142,7 +142,8 @@ def open_store(folder: Path, limit: int) -> Store:
         folder.mkdir(parents=True, exist_ok=True)
         begun_ns = _time_of(folder)
     except OSError:
-        os.scandir(folder).close()
+        if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
+            raise
         return Store(folder, limit, writable=False)
     for entry in _entries(folder):
         if not entry.kind and entry.used_ns < begun_ns - _ABANDONED_NS:

@@ -147,8 +147,12 @@ def test_a_folder_that_cannot_be_written_to_is_read(tmp_path: Path, monkeypatch:
 
 def test_a_folder_that_cannot_be_is_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/none")):
-        with pytest.raises(OSError, match=r"No such|Not a directory"):
+    for folder, reason in (
+        (tmp_path / "file", "File exists"),
+        (tmp_path / "file/below", "Not a directory"),
+        (Path("/proc/none"), "No such file"),
+    ):
+        with pytest.raises(OSError, match=reason):
             open_store(folder, 1)
 
 

@@ -199,9 +199,7 @@ def test_a_cache_that_cannot_be_used_is_noted_and_scores_are_the_same(score: Any
     assert "cache" not in (run.with_name("other") / "summary.json").read_text()
 
 
-def test_runs_share_the_cache_and_nothing_lies_beside_the_captures(
-    score: Any, run: Path, tmp_path: Path
-) -> None:
+def test_runs_share_the_cache_and_nothing_lies_beside_the_captures(score: Any, run: Path, tmp_path: Path) -> None:
     score(run_folder=run.with_name("first"))
     before = sorted((run.parent / "captures").rglob("*"))
     assert {path.suffix for path in before} == {"", ".png", ".json", ".csv"}

@@ -53,12 +53,14 @@ def peak_gib() -> float:
 
 def child_evaluate(root: Path, metrics: str) -> dict[str, float]:
     from sdd_bench.evaluation.options import EvaluateOptions
+    from sdd_bench.evaluation.picture.cache import open_cache
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.prepared.open import open_dataset
 
     options = EvaluateOptions(metrics=tuple(metrics.split(",")))
     start = time.perf_counter()
-    evaluate(open_dataset(root / "set"), root / "net", root / "run", options=options)
+    cache = open_cache(root / "cache")  # empty: nothing of an earlier bench is used
+    evaluate(open_dataset(root / "set"), root / "net", root / "run", options=options, cache=cache)
     return {"seconds": time.perf_counter() - start, "gib": peak_gib()}
 
 

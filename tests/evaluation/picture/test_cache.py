@@ -82,7 +82,7 @@ def _seven_digits(baselines: Any) -> Any:
 
 
 def test_what_is_kept_is_used(make_set: Any, predictions: Path, tmp_path: Path) -> None:
-    """Scores kept for another key, moved to the right place by hand, would show: so would a fresh computation."""
+    """Other scores, kept under the right key, are those of the record."""
     pair = make_set(1).pairs[0]
     options = EvaluateOptions(flow="dis", metrics=("psnr", "mae"))
     cache = open_cache(tmp_path / "cache")
