@@ -76,9 +76,9 @@ def child_flow(root: Path) -> None:
     print(json.dumps(vars(cost)))
 
 
-def run(tree: Path, *arguments: str) -> tuple[Cost, str]:
-    """Run ``python ARGUMENTS`` with the package of ``tree``; its cost as a whole and its output."""
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
+def run(tree: Path, root: Path, *arguments: str) -> tuple[Cost, str]:
+    """Run ``python ARGUMENTS`` with the package of ``tree``, its cache in ``root``; its cost as a whole and its output."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "SDD_BENCH_CACHE": str(root / "cache")}
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, cwd=tree)
@@ -94,13 +94,17 @@ def run(tree: Path, *arguments: str) -> tuple[Cost, str]:
 
 def measure_flow(tree: Path, root: Path) -> Cost:
     """One flow."""
-    _, text = run(tree, str(Path(__file__)), "--child", str(root))
+    _, text = run(tree, root, str(Path(__file__)), "--child", str(root))
     return Cost(**json.loads(text.splitlines()[-1]))
 
 
 def measure_first(tree: Path, root: Path) -> Cost:
     """``evaluate`` of a set that nothing is known of."""
-    for folder in (root / "set" / "registered", root / "first"):
+    for folder in (
+        root / "set" / "registered",
+        root / "cache",
+        root / "first",
+    ):  # where the old commit and this one keep
         shutil.rmtree(folder, ignore_errors=True)
     return evaluate(tree, root, "first")
 
@@ -115,7 +119,7 @@ def evaluate(tree: Path, root: Path, run_name: str) -> Cost:
     """The command, as a user gives it."""
     predictions, out = str(root / "net"), str(root / run_name)
     command = ["-m", "sdd_bench", "evaluate", str(root / "set"), "--predictions", predictions, "-o", out, "--json"]
-    return run(tree, *command, "--method", run_name)[0]
+    return run(tree, root, *command, "--method", run_name)[0]
 
 
 WORK: dict[str, Callable[[Path, Path], Cost]] = {
