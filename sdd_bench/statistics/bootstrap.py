@@ -1,9 +1,9 @@
 r"""Means over pictures and how sure they are: the bootstrap, for all methods at once.
 
 Intervals are bias-corrected and accelerated (BCa; Efron, 1987, "Better bootstrap confidence intervals") at 95 %. Whole
-units are drawn (see :mod:`sdd_bench.statistics.units`); a mean is over the pictures of what was drawn, so a scene of
-many pictures weighs more. The draws are seeded, so the same pictures give the same interval. The work is a matrix
-product of (resamples, units) with (units, methods), in pieces of bounded size.
+units are drawn (see :mod:`sdd_bench.statistics.units`). The mean of a resample is over all pictures of the drawn units,
+so a scene with more pictures weighs more. The draws are seeded, so the same pictures give the same interval. The work
+is a matrix product of (resamples, units) with (units, methods), in pieces of bounded size.
 """
 
 from __future__ import annotations
@@ -29,22 +29,24 @@ from sdd_bench.statistics.units import (
 )
 
 _ROUNDING = 1e-12
-"""Relative size of what is rounding alone: a resampled mean this close to the mean is equal to it."""
+"""Relative rounding error: a resampled mean this close to the mean counts as equal to it."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over pictures with its interval. What cannot be said is None."""
+    """Mean over pictures with its interval. A field that cannot be computed is None."""
 
     mean: float | None
-    """Over the finite values; None when there is none."""
+    """Mean over the finite values; None when no value is finite."""
     median: float | None
-    """Over all values, so it may be infinite; None when there is no value."""
+    """Median over all values, which may be infinite; None when there is no value."""
     low: float | None
     high: float | None
     """Ends of the 95 % interval of the mean; None with fewer than six units among the finite values."""
     n: int
+    """Number of values."""
     n_infinite: int
+    """Number of infinite values."""
 
 
 def estimate_mean(
@@ -52,7 +54,7 @@ def estimate_mean(
 ) -> Estimate:
     r"""Mean, median and 95 % bootstrap interval of one figure over pictures.
 
-    Infinite values (PSNR of equal pictures) are counted, stand in the median, and are left out of the mean and its
+    Infinite values (PSNR of equal pictures) are counted and enter the median. They are left out of the mean and its
     interval, which would be infinite otherwise.
 
     Args:
@@ -93,7 +95,7 @@ def estimate_mean(
 def bootstrap_means(
     scores: Array, units: NDArray[np.intp], *, n_resamples: int = N_RESAMPLES, seed: int = SEED
 ) -> Array:
-    """Means of every method over the same resampled pictures.
+    """Mean scores of every method over the same resampled pictures.
 
     Args:
         scores: (methods, pictures).
@@ -102,7 +104,11 @@ def bootstrap_means(
         seed: Seed of the resampling.
 
     Returns:
-        (n_resamples, methods).
+        Mean scores, (n_resamples, methods).
+
+    Example:
+        >>> bootstrap_means(np.full((1, 6), 30.0), np.arange(6), n_resamples=2).tolist()
+        [[30.0], [30.0]]
     """
     sums, counts = by_unit(scores, units)
     times = _drawn_times(len(counts), n_resamples, seed)
@@ -116,7 +122,7 @@ def bootstrap_means(
 
 @lru_cache(maxsize=2)
 def _drawn_times(n_units: int, n_resamples: int, seed: int) -> NDArray[np.uint16]:
-    """How often each unit was drawn, (n_resamples, n_units); the same for every metric, so kept."""
+    """Number of times each unit was drawn, (n_resamples, n_units). It is cached because every metric uses the same."""
     rng = np.random.default_rng(seed)
     times = np.empty((n_resamples, n_units), dtype=np.uint16)
     step = max(1, VALUES_AT_ONCE // n_units)
@@ -132,11 +138,18 @@ def bca_interval(values: Array, units: NDArray[np.intp], resampled: Array) -> tu
 
     Args:
         values: Scores or differences of scores, (rows, pictures).
-        units: As in :func:`bootstrap_means`.
+        units: Unit of each picture, as in :func:`bootstrap_means`.
         resampled: Bootstrap means of the rows, (n_resamples, rows).
 
     Returns:
-        Low and high ends, (rows,). A row that never varies is its own interval; fewer than six units leave NaN.
+        Low and high ends, (rows,) each. Both are the mean for a row that never varies, and NaN with fewer than six
+        units.
+
+    Example:
+        >>> scores, units = np.array([[31.0, 28.0, 30.0, 29.0, 32.0, 30.0]]), np.arange(6)
+        >>> low, high = bca_interval(scores, units, bootstrap_means(scores, units, n_resamples=1000))
+        >>> bool(low[0] < scores.mean() < high[0])
+        True
     """
     from scipy.special import ndtr, ndtri
 

@@ -6,12 +6,12 @@ pictures. Differences are signed so that positive means better, whatever the met
 
 - *Interval*: 95 % BCa bootstrap interval of the mean difference; none over fewer than six units.
 - *p-value*: permutation test on the mean difference. If the methods were exchangeable, each unit's difference could as
-  well have the other sign; exact over all sign patterns when there are few units, else by random patterns.
+  well have the other sign. All sign patterns are tried when there are few units, else random ones.
 - *Holm* (1979): p-values of all pairs, adjusted so that 5 % is the chance of any false alarm among them.
 - *Effect size*: Cohen's :math:`d_z`, mean over standard deviation of the :math:`d_i`.
 - *Probability of superiority*: share of pictures on which the first is better, ties counted half.
 
-The *verdict* is one rule for all that compares methods (:attr:`Comparison.verdict`).
+The *verdict* is the one rule that every comparison of methods uses (:attr:`Comparison.verdict`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sdd_bench.statistics.units import LEVEL, N_RESAMPLES, SEED, Array, units_of
 
 NO_DIFFERENCE = "no difference shown"
 _PAIRS_AT_ONCE = 400
+"""Pairs per step, which bounds the memory: their resampled differences take 32 MB at 10,000 resamples."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Comparison:
     n_images: int
     n_units: int
     n_pairs: int
-    """Pairs that Holm's correction is over."""
+    """Number of pairs that Holm's correction covers."""
     n_resamples: int
     difference: float
     low: float | None
@@ -52,16 +53,16 @@ class Comparison:
     effect_size: float
     superiority: float
     truth_cost: float
-    """What the worse of the two could gain by the errors of the ground truth alone; zero where that is not known."""
+    """Gain that the errors of the ground truth alone could give the worse of the two; zero where it is not known."""
 
     @property
     def unit(self) -> str:
-        """What the units are."""
+        """Name of the units: ``scenes`` or ``pictures``."""
         return "scenes" if self.n_units < self.n_images else "pictures"
 
     @property
     def smallest_p(self) -> float:
-        """Smallest p-value after Holm's correction that so many units can give."""
+        """Smallest p-value after Holm's correction that this number of units can give."""
         return min(1.0, self.n_pairs * smallest_p(self.n_units, self.n_resamples))
 
     @property
@@ -87,12 +88,12 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The verdict with the name of the better one."""
+        """Verdict with the name of the better method."""
         better = {"better": self.first, "worse": self.second}.get(self.verdict)
         return f"{better} is better" if better else self.verdict
 
     def interval(self, decimals: int) -> str:
-        """The interval as it is shown, ``[+0.02, +0.07]``; a dash when there is none."""
+        """Interval as it is shown, ``[+0.02, +0.07]``; a dash when there is none."""
         if self.low is None or self.high is None:
             return "–"
         return f"[{self.low:+.{decimals}f}, {self.high:+.{decimals}f}]"
@@ -108,19 +109,28 @@ def compare(
     n_resamples: int = N_RESAMPLES,
     seed: int = SEED,
 ) -> list[Comparison]:
-    """Every pair of methods on one metric.
+    """Compare every pair of methods on one metric.
 
     Args:
         scores: (methods, pictures), the same pictures in the same order.
-        methods: Their names.
+        methods: Names of the methods.
         metric: One of psnr, ssim, mae, lpips.
         scenes: Scene of each picture. An empty name is a scene of its own.
         ceiling: Mean score of the aligned truth on these pictures, where it is known.
-        n_resamples: Number of resamples, of bootstrap and permutation test.
+        n_resamples: Number of resamples of the bootstrap and of the permutation test.
         seed: Seed of both.
+
+    Returns:
+        One comparison per pair of methods; the one named earlier is ``first``.
 
     Raises:
         LeaderboardError: Fewer than two methods, no pictures, or a score that is missing.
+
+    Example:
+        >>> old = np.array([27.0, 31.0, 29.0, 30.0, 28.0, 26.0])
+        >>> [found] = compare(np.stack([old + 1.0, old]), ["new", "old"], "psnr", n_resamples=1000)
+        >>> found.sentence, found.interval(2), found.p_value
+        ('new is better', '[+1.00, +1.00]', 0.03125)
     """
     gains = gains_of(scores, methods, metric)
     units = units_of(scenes, gains.shape[1])

@@ -1,7 +1,6 @@
 """Scores turned into gains, and how far the ground truth itself can be trusted.
 
-A gain is finite, and larger is better, whatever the metric. PSNR is capped: equal pictures (infinite) are then better
-than any, and two infinite ones are equal.
+A gain is finite, and larger is better, whatever the metric. PSNR is infinite for equal pictures, so it is capped.
 """
 
 from __future__ import annotations
@@ -15,11 +14,16 @@ from sdd_bench.statistics.units import Array
 
 HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "mae": False, "lpips": False}
 PSNR_CAP_DB = 100.0
-"""PSNR of equal pictures is infinite; pictures that differ in 8 bits have at most 96 dB."""
+"""Cap of PSNR, which is infinite for equal pictures. A difference of one level of 8 bits everywhere has 48 dB."""
 
 
 def capped(metric: str, scores: Array) -> Array:
-    """Scores whose mean is finite: PSNR is capped at 100 dB."""
+    """Scores whose mean is finite: PSNR is capped at 100 dB.
+
+    Example:
+        >>> capped("psnr", np.array([27.0, np.inf])).tolist()
+        [27.0, 100.0]
+    """
     return np.minimum(scores, PSNR_CAP_DB) if metric == "psnr" else scores
 
 
@@ -29,14 +33,14 @@ def better_is_larger(metric: str, scores: Array) -> Array:
 
 
 def truth_cost(metric: str, scores: Array, ceiling: float | None) -> Array:
-    r"""How much a mean score could gain by taking over the errors of the ground truth, restoring nothing.
+    r"""Gain of a mean score that copies the errors of the ground truth and restores nothing.
 
-    The *ceiling* is the aligned truth, scored as a prediction: all that parts it from a perfect score is the ground
-    truth's own error, which warping (and, for raw ground truth, misalignment) put there. Taken as independent of a
-    method's error, it adds to it as squares do: :math:`m = t + c`, with :math:`c` the squared error of the ceiling and
-    :math:`m` that of the method. The cost is the difference between the scores that :math:`m` and :math:`m - c` have:
-    :math:`-10 \log_{10}(1 - c / m)` for PSNR. MAE goes as the root of a squared error; 1 - SSIM and LPIPS are of the
-    kind of squared errors themselves.
+    The *ceiling* is the aligned truth, scored as a prediction. What it lacks of a perfect score is the ground truth's
+    own error, which comes from warping (and, for raw ground truth, from misalignment). Let :math:`c` be the squared
+    error of the ceiling, :math:`m` that of the method, and :math:`t` the part of it that is the method's own. The two
+    errors are taken as independent, so their squares add: :math:`m = t + c`. The cost is the difference between the
+    scores of :math:`m` and :math:`m - c`, which is :math:`-10 \log_{10}(1 - c / m)` for PSNR. MAE is taken as the root
+    of a squared error, 1 - SSIM and LPIPS as squared errors.
 
     Args:
         metric: One of psnr, ssim, mae, lpips.
@@ -44,8 +48,8 @@ def truth_cost(metric: str, scores: Array, ceiling: float | None) -> Array:
         ceiling: Mean score of the ceiling; None where it is not known.
 
     Returns:
-        Cost in the metric's units, zero or more, in the shape of ``scores``: infinite for a score that is no worse than
-        the ceiling, zero where the ceiling is not known.
+        Cost in the metric's units, zero or more, in the shape of ``scores``. It is infinite for a score that is no
+        worse than the ceiling, and zero where the ceiling is not known.
 
     Example:
         >>> truth_cost("psnr", np.array([30.0, 45.0]), 45.0).round(3).tolist()
@@ -68,10 +72,14 @@ _SQUARED_ERROR: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Arra
 
 
 def gains_of(scores: Array, methods: Sequence[str], metric: str) -> Array:
-    """Scores of at least two methods over the same pictures, larger is better.
+    """Gains of at least two methods over the same pictures, (methods, pictures).
 
     Raises:
         LeaderboardError: Fewer than two methods, no pictures, or a score that is missing.
+
+    Example:
+        >>> gains_of(np.array([[0.1, 0.2], [0.3, 0.1]]), ["a", "b"], "mae").tolist()
+        [[-0.1, -0.2], [-0.3, -0.1]]
     """
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 2 or len(array) != len(methods) or len(methods) < 2 or array.shape[1] == 0:

@@ -34,11 +34,15 @@ def sign_flip_p(
     Args:
         differences: (pairs, pictures).
         units: Unit of each picture (:func:`~sdd_bench.statistics.units.units_of`).
-        n_resamples: Number of random sign patterns; all patterns are tried instead when there are no more than these.
+        n_resamples: Number of random sign patterns. When no more patterns exist, all are tried instead.
         seed: Seed of the patterns.
 
     Returns:
-        (pairs,), from :func:`smallest_p` to 1.
+        p-values, (pairs,), from :func:`smallest_p` to 1.
+
+    Example:
+        >>> sign_flip_p(np.ones((1, 6)), np.arange(6)).tolist()
+        [0.03125]
     """
     sums, counts = by_unit(differences, units)
     observed = np.abs(sums.sum(axis=1))
@@ -48,17 +52,22 @@ def sign_flip_p(
     for signs in sign_patterns(len(counts), n_resamples, seed, width=len(sums)):
         reached += np.count_nonzero(np.abs(signs @ sums.T) >= observed - tolerance, axis=0)
         total += len(signs)
-    # Random patterns need not hold the observed one, so it is counted in: p is never zero.
+    # Random patterns need not include the observed one. It is counted in, so that p is never zero.
     return reached / total if tries_all(len(counts), n_resamples) else (reached + 1.0) / (total + 1.0)
 
 
 def tries_all(n_units: int, n_resamples: int) -> bool:
-    """Whether there are so few sign patterns that all are tried."""
+    """Whether all sign patterns are tried, because they are no more than ``n_resamples``.
+
+    Example:
+        >>> tries_all(13, 10_000), tries_all(14, 10_000)
+        (True, False)
+    """
     return n_units < 63 and 2**n_units <= n_resamples
 
 
 def smallest_p(n_units: int, n_resamples: int = N_RESAMPLES) -> float:
-    """Smallest p-value that sign flips of this many units can give.
+    """Smallest p-value that sign flips of ``n_units`` units can give.
 
     Example:
         >>> smallest_p(5), smallest_p(6)
@@ -68,7 +77,18 @@ def smallest_p(n_units: int, n_resamples: int = N_RESAMPLES) -> float:
 
 
 def sign_patterns(n_units: int, n_resamples: int, seed: int, *, width: int) -> Iterator[Array]:
-    """Sign patterns (many, units) in pieces; all of them when there are few."""
+    """Sign patterns in pieces of (patterns, units): all of them when they are few, else random ones.
+
+    Args:
+        n_units: Number of units.
+        n_resamples: Number of random patterns.
+        seed: Seed of the patterns.
+        width: Number of columns that a piece is multiplied into, which bounds its number of patterns.
+
+    Example:
+        >>> [piece.tolist() for piece in sign_patterns(1, 10_000, seed=0, width=1)]
+        [[[1.0], [-1.0]]]
+    """
     signs = _signs(n_units, n_resamples, seed)
     step = max(1, VALUES_AT_ONCE // max(n_units, width))
     for start in range(0, len(signs), step):

@@ -1,14 +1,15 @@
 r"""Ranks that admit what the pictures cannot tell.
 
-A method's place is that of its mean, in which infinite PSNR (equal pictures) counts as 100 dB; the mean that is shown
-is the protocol's, over the finite values, and says how many infinite ones stand beside it. So a method with equal
-pictures may stand above one whose finite mean is larger. Its *rank interval* runs from 1 + the number of methods
-certainly better to n - the number certainly worse, where "certainly" is decided for all pairs at once: the studentised
-mean difference must exceed what the largest of all pairs reaches in 95 % of the sign flips (Westfall and Young's single
-step), so 5 % is the chance of any false order in the whole table. Its resolution does not run out with many methods, as
-that of Holm's correction of permutation p-values does. A difference below what the ground truth itself costs
-(:func:`~sdd_bench.statistics.gains.truth_cost`) is not certain either. Between methods whose intervals overlap these
-pictures show no difference.
+A method's place is that of its mean, in which infinite PSNR (equal pictures) counts as 100 dB. The mean that is shown
+is the protocol's: over the finite values, with the number of infinite ones beside it. A method with equal pictures may
+therefore stand above one with a larger finite mean.
+
+The *rank interval* of one of n methods runs from 1 + the number certainly better to n - the number certainly worse.
+"Certainly" is decided for all pairs at once: the studentised mean difference must exceed a level that the largest of
+all pairs exceeds in at most 5 % of the sign flips (Westfall and Young's single step). So 5 % is the chance of any false
+order in the whole table. Unlike Holm's correction of permutation p-values, this rule keeps its resolution with many
+methods. A difference below what the ground truth itself costs (:func:`~sdd_bench.statistics.gains.truth_cost`) is not
+certain either. These pictures show no difference between methods whose intervals overlap.
 """
 
 from __future__ import annotations
@@ -25,22 +26,25 @@ from sdd_bench.statistics.units import CONFIDENCE, N_RESAMPLES, SEED, Array, by_
 
 @dataclass(frozen=True)
 class Rank:
-    """Where a method stands: by its mean, and the places these pictures leave open."""
+    """Place of a method by its mean, and the interval of places that these pictures leave open."""
 
     method: str
     mean: float | None
-    """Over the finite values; None when there is none."""
+    """Mean over the finite values; None when no value is finite."""
     n_infinite: int
+    """Number of infinite values."""
     place: int
+    """Place by the mean, from 1."""
     low: int
     high: int
+    """Ends of the rank interval."""
 
     def __str__(self) -> str:
         return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
 
 
 def mean_text(mean: float | None, n_infinite: int, decimals: int) -> str:
-    """A mean as it is shown: over the finite values, and how many infinite ones stand beside it.
+    """Mean over the finite values as it is shown, with the number of infinite ones beside it.
 
     Example:
         >>> mean_text(27.1234, 0, 2), mean_text(27.1234, 1, 2), mean_text(None, 3, 2)
@@ -60,8 +64,16 @@ def rank(
     n_resamples: int = N_RESAMPLES,
     seed: int = SEED,
 ) -> list[Rank]:
-    """Place and rank interval of every method on one metric, in the order given; arguments as
-    :func:`~sdd_bench.statistics.compare.compare`."""
+    """Place and rank interval of every method on one metric, in the order given.
+
+    The arguments are those of :func:`~sdd_bench.statistics.compare.compare`.
+
+    Example:
+        >>> old = np.array([27.0, 31.0, 29.0, 30.0, 28.0, 26.0, 25.0, 32.0])
+        >>> scores = np.stack([old + 1.0, old, old + [0.1, -0.1] * 4])
+        >>> [f"{r.method} {r}" for r in rank(scores, ["new", "old", "copy"], "psnr")]
+        ['new 1', 'old 2–3', 'copy 2–3']
+    """
     finite = np.isfinite(scores)
     means = [float(row[known].mean()) if known.any() else None for row, known in zip(scores, finite, strict=True)]
     n_infinite = (~finite).sum(axis=1).tolist()
@@ -73,7 +85,7 @@ def rank(
     left, right = np.triu_indices(n_methods, k=1)
     sums, counts = by_unit(gains[left] - gains[right], units)
     n_units = len(counts)
-    # Under sign flips the sum of squares stays, so the studentised mean is a function of the flipped sum alone.
+    # Sign flips keep the sum of squares, so the studentised mean is a function of the flipped sum alone.
     squares = (sums**2).sum(axis=1)
 
     def studentised(total: Array) -> Array:
