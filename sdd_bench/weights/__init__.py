@@ -1,7 +1,7 @@
-"""Network weights that come with the package, by name: where each file is, and that it is the right one.
+"""Network weights that come with the package: where each file is, and whether it is the right one.
 
-``pwcnet`` estimates flow, ``alexnet`` is the backbone of LPIPS, the others are deblurring networks. Every file has
-its sha256 in :data:`TABLE`, and none is handed out that does not have it. A card (``NAME.md``) beside each file says
+``pwcnet`` estimates flow, ``alexnet`` is the backbone of LPIPS, the others are deblurring networks. :data:`TABLE` holds
+the sha256 of every file; a file with another sha256 is never handed out. A card (``NAME.md``) beside each file says
 where it comes from and under which licence.
 """
 

@@ -1,10 +1,11 @@
-"""Pickles of numpy arrays, read without numpy's own unpickling and without running anything.
+"""Pickles of numpy arrays, read without numpy's own unpickling and without running code of the file.
 
-Admitting numpy's ``dtype`` and ``_reconstruct`` to an unpickler is not safe: a forged ``dtype`` state can declare that
-plain bytes are pointers to objects. So the four names a pickled array needs stand here for records of what the file
-says; arrays of numbers are built from their bytes afterwards. Every other name is refused.
+It is not safe to give an unpickler numpy's ``dtype`` and ``_reconstruct``: a forged ``dtype`` state can declare that
+plain bytes are pointers to objects. The three names that a pickled array needs (``ndarray``, ``dtype`` and
+``_reconstruct``) therefore give plain records of what the file says. Arrays of numbers are built from their bytes
+afterwards. Every other name is refused.
 
-Pickles of Python 2 and 3 are read: strings of Python 2 are taken as Latin-1, which keeps every byte.
+Pickles of Python 2 and 3 are read. Strings of Python 2 are decoded as Latin-1, which keeps every byte.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
+"""Codes of the types that hold numbers: kind, then bytes per number."""
 _ORDERS = ("<", ">", "=", "|")
+"""Codes of the order of bytes."""
 _MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
+"""Opcodes that store a value under an index of the file's choice."""
 
 
 class PickledArray:
@@ -40,10 +44,10 @@ class PickledArray:
         self._shape, self._dtype, self._fortran, self._data = tuple(shape), dtype, bool(fortran), data
 
     def numbers(self) -> NDArray[Any]:
-        """The array, where it holds numbers.
+        """The array as numpy has it.
 
         Raises:
-            UnpicklingError: It holds something else, or its bytes do not fill its shape.
+            UnpicklingError: The array holds no numbers, or its bytes do not fill its shape.
         """
         dtype = self._dtype.of_numbers()
         data = self._data.encode("latin1") if isinstance(self._data, str) else self._data
@@ -52,10 +56,10 @@ class PickledArray:
         return np.frombuffer(data, dtype).reshape(self._shape, order="F" if self._fortran else "C")
 
     def objects(self) -> list[Any]:
-        """What the array holds, where it holds objects along one axis.
+        """Objects of an array with one axis.
 
         Raises:
-            UnpicklingError: It holds something else.
+            UnpicklingError: The array holds no objects, or has another number of axes.
         """
         if (
             not str(self._dtype.code).startswith("O")
@@ -76,7 +80,7 @@ class _Dtype:
         self.order: Any = "|"
 
     def __setstate__(self, state: Any) -> None:
-        """Take numpy's state of a dtype, of which only the order of bytes counts for numbers."""
+        """Take numpy's state of a dtype; for numbers only the order of bytes counts."""
         order = state[1]
         self.order = order.decode("latin1") if isinstance(order, bytes) else order
 
@@ -87,7 +91,7 @@ class _Dtype:
 
 
 class _Name:
-    """A name of numpy that a pickle may ask for; calling it gives the record in place of the object."""
+    """A name of numpy that a pickle may ask for. A call of it gives a record in place of the object."""
 
     __slots__ = ("name",)
 
@@ -110,7 +114,7 @@ class _Unpickler(pickle.Unpickler):
         """A stand-in for one of numpy's three names.
 
         Raises:
-            UnpicklingError: Any other name.
+            UnpicklingError: The pickle asks for any other name.
         """
         internal = module_name in ("numpy.core.multiarray", "numpy._core.multiarray")
         if (internal and global_name == "_reconstruct") or (
@@ -121,17 +125,22 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle_arrays(data: bytes) -> Any:
-    """What a pickle holds: plain Python values, with a :class:`PickledArray` for each array.
+    """Content of a pickle: plain Python values, with a :class:`PickledArray` for each array.
 
     Args:
-        data: The pickle.
+        data: Bytes of the pickle.
 
     Raises:
-        UnpicklingError: It is damaged, or asks for anything but numpy arrays.
+        UnpicklingError: The pickle is damaged, or asks for anything but numpy arrays.
+
+    Example:
+        >>> data = pickle.dumps({"bias": np.array([0.5, 2.0])}, protocol=4)
+        >>> unpickle_arrays(data)["bias"].numbers().tolist()
+        [0.5, 2.0]
     """
     try:
         for opcode, argument, _ in pickletools.genops(data):
-            # The unpickler makes a table up to the largest index: one opcode could ask for gigabytes.
+            # The unpickler allocates a table up to the largest index, so one opcode could ask for gigabytes.
             if opcode.name in _MEMO and argument is not None and int(argument) > len(data):
                 raise pickle.UnpicklingError(f"index {argument} in a pickle of {len(data)} bytes")
         return _Unpickler(io.BytesIO(data), encoding="latin1").load()

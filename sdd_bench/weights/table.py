@@ -59,7 +59,7 @@ TABLE: Mapping[str, Weight] = {
 
 
 class State(StrEnum):
-    """What is at the place of a file of weights."""
+    """State of a file of weights."""
 
     READY = "ready"
     ABSENT = "absent"
@@ -68,7 +68,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Listed:
-    """An entry of the table, and what is at its place."""
+    """Entry of the table with the state of its file."""
 
     weight: Weight
     state: State
@@ -79,7 +79,7 @@ def sha256(name: str) -> str:
     """The sha256 that the file of ``name`` must have.
 
     Raises:
-        WeightsError: There are no weights of that name.
+        WeightsError: No weights have that name.
 
     Example:
         >>> sha256("alexnet")[:12]
@@ -89,7 +89,15 @@ def sha256(name: str) -> str:
 
 
 def state(name: str) -> State:
-    """Whether the file of ``name`` is there and has its sha256."""
+    """State of the file of ``name``: absent, damaged (its sha256 differs from the table's), or ready.
+
+    Raises:
+        WeightsError: No weights have that name.
+
+    Example:
+        >>> str(state("pwcnet"))
+        'ready'
+    """
     file = place(name)
     if not file.is_file():
         return State.ABSENT
@@ -101,6 +109,10 @@ def path(name: str) -> Path:
 
     Raises:
         WeightsError: The name is unknown, or the file is absent or damaged.
+
+    Example:
+        >>> path("pwcnet").name
+        'pwcnet.safetensors'
     """
     found = state(name)
     if found is State.READY:
@@ -109,21 +121,35 @@ def path(name: str) -> Path:
 
 
 def listing() -> list[Listed]:
-    """Every entry of the table, with what is at its place."""
+    """Entries of the table with the states of their files.
+
+    Example:
+        >>> [(listed.weight.name, str(listed.state)) for listed in listing()][0]
+        ('pwcnet', 'ready')
+    """
     return [Listed(weight, state(name), str(place(name))) for name, weight in TABLE.items()]
 
 
 def verify() -> list[Problem]:
-    """What is wrong with the files."""
+    """Problems of the files: one for each that is absent or damaged.
+
+    Example:
+        >>> verify()
+        []
+    """
     states = {name: state(name) for name in TABLE}
     return [Problem(name, _complaint(name, found)) for name, found in states.items() if found is not State.READY]
 
 
 def place(name: str) -> Path:
-    """Where the file of ``name`` is, whatever it holds.
+    """Path of the file of ``name``, which is not checked.
 
     Raises:
-        WeightsError: There are no weights of that name.
+        WeightsError: No weights have that name.
+
+    Example:
+        >>> place("alexnet").name
+        'alexnet.safetensors'
     """
     return _PACKAGE / _entry(name).file
 

@@ -1,4 +1,4 @@
-"""Tensors from files as data: safetensors and torch files, nothing executed, fitted to a network."""
+"""Tensors of safetensors and torch files, read as data (no code of the file is run) and copied into a network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sdd_bench.core.errors import WeightsError, reason_of
 
 NUMBERS = {"One": 1, "Two": 2, "Thr": 3, "Fou": 4, "Fiv": 5, "Six": 6}
 WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which common training code stores the tensors in a checkpoint."""
 
 
 @contextmanager
@@ -22,7 +23,13 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     """The safetensors file at ``path``, open to read: names, shapes, metadata and tensors (``safetensors.safe_open``).
 
     Raises:
-        WeightsError: It is missing or damaged, be that found when it is opened or when a tensor is read.
+        WeightsError: The file is missing or damaged. A damage may show only when a tensor is read.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> with open_safetensors(path("pwcnet")) as file:
+        ...     file.get_tensor(sorted(file.keys())[0]).dtype
+        torch.float16
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -34,7 +41,7 @@ def open_safetensors(path: Path) -> Iterator[Any]:
 
 
 def load_plain(path: Path) -> Any:
-    """What a file of ``torch.save`` holds: tensors and plain values, on the CPU; no code of the file is run.
+    """Content of a file of ``torch.save``: tensors and plain values, on the CPU. No code of the file is run.
 
     Raises:
         WeightsError: The file is missing, damaged, or holds anything else.
@@ -52,11 +59,16 @@ def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str,
     """Named tensors of a ``.safetensors`` file or of a torch checkpoint, without the ``module.`` of parallel training.
 
     Args:
-        path: The file.
-        wrappers: Keys under which a torch checkpoint may hold the tensors, beside other things.
+        path: Path of the file.
+        wrappers: Keys under which a torch checkpoint may hold the tensors, besides other entries.
 
     Raises:
         WeightsError: The file is missing, truncated, not a checkpoint, or holds anything but tensors.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> {str(tensor.dtype) for tensor in read_tensors(path("pwcnet")).values()}
+        {'torch.float16'}
     """
     if path.suffix == ".safetensors":
         with open_safetensors(path) as file:
@@ -72,10 +84,21 @@ def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str,
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Fill ``network``, all names, shapes and kinds of numbers equal, every number finite.
+    """Copy ``tensors`` into ``network``. Names, shapes and kinds of numbers must agree, and every number be finite.
+
+    Args:
+        network: Network to fill.
+        tensors: Tensors by their names in the network.
+        path: File of the tensors, named in errors.
 
     Raises:
-        WeightsError: Names which tensors are missing, unknown, of another shape or kind, or not finite.
+        WeightsError: A tensor is missing, unknown, of another shape or kind, or not finite; the message names it.
+
+    Example:
+        >>> network = nn.Linear(2, 1)
+        >>> load_into(network, {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, Path("line.safetensors"))
+        >>> network(torch.tensor([2.0, 3.0])).item()
+        5.0
     """
     expected = network.state_dict()
     missing = sorted(set(expected) - set(tensors))
@@ -106,6 +129,7 @@ def _kind(tensor: Tensor) -> str:
 
 
 def some_of(names: list[str]) -> str:
+    """First three of ``names``, and the number of the others."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "none"
 
 
