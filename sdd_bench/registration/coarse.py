@@ -1,10 +1,11 @@
-"""The start of a registration: a similarity from flow, at a small size.
+"""The start of a registration: a similarity from optical flow, at a small size.
 
-Flow reaches only some tens of pixels, so it is estimated at a quarter of the working size first, then at the working
-size on the sharp picture brought as near as is known, again until it adds little. Vectors are weighed by texture and
-by agreement of the flow forth and back.
+Flow reaches only some tens of pixels. It is therefore estimated at a quarter of the working size first, then at the
+working size on the sharp picture aligned by what is known so far. This is repeated until a step changes little. Flow
+vectors are weighted by texture and by the agreement of forward and backward flow.
 
-A network's last digits depend on the number of threads, so what it says is rounded: results do not.
+The last digits of a network's flow depend on the number of threads. The similarity is rounded, so that the results of
+a registration do not.
 """
 
 from __future__ import annotations
@@ -27,28 +28,33 @@ from sdd_bench.registration.exposure import Gain, exposure_gain
 Picture = NDArray[np.float32]
 
 _FIRST_SHARE = 0.25
+"""Share of the working size at which flow is estimated first, where it reaches motions four times as large."""
 _SETTLED_PX = 4.0
-"""At the working size: a step this small is left to direct registration."""
+"""Step in working pixels at which estimation stops, because direct registration can correct it."""
 _MOST_STEPS = 4
+"""Most steps at the working size, for pictures on which flow does not settle."""
 _CONSISTENT_PX = 1.0
+"""Distance in working pixels within which forward and backward flow agree."""
 _MEAN = (1 / 3, 1 / 3, 1 / 3)
+"""Weights of the channels in grey."""
 
 
 @dataclass(frozen=True)
 class Coarse:
-    """What flow says."""
+    """Similarity that flow finds, and the evidence for it."""
 
     similarity: Similarity
-    """Blurry to sharp, in pixels of the pictures given."""
+    """Map from blurry to sharp coordinates, in pixels of the pictures given."""
     forward_backward_px: float
     """Median over textured pixels of the last flow, in pixels of the pictures given."""
     consistent_share: float
-    """Of the textured pixels, those whose flow comes back to within one working pixel."""
+    """Share of the textured pixels whose forward and backward flow agree to within one working pixel."""
     gain: Gain
+    """Light of the blurry picture over light of the sharp one, per channel."""
     factor: float
     """Working pixels per pixel given."""
     likeness: float
-    """Correlation of the pictures when aligned so, both smoothed; 1 is equal."""
+    """Correlation of the coarse detail of the aligned pictures; 1 is equal."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,10 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
     """Zoom, rotation and shift between two pictures from flow.
 
     Args:
-        blurry: Linear light, ``(H, W, 3)``.
-        sharp: The same shape.
-        flow: Estimator.
-        working_width: Longer side at which flow is estimated.
+        blurry: Blurry picture in linear light, ``(H, W, 3)``.
+        sharp: Sharp picture of the same shape.
+        flow: Estimator of optical flow.
+        working_width: Longer side in pixels at which flow is estimated.
     """
     blurry, factor = shrink(blurry, working_width)
     sharp, _ = shrink(sharp, working_width)
@@ -96,13 +102,22 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
 
 
 def _rounded(similarity: Similarity) -> Similarity:
-    """``similarity`` to about a hundredth of a pixel: a start need be no better."""
+    """``similarity`` rounded to about a hundredth of a pixel, which is exact enough for a start."""
     shift_x, shift_y = round(similarity.shift_x_px, 2), round(similarity.shift_y_px, 2)
     return Similarity(round(similarity.zoom, 5), round(similarity.rotation_deg, 3), shift_x, shift_y)
 
 
 def shrink(picture: Picture, longest: int) -> tuple[Picture, float]:
-    """``picture`` averaged down to a longer side of at most ``longest``, and by how much."""
+    """Average ``picture`` down to a longer side of at most ``longest`` pixels.
+
+    Returns:
+        The small picture, and its pixels per pixel of ``picture`` along a side (1 where nothing is done).
+
+    Example:
+        >>> small, factor = shrink(np.ones((4, 8, 3), np.float32), 4)
+        >>> small.shape, factor
+        ((2, 4, 3), 0.5)
+    """
     height, width = picture.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
@@ -112,7 +127,15 @@ def shrink(picture: Picture, longest: int) -> tuple[Picture, float]:
 
 
 def likeness(blurry: Picture, sharp: Picture, similarity: Similarity) -> float:
-    """Correlation of ``blurry`` and aligned ``sharp`` where they overlap, coarse detail only."""
+    """Correlation of the coarse detail of ``blurry`` and aligned ``sharp`` where they overlap.
+
+    It is -1 where they overlap in fewer than 64 pixels.
+
+    Example:
+        >>> picture = np.random.default_rng(0).random((32, 32, 3), np.float32)
+        >>> round(likeness(picture, picture, Similarity()), 3)
+        1.0
+    """
     usable = overlap(blurry.shape, similarity)
     if np.count_nonzero(usable) < 64:
         return -1.0
@@ -126,12 +149,17 @@ def _band(grey: Picture) -> Picture:
 
 
 def to_tensor(light: Picture) -> torch.Tensor:
-    """Linear light ``(H, W, 3)`` as sRGB in [0, 1], ``(1, 3, H, W)``: what flow networks know."""
+    """Linear light ``(H, W, 3)`` as sRGB in [0, 1], ``(1, 3, H, W)``, the form that flow networks expect.
+
+    Example:
+        >>> to_tensor(np.full((2, 4, 3), 0.2140, np.float32)).mean(dim=(-2, -1)).round(decimals=3)
+        tensor([[0.5000, 0.5000, 0.5000]])
+    """
     return torch.from_numpy(linear_to_srgb(light)).permute(2, 0, 1)[None].contiguous()
 
 
 def _estimate(blurry: Picture, sharp: Picture, similarity: Similarity, gain: Gain, flow: FlowEstimator) -> _Step:
-    """The similarity that is left after ``similarity``."""
+    """Similarity that remains after ``sharp`` is aligned by ``similarity``."""
     near = warp(sharp, similarity) * np.array(gain, np.float32)
     forth, back = flow.estimate_both(to_tensor(blurry), to_tensor(near))
     vectors = forth[0].numpy()
@@ -148,7 +176,7 @@ def _estimate(blurry: Picture, sharp: Picture, similarity: Similarity, gain: Gai
 
 
 def _round_trip(forth: Picture, back: Picture) -> Picture:
-    """How far from its start each pixel ends that goes forth and back, in pixels, ``(H, W)``; flows ``(2, H, W)``."""
+    """Distance of each pixel from its start after forward and backward flow ``(2, H, W)``, in pixels, ``(H, W)``."""
     y, x = np.indices(forth.shape[1:], dtype=np.float32)
     x += forth[0]
     y += forth[1]
@@ -158,7 +186,7 @@ def _round_trip(forth: Picture, back: Picture) -> Picture:
 
 
 def _texture(grey: Picture) -> Picture:
-    """From 0 (plain) to 1, by the smaller eigenvalue of the structure tensor of relative gradients."""
+    """Texture from 0 (plain) to 1, by the smaller eigenvalue of the structure tensor of relative gradients."""
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
     x, y = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
     window = (15, 15)

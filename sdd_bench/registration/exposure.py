@@ -1,4 +1,4 @@
-"""Exposure of a pair: each channel's light in the blurry picture over that in the sharp one, in linear light."""
+"""Exposure ratio of a pair: light of the blurry picture over light of the sharp one, per channel, in linear light."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from numpy.typing import NDArray
 Gain = tuple[float, float, float]
 
 CLIPPED = 0.97
-"""From this light on a pixel counts as saturated."""
+"""Light from which a pixel counts as saturated."""
 _BLOCK_PX = 16
+"""Side of a block, large against blur and small displacements."""
 _DARKEST = 0.004
-"""Blocks darker than this say nothing about a ratio."""
+"""Light of a block below which noise and black level decide the ratio, not the exposure."""
 _LEAST_BLOCKS = 8
+"""Fewest blocks that give a gain."""
 
 
 def exposure_gain(
     blurry: NDArray[np.float32], sharp: NDArray[np.float32], usable: NDArray[np.bool_] | None = None
 ) -> Gain:
-    """Gain per channel between two pictures that lie on one another.
+    """Gain per channel between two aligned pictures.
 
-    Means over blocks of 16 x 16 pixels are compared, so that blur and small displacements do not count; the result is
-    the median of their ratios, each weighed by the block's light, so that neither a few blocks that changed nor a
+    Means over blocks of 16 x 16 pixels are compared, so that blur and small displacements do not count. The gain is
+    the median of the ratios of the blocks, weighted by their light, so that neither a few changed blocks nor a
     vignette moves it much.
 
     Args:
-        blurry: Linear light, ``(H, W, 3)``.
-        sharp: The same shape, on the same grid.
-        usable: Pixels that count, ``(H, W)``; None: all. Saturated ones never count.
+        blurry: Blurry picture in linear light, ``(H, W, 3)``.
+        sharp: Sharp picture of the same shape, on the same grid.
+        usable: Pixels that count, ``(H, W)``; None for all. Saturated pixels never count.
 
     Returns:
-        Red, green, blue; 1 where too little of the picture is usable.
+        Gains of red, green and blue; 1 where too little of the picture is usable.
+
+    Example:
+        >>> sharp = np.full((64, 64, 3), 0.25, np.float32)
+        >>> exposure_gain(1.5 * sharp, sharp)
+        (1.5, 1.5, 1.5)
     """
     counted = ~(saturated(blurry) | saturated(sharp))
     if usable is not None:
@@ -51,7 +58,12 @@ def exposure_gain(
 
 
 def saturated(light: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where any channel of ``(H, W, 3)`` has reached :data:`CLIPPED`, ``(H, W)``."""
+    """Mask ``(H, W)`` of the pixels of ``(H, W, 3)`` of which any channel has reached :data:`CLIPPED`.
+
+    Example:
+        >>> saturated(np.array([[[0.2, 0.3, 0.98], [0.2, 0.3, 0.4]]], np.float32)).tolist()
+        [[True, False]]
+    """
     red, green, blue = cv2.split(light)  # NumPy reduces a last axis of three ten times slower
     return np.asarray(cv2.max(cv2.max(red, green), blue) >= CLIPPED)
 

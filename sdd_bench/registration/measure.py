@@ -1,8 +1,8 @@
-"""How a blurry and a sharp picture of one scene lie to one another.
+"""Measurement of the misalignment between a blurry and a sharp picture of one scene.
 
-Flow at a small size gives a start (:mod:`sdd_bench.registration.coarse`); direct registration, which defocus does not
-bias, measures (:mod:`sdd_bench.registration.refine`). All in linear light, exposure matched per channel. What cannot be
-believed is flagged, with the reason.
+Flow at a small size gives a start (:mod:`sdd_bench.registration.coarse`). Direct registration, which defocus does not
+bias, refines it (:mod:`sdd_bench.registration.refine`). Both work in linear light, with the exposure matched per
+channel. A result that cannot be trusted is flagged, with the reason.
 """
 
 from __future__ import annotations
@@ -27,22 +27,25 @@ from sdd_bench.registration.refine import DirectFit, register
 from sdd_bench.registration.trust import Kind, distrust, name_kind
 
 MOST_PIXELS = 2_400_000
-"""Pictures are averaged down by a whole factor to about this many pixels for direct registration."""
+"""Most pixels in direct registration. Larger pictures are averaged down by a whole factor, to bound time and memory."""
 SMALLEST_SIDE_PX = 64
+"""Smallest side of a picture that is measured: two tiles of direct registration."""
 _GREY = (0.25, 0.5, 0.25)
+"""Weights of red, green and blue in grey: their shares of a Bayer mosaic."""
 _Z95 = 1.96
+"""Two-sided 95 % quantile of the normal distribution."""
 _CLOSE_PX = 1.5
-"""In working pixels: so much flow may be off."""
+"""Usual error of flow, in working pixels. A refinement that moves less is believed without a look at the likeness."""
 
 
 @dataclass(frozen=True)
 class Misalignment:
-    """A measured pair; pixels are those of the full picture."""
+    """Measured misalignment of a pair, in pixels of the full picture."""
 
     similarity: Similarity
-    """Blurry to sharp coordinates, about the picture's centre."""
+    """Map from blurry to sharp coordinates, about the picture's centre."""
     standard_error: Similarity
-    """Of each of its numbers; NaN where only flow could be used."""
+    """Standard errors of the four numbers of ``similarity``; NaN where only flow could be used."""
     width: int
     height: int
     rms_px: float
@@ -50,41 +53,45 @@ class Misalignment:
     corner_px: float
     """Displacement of the corner that moves most."""
     zoom_centre_px: tuple[float, float] | None
-    """The point (x, y) that stays in place; None where there is no zoom or rotation to speak of."""
+    """Point (x, y) that stays in place; None where zoom and rotation are too small to locate it."""
     residual_px: float
     """RMS by which parts of the picture differ from the similarity, beyond noise."""
     residual_p95_px: float
+    """Distance from the similarity within which 95 % of the textured tiles are."""
     trusted_share: float
-    """Of the textured tiles, those that agree with the similarity."""
+    """Share of the textured tiles that agree with the similarity."""
     textured_share: float
+    """Share of the tiles inside both pictures that are textured."""
     n_tiles: int
+    """Number of textured tiles."""
     forward_backward_px: float
+    """Median distance from the start after forward and backward flow."""
     flow_difference_px: float
-    """RMS over the picture between flow's similarity and the one measured."""
+    """RMS over the picture between flow's similarity and the measured one."""
     exposure_gain: Gain
     """Light of blurry over light of sharp: red, green, blue."""
     likeness: float
-    """Correlation of the aligned pictures, coarse detail only."""
+    """Correlation of the coarse detail of the aligned pictures."""
     kind: Kind
     distrust: tuple[str, ...]
-    """Reasons not to believe the result, ``kind`` or ``kind: figure``; empty: none known."""
+    """Reasons not to believe the result, ``kind`` or ``kind: figure``; empty where none is known."""
 
     @property
     def rms_permille(self) -> float:
-        """RMS displacement in thousandths of the width: comparable between picture sizes."""
+        """RMS displacement in thousandths of the width, comparable between picture sizes."""
         return 1000 * self.rms_px / self.width
 
 
 def measure(
     blurry: NDArray[Any], sharp: NDArray[Any], flow: FlowEstimator, *, options: MeasureOptions | None = None
 ) -> Misalignment:
-    """Measure one pair.
+    """Measure the misalignment of one pair.
 
     Args:
-        blurry: sRGB pixels ``(H, W, 3)``, uint8 or uint16.
-        sharp: The same shape and type.
-        flow: Estimator of the start.
-        options: Thresholds and working size.
+        blurry: Blurry picture in sRGB, ``(H, W, 3)``, uint8 or uint16.
+        sharp: Sharp picture of the same shape and type.
+        flow: Estimator of the optical flow that gives the start.
+        options: Thresholds and working size; None for the defaults.
 
     Raises:
         ImageError: Shapes differ, or a side is below 64 pixels.
@@ -105,7 +112,7 @@ def measure(
     small_other, _ = shrink(other, options.working_width)
     at_small = found.scaled(by)
     gain = exposure_gain(small, warp(small_other, at_small), overlap(small.shape, at_small))
-    # from the planes, cropped to whole tiles of pixels, to the whole picture
+    # The planes are cropped to whole blocks of factor x factor pixels, so their centre is not that of the picture.
     by_px = (width - factor * light.shape[1]) / 2, (height - factor * light.shape[0]) / 2
     similarity = found.scaled(factor).about(by_px)
     difference = coarse.similarity.inverse() @ found
@@ -155,7 +162,7 @@ def _error(fit: DirectFit | None, factor: int) -> Similarity:
 
 
 def scale_error(fit: DirectFit, factor: int) -> Similarity:
-    """The standard errors of a fit in pixels of the whole picture."""
+    """Standard errors of a fit, in pixels of the whole picture."""
     error = fit.standard_error
     return Similarity(error.zoom, error.rotation_deg, factor * error.shift_x_px, factor * error.shift_y_px)
 
@@ -201,12 +208,21 @@ def _describe(
 
 
 def interval(value: float, standard_error: float) -> tuple[float, float]:
-    """The 95 % interval, normal."""
+    """The 95 % interval of a normally distributed estimate.
+
+    Example:
+        >>> low, high = interval(1.0, standard_error=0.5)
+        >>> round(low, 2), round(high, 2)
+        (0.02, 1.98)
+    """
     return value - _Z95 * standard_error, value + _Z95 * standard_error
 
 
 def _fixed_point(similarity: Similarity, error: Similarity, size: tuple[int, int]) -> tuple[float, float] | None:
-    r"""Where :math:`p = c + \sigma (p - c) + t`; None where that is not known to a tenth of the picture."""
+    r"""Fixed point :math:`p = c + z (p - c) + t` of a similarity with centre *c*, zoom and rotation *z*, and shift *t*.
+
+    It is None where zoom and rotation move no corner by half a pixel, and where their errors are not known.
+    """
     slope, shift = similarity.linear, similarity.shift
     if math.isnan(error.zoom) or abs(1 - slope) * math.hypot(*size) / 2 < 0.5:
         return None

@@ -1,4 +1,4 @@
-"""The options of a measurement: where flow works, and the thresholds that name and doubt what was found."""
+"""Options of a measurement: the size at which flow is estimated, and the thresholds of names and of doubts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from sdd_bench.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """How misalignment is measured and named.
+    """Options by which a misalignment is measured and named.
 
     Raises:
-        ConfigError: A value out of range.
+        ConfigError: A value is out of range.
     """
 
     working_width: int = 1024
     """Longer side, in pixels, at which flow is estimated."""
     aligned_px: float = 0.5
-    """A part of the motion (zoom, or shift and rotation) counts when it moves some pixel by as much."""
+    """Least motion of some pixel by which a zoom counts, or a shift with rotation."""
     nonrigid_px: float = 1.0
-    """A pair is ``nonrigid`` when parts of it differ from the similarity by as much (RMS)."""
+    """Least RMS difference from the similarity by which a pair is ``nonrigid``."""
     largest_zoom: float = 0.25
-    """A zoom by more is not believed."""
+    """Largest relative zoom that is believed."""
     largest_shift: float = 0.1
-    """A shift by more than this share of the longer side is not believed."""
+    """Largest shift that is believed, as a share of the longer side."""
 
     def __post_init__(self) -> None:
         if self.working_width < 128:

@@ -1,4 +1,4 @@
-"""The robust fit of a similarity to displaced tiles."""
+"""The robust fit of a similarity to displaced tiles; :mod:`sdd_bench.registration.refine` defines the symbols."""
 
 from __future__ import annotations
 
@@ -12,33 +12,54 @@ from numpy.typing import NDArray
 from sdd_bench.registration.tiles import Tiles
 
 _MEDIAN_CHI2 = 1.386
-"""Of a chi-square with two degrees of freedom."""
+"""Median of a chi-square variable with two degrees of freedom, 2 ln 2."""
 _TUKEY_CHI2 = 4.685**2
+"""Squared length from which a residual has no weight; Tukey's constant, which is 95 % efficient on normal residuals."""
 _EXCESSES = np.geomspace(1.0, 1e4, 60)
+"""Values that *k* may take, 17 % apart."""
 _SPREADS_PX = np.geomspace(0.001, 8.0, 90)
+"""Values that *s* may take, 11 % apart."""
 LARGEST_STEP_PX = 3.0
-"""A single linear step means nothing beyond; such tiles do not vote."""
+"""Longest displacement of a tile that votes. A single linear step of more pixels means nothing."""
 LARGEST_DEVIATION_PX = 1.0
-"""Tiles whose displacement is less certain do not vote."""
+"""Largest standard deviation of the displacement of a tile that votes."""
 _EXPLAINED, LEAST_EXPLAINED = 0.6, 0.2
-"""Tiles of which the other picture explains less than the first are left out where enough others are there; less than
-the second, they show noise, or another scene."""
+"""Least share of a tile's variance that the other picture explains in a tile that votes: the first where enough tiles
+reach it, else the second. A tile below the second shows noise, or another scene."""
 _ENOUGH_TILES = 40
+"""Fewest tiles with which the stricter share is applied."""
 _FEWEST_TILES = 6
+"""Fewest tiles of a fit: twelve coordinates for four parameters."""
 _ROBUST_STEPS = 30
+"""Most steps of re-weighting."""
 
 
 @dataclass(frozen=True)
 class Estimate:
+    """Result of the fit."""
+
     theta: NDArray[np.float64]
+    """Parameters of the similarity, (4,)."""
     covariance: NDArray[np.float64]
+    """Covariance of the parameters, (4, 4)."""
     spread_px: float
+    """The spread *s*."""
     excess: float
+    """The factor *k*."""
     voters: NDArray[np.bool_]
+    """Mask of the tiles that the fit uses, (n,)."""
 
 
 def fit_tiles(tiles: Tiles) -> Estimate | None:
-    """The robust fit of the module docstring; None where too few tiles can vote."""
+    """Fit a similarity robustly to the displacements of tiles; None where fewer than six tiles can vote.
+
+    Example:
+        >>> x = np.arange(-1.0, 2.0)
+        >>> nine = (x + 1j * x[:, None]).ravel() * 64
+        >>> shift, noise = np.tile([0.5, -0.25], (9, 1)), np.tile(0.01 * np.eye(2), (9, 1, 1))
+        >>> fit_tiles(Tiles(nine, shift, noise, explained=np.ones(9), n_inside=9)).theta[2:].round(3).tolist()
+        [0.5, -0.25]
+    """
     deviation = np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1]) if len(tiles.centre) else np.empty(0)
     certain = (deviation < LARGEST_DEVIATION_PX) & (np.hypot(*tiles.displacement.T) < LARGEST_STEP_PX)
     voters = certain & (tiles.explained > _EXPLAINED)
@@ -76,9 +97,11 @@ def fit_tiles(tiles: Tiles) -> Estimate | None:
 def _slope(
     jacobian: NDArray[np.float64], precision: NDArray[np.float64], residual: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    r"""How the sum of scores changes with the parameters, :math:`\sum J^T (w P + 2 w' P r r^T P) J`, w of Tukey.
+    r"""Derivative of the sum of scores by the parameters, :math:`\sum_i J_i^T (w P + 2 w' P r r^T P) J_i`.
 
-    The weights alone would leave out that they fall as residuals grow, and intervals would be short by a third.
+    *P* is the inverse of a tile's covariance, *r* its residual, *w* Tukey's weight and *w'* the derivative of *w* by
+    the squared length of *r*. The second term accounts for weights that fall as residuals grow; without it the
+    intervals would be too short by a third.
     """
     pulled = (precision @ residual[..., None])[..., 0]
     left = np.clip(1 - (residual * pulled).sum(axis=1) / _TUKEY_CHI2, 0, None)
@@ -88,7 +111,17 @@ def _slope(
 
 
 def squared_distance(residual: NDArray[np.float64], noise: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
-    """Squared Mahalanobis length of each residual."""
+    r"""Squared Mahalanobis length :math:`r^T (C + s^2 I)^{-1} r` of each residual, (n,).
+
+    Args:
+        residual: Residuals *r*, (n, 2), pixels.
+        noise: Covariances *C*, (n, 2, 2).
+        spread: Spread *s* in pixels.
+
+    Example:
+        >>> squared_distance(np.array([[3.0, 4.0]]), np.eye(2)[None], spread=0.0).tolist()
+        [25.0]
+    """
     a, b, c = noise[:, 0, 0] + spread**2, noise[:, 0, 1], noise[:, 1, 1] + spread**2
     x, y = residual.T
     return np.asarray((c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))
@@ -101,7 +134,7 @@ def _distance_in_excess(
 
 
 def _scales(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> tuple[float, float]:
-    """*s* and *k*: the surest half of the tiles gives the one, the other half the other, in turns."""
+    """*s* from the surer half of the tiles and *k* from the other half, in turns."""
     size = np.trace(noise, axis1=1, axis2=2)
     sure = size <= np.median(size)
     if sure.all():
@@ -115,7 +148,7 @@ def _scales(residual: NDArray[np.float64], noise: NDArray[np.float64]) -> tuple[
 
 
 def _smallest(ladder: NDArray[np.float64], distance: Callable[[float], NDArray[np.float64]]) -> float:
-    """The smallest step of the ladder at which the median residual is no longer than its covariance says."""
+    """Smallest value of the ladder at which the median squared length is no larger than that of chi-square."""
     low, high = 0, len(ladder) - 1
     while low < high:
         middle = (low + high) // 2

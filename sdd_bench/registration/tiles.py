@@ -1,20 +1,21 @@
-r"""How far each tile of a picture is displaced, without being fooled by blur, exposure or vignetting.
+r"""Displacement of each tile of a picture, not biased by blur, exposure or vignetting.
 
-In a tile the reference (blurry) picture *B* is modelled by the moving (sharp) picture sampled where the present
-similarity says, :math:`S`, blurred by a small bank of Gaussians :math:`G_k`, plus a constant:
+Let *B* be the reference (blurry) picture in a tile, and *S* the moving (sharp) picture, sampled by the present
+similarity. *B* is modelled by *S* blurred with a small bank of Gaussians :math:`G_k` of weights :math:`a_k`, a constant
+*a*, and the displacement *d* with ``S(p + d) ~ B(p)``:
 
 .. math:: B(p) \approx \sum_k a_k\,(G_k * S)(p) + a + d \cdot \nabla B(p)
 
-The :math:`a_k` are free in every tile. They absorb any blur that is symmetric about its centre (so all defocus), gain
-and offset; *d* is what no such blur explains: the displacement, ``S(p + d) ~ B(p)``. For it the nuisance terms are
-projected out of *B* and of its gradient (variable projection), leaving residuals :math:`\tilde B` and
-:math:`\nabla\tilde B`:
+The numbers :math:`a_k` and *a* are free in every tile. They absorb gain, offset, and any blur that is symmetric about
+its centre, as all defocus is. No such blur explains *d*. To find it, their terms are projected out of *B* and of its
+gradient (variable projection). With the residuals :math:`\tilde B` and :math:`\nabla\tilde B`
 
 .. math:: d = H^{-1} \langle \nabla\tilde B, \tilde B \rangle,\quad
           H = \langle \nabla\tilde B, \nabla\tilde B^T \rangle,\quad \mathrm{cov}(d) = \sigma^2 H^{-1}
 
-with :math:`\sigma^2` from what is left. Noise biases the length of *d*, not its zero: iterate until *d* vanishes.
-Only second moments of a tile are needed; they are taken about the tile's mean in float32, solved in float64.
+where :math:`\sigma^2` is the variance of what the fit leaves. Noise biases the length of *d* but not its zero, so the
+registration iterates until *d* vanishes. Only second moments of a tile are needed. They are taken about the tile's mean
+in float32 and solved in float64.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from sdd_bench.geometry.spline import sample
 from sdd_bench.images.light import Plane
 
 SMOOTHING_PX = 0.8
-"""Of both pictures beforehand: noise, and what interpolation cannot keep."""
+"""Standard deviation of the smoothing of both pictures, which removes noise and detail that interpolation distorts."""
 _RIDGE = 1e-6
+"""Ridge on the normalised moments of the bank, which are nearly singular in tiles of little texture."""
 _LOPSIDED = 0.03
-"""Real blur is not quite symmetric (a lens clips the disk off its axis): so many of its standard deviations a tile may
-be off, which the covariance says; tiles in focus lead where there are some."""
+"""Error of the displacement as a share of the blur's standard deviation. Real blur is not quite symmetric, as a lens
+clips the disk off its axis. The covariance includes this error, so that tiles in focus weigh more."""
 _LEAST_USABLE_SHARE = 0.6
-"""Tiles with fewer usable pixels are left out."""
-ROWS_PER_STEP = 256
+"""Least share of usable pixels in a tile that is measured."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,26 @@ class Tiles:
     """Displacements of the tiles that could be measured."""
 
     centre: NDArray[np.complex128]
-    """Of each tile, x + iy from the picture's centre in pixels, (n,)."""
+    """Centre of each tile, x + iy in pixels from the picture's centre, (n,)."""
     displacement: NDArray[np.float64]
-    """(n, 2), pixels, x then y."""
+    """Displacement of each tile, (n, 2), pixels, x then y."""
     covariance: NDArray[np.float64]
-    """(n, 2, 2), of the displacement, by the residual of the tile."""
+    """Covariance of each displacement, (n, 2, 2), from the residual of the tile."""
     explained: NDArray[np.float64]
-    """Share of the reference's variance that the blurred moving picture explains, (n,): noise has next to none."""
+    """Share of the reference's variance that the blurred moving picture explains, (n,); next to none for noise."""
     n_inside: int
-    """Tiles that lie inside both pictures and are not clipped, textured or not."""
+    """Number of tiles inside both pictures that are not clipped, textured or not."""
 
 
 def smooth(plane: Plane) -> Plane:
-    """``plane`` as :func:`measure_tiles` wants it."""
+    """``plane`` smoothed as :func:`measure_tiles` expects it.
+
+    Example:
+        >>> spot = np.zeros((9, 9), np.float32)
+        >>> spot[4, 4] = 1.0
+        >>> round(float(smooth(spot).sum()), 3), bool(smooth(spot)[4, 4] < 0.5)
+        (1.0, True)
+    """
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), SMOOTHING_PX))
 
 
@@ -75,13 +83,23 @@ def measure_tiles(
     """Displacement of every tile from where ``similarity`` puts it.
 
     Args:
-        reference: The blurry picture, linear light, ``(H, W)``, smoothed.
-        moving: The sharp picture, same shape, smoothed, as :func:`spline` makes it.
-        similarity: Reference to moving coordinates, pixels of these planes.
-        clipped: Non-zero where the reference must not be used, ``(H, W)``.
-        moving_clipped: The same on the grid of ``moving``.
+        reference: Blurry picture in linear light, ``(H, W)``, smoothed.
+        moving: Sharp picture of the same shape, smoothed, as :func:`~sdd_bench.geometry.spline.spline` returns it.
+        similarity: Map from reference to moving coordinates, in pixels of these planes.
+        clipped: Mask, non-zero where ``reference`` must not be used, ``(H, W)``.
+        moving_clipped: Mask, non-zero where ``moving`` must not be used, ``(H, W)``.
         tile: Side of a tile in pixels.
-        bank: Standard deviations of the Gaussians, ascending, in pixels; the unblurred picture is always there.
+        bank: Standard deviations of the Gaussians in pixels, ascending; the unblurred picture is always included.
+
+    Example:
+        >>> from sdd_bench.geometry.spline import spline
+        >>> picture = smooth(np.random.default_rng(0).random((96, 96), np.float32))
+        >>> none = np.zeros((96, 96), np.uint8)
+        >>> tiles = measure_tiles(
+        ...     picture, spline(picture), Similarity(), clipped=none, moving_clipped=none, tile=32, bank=(1.0,)
+        ... )
+        >>> tiles.n_inside, bool(np.abs(tiles.displacement).max() < 0.01)
+        (9, True)
     """
     height, width = reference.shape
     rows, columns = height // tile, width // tile
@@ -111,7 +129,7 @@ def measure_tiles(
     sharp = sample(moving, similarity)
     columns_of = []
     finer = sharp
-    for sigma in bank:  # differences of neighbours in the bank span the same space and are far better conditioned
+    for sigma in bank:  # differences of neighbours span the same space as the bank and are far better conditioned
         coarser = np.asarray(cv2.GaussianBlur(sharp, (0, 0), sigma))
         columns_of.append(centred(finer - coarser))
         finer = coarser
@@ -140,7 +158,7 @@ def _usable(
 def _solve(
     centre: NDArray[np.complex128], moments: NDArray[np.float64], count: NDArray[np.float64], bank: tuple[float, ...]
 ) -> Tiles:
-    """Project the nuisance terms out and solve for the displacement (module docstring)."""
+    """Project the blurs out and solve for the displacement, as the module docstring says."""
     n = len(bank) + 1
     scale = np.sqrt(np.maximum(moments[:, range(n), range(n)], 1e-20))
     normal = moments[:, :n, :n] / (scale[:, :, None] * scale[:, None]) + _RIDGE * np.eye(n)

@@ -1,4 +1,4 @@
-"""What a measured misalignment is called, and the reasons not to believe it."""
+"""Name of a measured misalignment, and the reasons not to believe it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from sdd_bench.registration.options import MeasureOptions
 from sdd_bench.registration.refine import DirectFit
 
 _FEW_TILES = 20
+"""Fewest textured tiles of a fit that is believed."""
 _LOW_TRUST = 0.35
+"""Least share of the textured tiles that agree with a fit that is believed."""
 _LOW_CONSISTENCY = 0.3
+"""Least share of the textured pixels with consistent flow."""
 _LARGEST_CORNER_ERROR_PX = 0.35
+"""Largest standard error at the corners, below the half pixel by which a motion counts."""
 _DISAGREEMENT_PX = 3.0
-"""Of flow and direct registration, in working pixels."""
+"""Largest RMS difference between flow and direct registration, in working pixels."""
 _LOW_LIKENESS = 0.5
+"""Least correlation of the coarse detail of aligned pictures."""
 
 
 class Kind(StrEnum):
-    """What the misalignment is, by the thresholds of the options. A rotation counts as a shift does."""
+    """Kind of misalignment, by the thresholds of the options. A rotation counts as a shift."""
 
     ALIGNED = "aligned"
     SHIFT = "shift"
@@ -30,7 +35,20 @@ class Kind(StrEnum):
 
 
 def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int], options: MeasureOptions) -> Kind:
-    """The kind of a misalignment, by the thresholds of ``options``."""
+    """Kind of a misalignment, by the thresholds of ``options``.
+
+    Args:
+        similarity: Measured similarity, in pixels of the whole picture.
+        residual_px: RMS by which parts of the picture differ from ``similarity``.
+        size: Height and width of the whole picture.
+        options: Thresholds.
+
+    Example:
+        >>> str(name_kind(Similarity(zoom=1.01), 0.0, (480, 640), MeasureOptions()))
+        'zoom'
+        >>> str(name_kind(Similarity(shift_x_px=0.2), 0.0, (480, 640), MeasureOptions()))
+        'aligned'
+    """
     if residual_px >= options.nonrigid_px:
         return Kind.NONRIGID
     reach = math.hypot(*size) / 2
@@ -57,15 +75,24 @@ def distrust(
     """Reasons not to believe a measurement, ``kind`` or ``kind: figure``; empty where none is known.
 
     Args:
-        similarity: The result, in pixels of the whole picture.
+        similarity: Measured similarity, in pixels of the whole picture.
         error: Standard errors of its numbers; NaN where direct registration was not believed.
-        fit: Direct registration; None where too few tiles have texture.
-        coarse: The start from flow.
+        fit: Result of direct registration; None where too few tiles have texture.
+        coarse: Start from flow.
         size: Height and width of the whole picture.
         factor: Pixels of the whole picture per pixel of the planes of ``fit``.
-        difference_px: RMS between the similarity of flow and the result.
+        difference_px: RMS between the similarity of flow and the measured one.
         alike: Correlation of the aligned pictures.
         options: Thresholds.
+
+    Example:
+        >>> start = Coarse(Similarity(), 0.1, 0.9, (1.0, 1.0, 1.0), factor=1.0, likeness=0.9)
+        >>> unknown = Similarity(math.nan, math.nan, math.nan, math.nan)
+        >>> options = MeasureOptions()
+        >>> distrust(
+        ...     Similarity(), unknown, None, start, (64, 64), factor=1, difference_px=0.0, alike=0.9, options=options
+        ... )
+        ('low texture: too few tiles could be measured',)
     """
     reasons = []
     corner_error_px = _corner_error(error, size)
