@@ -1,14 +1,18 @@
 """Deblurring networks by name, and their checkpoints.
 
-The contract of a network: ``factory() -> Module``; ``forward(blurry)`` takes RGB in [0, 1], ``(N, 3, H, W)``, and
-returns the deblurred picture likewise, or a sequence whose first element is final. Attributes, all optional:
-``size_multiple`` (H and W must be multiples of it; 1 without) and ``receptive_radius_px`` (how far an output pixel
-looks; tiles need it).
+A network is made by ``factory() -> Module``. Its ``forward(blurry)`` takes RGB in [0, 1], ``(N, 3, H, W)``, and returns
+the deblurred picture in the same form, or a sequence whose first element is the final picture. It may have two
+attributes: ``size_multiple`` (H and W must be multiples of it; 1 by default), and ``receptive_radius_px`` (the distance
+of the farthest input pixel that changes an output pixel; needed to work in tiles).
 
-A checkpoint is a safetensors file of this package (which says in its metadata what network it is for), a torch file of
-tensors (``G_state_dict`` of the authors' code, ``state_dict``, or the tensors themselves), or an ExportedProgram
-(``.pt2``), which brings its network along. The first two are data and run no code. A program is code by nature: what it
-pickles is held to tensors, but torch runs its operators and guards, so load only one whose maker you trust.
+A checkpoint is one of three kinds of file:
+
+- a safetensors file of this package, whose metadata name the network;
+- a torch file of tensors (``G_state_dict`` of the authors' code, ``state_dict``, or the tensors themselves);
+- an ExportedProgram (``.pt2``), which contains its network.
+
+The first two are data and run no code. A program is code by nature: only tensors of it are unpickled, but torch runs
+its operators and guards. Load only a program whose maker you trust.
 """
 
 from __future__ import annotations
@@ -39,22 +43,23 @@ from sdd_bench.weights.tensors import load_into, open_safetensors
 
 @dataclass(frozen=True)
 class Network:
-    """A network ready to deblur."""
+    """Network that is ready to deblur."""
 
     forward: Callable[[Tensor], Any]
     name: str
     sha256: str
-    """Of the checkpoint."""
+    """SHA-256 of the checkpoint."""
     size_multiple: int
+    """Number of which the sides of a picture must be multiples."""
     receptive_radius_px: int | None
-    """None: unknown."""
+    """Distance of the farthest input pixel that changes an output pixel; None where it is unknown."""
     bytes_per_pixel: int
-    """An upper estimate of the memory one picture's pixel takes on its way through."""
+    """Upper estimate of the memory that the network needs per pixel of a picture."""
     device: torch.device
     least_side: int = 1
-    """Smaller pictures are padded to it."""
+    """Least side of a picture; smaller pictures are padded to it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What else its output depends on: the options it was built with, and the precision."""
+    """Other settings that the output depends on: the options of the factory, and the precision."""
 
     def deblur(self, blurry: Tensor) -> Tensor:
         """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
@@ -64,10 +69,14 @@ class Network:
 
 
 def final_output(output: Any) -> Tensor:
-    """The final picture of what a network returned.
+    """Final picture among the outputs of a network.
 
     Raises:
-        ConfigError: It is neither a picture nor a sequence of pictures.
+        ConfigError: The output is neither a picture nor a sequence of pictures.
+
+    Example:
+        >>> final_output([torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)]).mean()
+        tensor(1.)
     """
     first = output if isinstance(output, Tensor) else output[0] if isinstance(output, (list, tuple)) else None
     if not isinstance(first, Tensor):
@@ -81,18 +90,18 @@ def final_output(output: Any) -> Tensor:
 def load_network(
     checkpoint: Path, spec: ModelSpec | None = None, *, device: str = "cpu", precision: str = "32"
 ) -> Network:
-    """The network of a checkpoint, in evaluation mode.
+    """Network of a checkpoint, in evaluation mode.
 
     Args:
         checkpoint: File of weights, or ExportedProgram.
-        spec: What network it is for; None where the file says so itself. See :func:`read_spec`.
+        spec: Network that the file is for; None where the file itself says so. See :func:`read_spec`.
         device: Torch device.
         precision: ``32``, or ``bf16`` for convolutions under autocast.
 
     Raises:
         WeightsError: The file is missing, damaged, or of another network.
-        ConfigError: The file does not say what network it is for and ``spec`` is None, or ``spec`` is wrong or goes
-            with a program.
+        ConfigError: The file does not say what network it is for and ``spec`` is None; or ``spec`` is wrong, or is
+            given with a program.
     """
     place = device_of(device)
     if precision not in ("32", "bf16"):
@@ -141,18 +150,18 @@ def _sha256_of(checkpoint: Path) -> str:
 def read_spec(
     checkpoint: Path, asked: ModelSpec | None = None, tensors: Mapping[str, Tensor] | None = None
 ) -> ModelSpec:
-    """What network a checkpoint is for: a safetensors file of this package says so, others show it by their tensors.
+    """Network that a checkpoint is for: a safetensors file of this package names it, others show it by their tensors.
 
-    A file is data: the code of a ``package.module:factory`` is imported only where ``asked`` names it, too.
+    A file is data: the code of a ``package.module:factory`` is imported only where ``asked`` names it.
 
     Args:
         checkpoint: File of weights.
-        asked: What network the user says it is for. Options it leaves open are the file's, where both name one network.
-        tensors: What the file holds; a network of this package is recognised by it.
+        asked: Network that the user names. Options that it leaves open are the file's, if both name the same network.
+        tensors: Tensors of the file, by which a network of this package is recognised.
 
     Raises:
-        ConfigError: Neither says, or only the file does and the network is not one of this package.
-        WeightsError: It is missing or damaged.
+        ConfigError: Neither names a network; or only the file does, and it is not a network of this package.
+        WeightsError: The file is missing or damaged.
     """
     told = _told_spec(checkpoint)
     if asked is not None:

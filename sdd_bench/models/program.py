@@ -1,4 +1,4 @@
-"""A network as an ExportedProgram: written, and read under safety rules."""
+"""Networks as ExportedPrograms: how they are written, and the safety rules by which they are read."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 
 PROGRAM_SUFFIX = ".pt2"
 _LEAST = {"size_multiple": 1, "least_side": 1, "bytes_per_pixel": 1, "receptive_radius_px": 0}
-"""Facts that are whole numbers, and the smallest each can be."""
+"""Facts that are whole numbers, with the smallest value of each."""
 _DATA = re.compile(
     r"data/(weights|constants)/(\w+_config\.json|weight_\d+|tensor_\d+|\w+\.pt)|data/sample_inputs/\w+\.pt"
 )
-"""What a program keeps its tensors in. Anything else that torch looks for below ``data/`` is native code or pickled."""
+"""Members in which a program keeps its tensors. All else that torch reads below ``data/`` is native code or pickled."""
 _MOST_FACTS_BYTES = 1 << 20
-"""Facts are a few hundred bytes; a small archive can unpack to any size."""
+"""Largest size of facts that are read. They have a few hundred bytes, but a small archive can unpack to any size."""
 
 
 def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], dict[str, Any]]:
-    """The network of an ExportedProgram, and what it says of itself (:func:`sdd_bench.models.spec.facts_of`).
+    """Network of an ExportedProgram, and its facts (:func:`sdd_bench.models.spec.facts_of`).
 
     Raises:
         WeightsError: The file is missing, damaged, or holds anything but a graph and tensors.
@@ -52,10 +52,10 @@ def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], A
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What a program says of itself, from the list of its archive: nothing of it is run or unpickled.
+    """Facts of a program, read from its archive; nothing of it is run, and nothing but tensors is unpickled.
 
     Raises:
-        WeightsError: It is no archive, holds code beside the program, or says what cannot be.
+        WeightsError: The file is no archive, holds code beside the program, or has impossible facts.
     """
     try:
         _check_members(path)
@@ -71,12 +71,13 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def _check_members(path: Path) -> None:
-    """See that torch finds nothing in the archive to run or to unpickle but plain tensors; by torch's own reader of it.
+    """Check that torch finds no code in the archive, and nothing to unpickle but plain tensors.
 
-    torch.export.load unpickles what it is told to as it comes, and no argument forbids it.
+    torch.export.load unpickles whatever the archive asks for, and no argument forbids it. The members are listed with
+    torch's own reader, so that both see the same archive.
 
     Raises:
-        ValueError, RuntimeError, UnpicklingError: It does, or is no archive.
+        ValueError, RuntimeError, UnpicklingError: The file holds something else, or is no archive.
     """
     with zipfile.ZipFile(path) as archive:
         if "version" in archive.namelist():
@@ -101,7 +102,11 @@ def _refuse_pickled(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_facts(facts: object, path: Path) -> None:
-    """What a program says of itself, as :func:`facts_of` wrote it; what it leaves open is unknown."""
+    """Check the facts of a program, of which any may be absent.
+
+    Raises:
+        WeightsError: A fact has a value that :func:`facts_of` cannot give.
+    """
     where = f"{path}: {METADATA_KEY}"
     if not isinstance(facts, dict):
         raise WeightsError(f"{where}: expected a JSON object, got {type(facts).__name__}. Export it again.")
@@ -117,6 +122,7 @@ def _check_facts(facts: object, path: Path) -> None:
 
 
 _LARGEST_SIDE_PX = 1 << 15
+"""Largest side of a picture that a program is exported for."""
 
 
 def export_program(network: nn.Module, spec: ModelSpec, path: Path) -> None:

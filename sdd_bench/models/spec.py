@@ -22,23 +22,25 @@ from sdd_bench.models.networks.restormer import Restormer
 from sdd_bench.models.networks.unet import UNet
 
 METADATA_KEY = "sdd-bench"
-"""Names the safetensors metadata and the ExportedProgram's extra file: JSON of :func:`facts_of`."""
+"""Name of the safetensors metadata, and of the ExportedProgram's extra file, that hold :func:`facts_of` as JSON."""
 UNKNOWN_BYTES_PER_PIXEL = 4096
+"""Memory per pixel that a program without facts is taken to need."""
 _PROBE_MULTIPLES = 64
+"""Side in pixels, or nearly, of the picture on which the memory of a network is counted."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which network; None leaves an option to the factory."""
+    """Name and options of a network; an option that is None is left to its factory."""
 
     model: str = "unet"
     """A registered name (``sdd-bench models``), or ``package.module:factory``."""
     width: int | None = None
     """Channels of the first stage; 64 in the paper."""
     dropout: float | None = None
-    """0.4 in the paper."""
+    """Probability of dropping an activation; 0.4 in the paper."""
     bgr: bool | None = None
-    """The weights expect blue first, as those of the authors' U-Net do."""
+    """Whether the weights expect blue first, as those of the authors' U-Net do."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further options of the factory, such as ``{"depth": 4}``."""
 
@@ -57,10 +59,10 @@ class ModelSpec:
         return {name: value for name, value in self.as_json().items() if value is not None}
 
     def build(self) -> nn.Module:
-        """The network, its weights as the factory draws them.
+        """Build the network, with the weights that its factory draws.
 
         Raises:
-            ConfigError: An unknown name, or an option the factory does not take.
+            ConfigError: The name is unknown, or the factory does not take an option.
         """
         given = {name: value for name, value in self.facts().items() if name not in ("model", "options")}
         given |= self.options
@@ -92,13 +94,13 @@ MODELS.register("unet")(UNet)
 
 @MODELS.register("unet-released")
 def unet_released(width: int = 64, *, bgr: bool = True, dropout: float = 0.4) -> UNet:
-    """The network of the authors' code, whose checkpoints expect blue first."""
+    """U-Net of the authors' code, whose checkpoints expect blue first."""
     return UNet(width, released=True, bgr=bgr, dropout=dropout)
 
 
 @MODELS.register("unet-small")
 def unet_small(width: int = 16, *, bgr: bool = False, dropout: float = 0.0) -> UNet:
-    """A U-Net that trains on a CPU: narrow, residual, without dropout (it is too small to overfit)."""
+    """U-Net that trains on a CPU: narrow, residual, and without dropout because it is too small to overfit."""
     return UNet(width, bgr=bgr, dropout=dropout, residual=True)
 
 
@@ -109,7 +111,13 @@ def kpac_2level(width: int = 48) -> KPAC:
 
 
 def facts_of(network: nn.Module, spec: ModelSpec) -> dict[str, Any]:
-    """What travels with a checkpoint: the spec, and what running the network at any size needs to know."""
+    """Facts that are stored with a checkpoint: the spec, and what is needed to run the network at any size.
+
+    Example:
+        >>> facts = facts_of(nn.Conv2d(3, 3, 3, padding=1), ModelSpec("package.module:factory"))
+        >>> facts["model"], facts["size_multiple"], facts["receptive_radius_px"]
+        ('package.module:factory', 1, None)
+    """
     return spec.as_json() | {
         "size_multiple": int(getattr(network, "size_multiple", 1)),
         "receptive_radius_px": getattr(network, "receptive_radius_px", None),
@@ -118,7 +126,7 @@ def facts_of(network: nn.Module, spec: ModelSpec) -> dict[str, Any]:
 
 
 def estimate_bytes_per_pixel(network: nn.Module) -> int:
-    """All that the layers of ``network`` put out for one input pixel, in float32: more than is alive at once."""
+    """Bytes of the outputs of all layers per input pixel, in float32: an upper bound of the memory in use at once."""
     side = int(getattr(network, "size_multiple", 1))
     side *= max(1, _PROBE_MULTIPLES // side)
     numbers = 0

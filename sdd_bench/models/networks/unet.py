@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _DROPOUT = 0.4
+"""Probability of dropping an activation, as in the paper."""
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -27,11 +28,12 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UpConv(nn.Conv2d):
-    r"""Nearest x2, zeros such that the size is kept, a convolution of side k (2 or 3): computed on the small picture.
+    r"""Nearest upsampling by two, then a convolution of side k (2 or 3) padded with zeros to keep the size.
 
-    Output pixel :math:`2i + a` sees only the small pixels :math:`i + a - 1` and :math:`i + a`, so each of the four
-    phases (a, b) is a 2x2 convolution whose taps are sums of the k taps: less than half the products of k = 3, and the
-    upsampled picture is never made.
+    It is computed on the small picture. Along one axis the output pixel :math:`2i + a` with the phase *a* (0 or 1)
+    depends on the small pixels :math:`i + a - 1` and :math:`i + a` alone. Each of the four phases of both axes is
+    therefore a 2x2 convolution whose taps are sums of the k taps. This takes less than half the products of k = 3, and
+    the upsampled picture is never computed.
     """
 
     _taps: Tensor
@@ -46,7 +48,7 @@ class UpConv(nn.Conv2d):
         self.register_buffer("_taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """:math:`(N, C, H, W)` to :math:`(N, C', 2H, 2W)`."""
+        """Upsample :math:`(N, C, H, W)` to :math:`(N, C', 2H, 2W)`."""
         weight = torch.einsum("apt,bqu,oitu->aboipq", self._taps, self._taps, self.weight)
         bias = None if self.bias is None else self.bias.repeat(4)
         height, width = x.shape[2:]
@@ -63,20 +65,20 @@ def _up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Blurry picture in, deblurred picture out.
+    """U-Net that maps a blurry picture to a deblurred one.
 
     Args:
         width: Channels of the first stage; 64 is the paper's.
-        released: 2x2 up-convolutions as in the released code instead of the 3x3 of Table 6.
-        bgr: The weights expect B, G, R (the released U-Net does); pictures stay RGB outside.
+        released: Whether up-convolutions are 2x2, as in the released code, and not 3x3, as in Table 6.
+        bgr: Whether the weights expect blue first, as those of the released U-Net do. Pictures stay RGB outside.
         dropout: Probability of dropping an activation in stages four and five.
-        residual: Predict what to add to the blurry picture, in place of the picture through a sigmoid. Starts as the
-            identity, so that a small network learns to deblur within minutes; not the paper's.
+        residual: Whether the output is added to the blurry picture, in place of a picture through a sigmoid. Such a
+            network starts as the identity and learns to deblur within minutes; it is not the paper's.
     """
 
     size_multiple = 16
     receptive_radius_px = 144
-    """No output pixel depends on an input pixel farther away along either axis."""
+    """Distance along either axis beyond which no input pixel changes an output pixel."""
 
     def __init__(
         self,

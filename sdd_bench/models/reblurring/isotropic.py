@@ -1,17 +1,22 @@
 r"""Spatially varying isotropic blur in a factorised form (Eq. 7-9 of Li et al., 2023).
 
-A kernel value of Eq. 7 depends on the distance to the centre alone, and the distances of a
-:math:`(2m-1) \times (2m-1)` window fall into few classes: 24 squared distances up to :math:`(m-1)^2 = 49`, and per
-kernel size one more, the corners beyond its radius, whose logit is 0. With :math:`\Sigma_k I` the sum of the picture
-over class k around a pixel,
+Every pixel of the deblurred picture :math:`\hat I` is blurred by its own mixture of kernels i = 1 ... m, of
+:math:`(2i-1) \times (2i-1)` pixels and weight :math:`W_i`; kernel 1 does not blur. A kernel is a softmax of logits that
+depend on the distance to its centre alone. The matrix A interpolates them linearly over distance from the magnitudes
+of the predicted kernel seeds s.
+
+The distances in the largest kernel fall into few classes. For m = 8 these are 24 squared distances up to
+:math:`(m-1)^2 = 49`, and one more per kernel: the corners beyond its radius, whose logit is 0. Let
+:math:`\Sigma_k \hat I` be the sum of the picture over class k around a pixel, and :math:`n_{ik}` the number of pixels
+of class k in kernel i. Then the reblurred picture is
 
 .. math:: \hat I_B = W_1 \hat I + \sum_k c_k \, \Sigma_k \hat I, \qquad
           c_k = \sum_{i=2}^m W_i q_{ik}, \qquad q_{ik} = \frac{e^{(A|s|)_{ik}}}{\sum_j n_{ij} e^{(A|s|)_{ij}}}
 
-where A interpolates the kernel seeds linearly over distance and :math:`n_{ij}` counts the pixels of a class. The
-window is symmetric, so :math:`\Sigma_k` starts from m rows and m columns folded onto each other. This equals the
-direct form (679 kernel maps for m = 8) in a fraction of its time and memory. Both directions run over strips of
-rows, so that what lies between inputs and result stays in the cache; backward computes it again.
+This equals the direct form (679 kernel maps for m = 8) in a fraction of its time and memory. The window is symmetric,
+so its rows and columns are first added to their mirror images, and :math:`\Sigma_k` is computed from m rows and m
+columns. The forward and the backward pass work on strips of rows, so that intermediate values stay in the cache; the
+backward pass computes them again.
 """
 
 from __future__ import annotations
@@ -25,15 +30,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _STRIP_PIXELS = {"cpu": 1 << 13}
+"""Pixels per strip on a CPU, small enough for its cache."""
 _STRIP_PIXELS_ELSEWHERE = 1 << 18
+"""Pixels per strip on other devices, large enough to occupy them."""
 SMALLEST_LOGIT = -30.0
-"""Below the largest one. A share of 1e-13 adds nothing to a float32 sum, while the subnormal numbers that smaller ones
-become, and their gradients, make a CPU many times slower."""
+"""Least logit, counted from the largest one. Its share of 1e-13 adds nothing to a float32 sum. Smaller shares and their
+gradients become subnormal numbers, which make a CPU many times slower."""
 
 
 @dataclass(frozen=True)
 class _Rings:
-    """The fixed tables: L = rows (kernel size, class), K = classes, M = kernel seeds, m = levels."""
+    """Fixed tables: L = number of rows (kernel size, class), K = of classes, M = of kernel seeds, m = of levels."""
 
     interpolation: Tensor  # (L, M): A
     count: Tensor  # (L, 1): pixels of the row's class
@@ -82,7 +89,7 @@ def _rings(levels: int, device: torch.device) -> _Rings:
 
 
 def _softmax(seeds: Tensor, rings: _Rings) -> Tensor:
-    """q of every row, (L, P), from kernel seeds (M, P)."""
+    """Kernel values q of every row, (L, P), from kernel seeds (M, P) of P pixels."""
     logits = rings.interpolation @ seeds.abs()
     for part, count in zip(logits.split(rings.sizes), rings.count.split(rings.sizes), strict=True):
         part.sub_(part.amax(0)).clamp_(min=SMALLEST_LOGIT).exp_()
@@ -184,10 +191,18 @@ def isotropic_reblur(image: Tensor, seeds: Tensor, weights: Tensor) -> Tensor:
         image: Picture to blur, :math:`(N, C, H, W)`, zero beyond its border.
         seeds: Kernel seeds S of all sizes one after another, :math:`(N, M, H, W)` with
             :math:`M = \sum_{i=2}^m i` (35 for m = 8); their magnitude counts, as in the released code.
-        weights: Weight maps W, :math:`(N, m, H, W)`; each pixel's sum to 1. The first belongs to no blur.
+        weights: Weight maps W, :math:`(N, m, H, W)`, with the sum 1 in each pixel. The first map is that of no blur.
 
     Returns:
-        The blurred picture, :math:`(N, C, H, W)`, in float32.
+        Blurred picture, :math:`(N, C, H, W)`, in float32.
+
+    Example:
+        >>> spot = torch.zeros(1, 1, 3, 3)
+        >>> spot[0, 0, 1, 1] = 1.0
+        >>> seeds, weights = torch.zeros(1, 2, 3, 3), torch.zeros(1, 2, 3, 3)
+        >>> weights[:, 1] = 1.0
+        >>> bool(torch.allclose(isotropic_reblur(spot, seeds, weights), torch.tensor(1 / 9)))
+        True
     """
     image, seeds, weights = image.float(), seeds.float(), weights.float()
     pixels = _STRIP_PIXELS.get(image.device.type, _STRIP_PIXELS_ELSEWHERE)

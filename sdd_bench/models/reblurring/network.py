@@ -1,12 +1,13 @@
 """The reblurring network R (Table 7, Eq. 6-9 of Li et al., 2023).
 
-Two small networks see the deblurred and the blurry picture: one predicts kernel seeds (35 for m = 8), the other
-weight maps (8). The deblurred picture is blurred by the isotropic kernels they describe, so what comes out keeps its
-geometry. Parameters are named as in the released checkpoints: ``kpn`` for kernels, ``kernel_map_gene`` for weights.
+Two small networks see the deblurred and the blurry picture. For m levels of blur one predicts kernel seeds (35 for
+m = 8), the other m weight maps. The deblurred picture is blurred by the isotropic kernels that these describe, so the
+result keeps its geometry. Parameters are named as in the released checkpoints: ``kpn`` for kernels,
+``kernel_map_gene`` for weights.
 
-Three forms, by :class:`ReblurKernels`: ``isotropic`` (the paper), ``free`` (Table 4 #5: a free kernel of each size
-in place of the isotropic one, weight maps kept), ``single`` (Table 4 #6: one isotropic kernel of full size, no
-weight maps).
+:class:`ReblurKernels` has three forms: ``isotropic`` (the paper), ``free`` (Table 4 #5: a free kernel of each size in
+place of the isotropic one, weight maps kept), and ``single`` (Table 4 #6: one isotropic kernel of full size, no weight
+maps).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sdd_bench.models.reblurring.isotropic import isotropic_reblur
 
 
 class ReblurKernels(StrEnum):
-    """Which kernels the reblurring network predicts."""
+    """Kind of the kernels that the reblurring network predicts."""
 
     ISOTROPIC = "isotropic"
     FREE = "free"
@@ -42,7 +43,7 @@ class _ResidualBlock(nn.Module):
 
 
 class PredictionNetwork(nn.Module):
-    """Table 7: convolution, three residual blocks, convolution; ``outputs`` maps from two pictures."""
+    """Network of Table 7: convolution, three residual blocks, convolution; it predicts ``outputs`` maps."""
 
     def __init__(self, outputs: int, width: int = 64) -> None:
         super().__init__()
@@ -60,13 +61,13 @@ class PredictionNetwork(nn.Module):
 
 
 class ReblurNetwork(nn.Module):
-    """R(deblurred, blurry): the deblurred picture made as blurry as the blurry one.
+    """Network R(deblurred, blurry), which blurs the deblurred picture as much as the blurry one is.
 
     Args:
-        levels: m, the number of blur levels; 8 in the paper, the largest kernel is 2m - 1 pixels wide.
-        kernels: The paper's isotropic kernels or one of the two ablations.
+        levels: Number m of blur levels, 8 in the paper; the largest kernel is 2m - 1 pixels wide.
+        kernels: Kind of kernels: the paper's isotropic ones, or one of the two ablations.
         width: Channels of the two prediction networks.
-        recompute: Compute their activations again in the backward pass in place of keeping them.
+        recompute: Whether the backward pass computes their activations again, which saves the memory to keep them.
     """
 
     def __init__(
@@ -97,11 +98,11 @@ class ReblurNetwork(nn.Module):
         """Reblur.
 
         Args:
-            deblurred: The picture to blur, :math:`(N, 3, H, W)`.
-            blurry: The picture whose blur is wanted, :math:`(N, 3, H, W)`.
+            deblurred: Picture to blur, :math:`(N, 3, H, W)`.
+            blurry: Picture whose blur is copied, :math:`(N, 3, H, W)`.
 
         Returns:
-            Reblurred, :math:`(N, 3, H, W)`, float32.
+            Reblurred picture, :math:`(N, 3, H, W)`, float32.
         """
         seeds = self._predict(self.kpn, deblurred, blurry)
         if self.kernels is ReblurKernels.SINGLE:
@@ -123,7 +124,7 @@ class ReblurNetwork(nn.Module):
         return maps
 
     def _single(self, deblurred: Tensor, seeds: Tensor) -> Tensor:
-        """Only the largest kernel: the smaller sizes' seeds are absent and get weight 0."""
+        """Blur by the largest kernel alone: the smaller ones get zero seeds and the weight 0."""
         n, _, height, width = seeds.shape
         absent = seeds.new_zeros(n, sum(range(2, self.levels)), height, width)
         weights = seeds.new_zeros(n, self.levels, height, width)
