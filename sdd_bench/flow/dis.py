@@ -1,6 +1,7 @@
-"""OpenCV's DIS optical flow (Kroeger et al., ECCV 2016): needs no weights, and is the yardstick of the benchmarks.
+"""OpenCV's DIS optical flow (Kroeger et al., ECCV 2016), which needs no weights and is the yardstick of the benchmarks.
 
-Works on 8-bit grey pictures; on blurred pairs PWC-Net is several times closer (see the model card of the weights).
+It works on 8-bit grey pictures. On blurred pairs the errors of PWC-Net are several times smaller (see the model card of
+its weights).
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ _PRESETS = {
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 _SMALLEST_SIDE = 32
-"""OpenCV fails on smaller pictures; they are padded."""
+"""Smallest side that OpenCV can take; smaller pictures are padded."""
 
 
 class DisFlow:
     """Flow by OpenCV DIS; implements :class:`sdd_bench.flow.estimator.FlowEstimator`.
 
     Args:
-        preset: OpenCV's presets; ``medium`` is its best.
+        preset: Name of one of OpenCV's presets; ``medium`` is the most exact.
     """
 
     def __init__(self, preset: Preset = "medium") -> None:
@@ -63,6 +64,6 @@ class DisFlow:
 
 
 def _grey(pictures: Tensor) -> list[NDArray[np.uint8]]:
-    """RGB in [0, 1] to 8-bit luma, one array a picture."""
+    """8-bit luma of RGB in [0, 1], one array per picture."""
     luma = (pictures.detach().cpu().float() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
     return list((luma.clamp(0, 1) * 255).round().to(torch.uint8).numpy())

@@ -20,10 +20,10 @@ Precision = Literal["32", "bf16"]
 
 @runtime_checkable
 class FlowEstimator(Protocol):
-    """What estimates flow: one object per choice of network, weights, resolution, precision and refinement."""
+    """Estimator of flow: one object per choice of network, weights, resolution, precision and refinement."""
 
     name: str
-    """As given to :func:`load_flow`."""
+    """Name as given to :func:`load_flow`."""
     sha256: str
     """SHA-256 of the weights file; empty where there are no weights."""
     resolution: str
@@ -38,7 +38,7 @@ class FlowEstimator(Protocol):
         ...
 
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """``estimate(a, b)`` and ``estimate(b, a)``; what both need is computed once."""
+        """``estimate(a, b)`` and ``estimate(b, a)``; shared work is done once."""
         ...
 
 
@@ -56,17 +56,21 @@ def load_flow(
     Args:
         name: ``pwcnet`` (refined, see :mod:`sdd_bench.flow.pwcnet.refined`), ``pwcnet-plain`` (the network alone, as in
             the paper), ``dis``, or ``ptlflow:NAME`` (extra ``[ptlflow]``).
-        weights: A checkpoint instead of the bundled weights (PWC-Net, ptlflow).
+        weights: Checkpoint in place of the bundled weights (PWC-Net, ptlflow).
         device: Torch device of the network.
-        precision: ``bf16`` runs convolutions under autocast: faster, see the model card for what it costs.
-        refine: Several resolutions and sub-pixel refinement around the network. None: with ``pwcnet`` and the bundled
-            weights; weights of the user's own stay as published.
+        precision: ``32``, or ``bf16`` for convolutions under autocast, which are faster; the model card gives the loss.
+        refine: Whether several resolutions and a sub-pixel refinement surround the network. None refines ``pwcnet``
+            with the bundled weights; a user's own weights stay as published.
         max_size: Longest side, in pixels, at which the flow is estimated; None works at the size of the picture.
 
     Raises:
-        ConfigError: Unknown name, an option that does not go with it, no such device, or an extra that is not
+        ConfigError: The name or the device is unknown, an option does not go with the name, or an extra is not
             installed.
         WeightsError: The weights are missing, damaged or do not fit.
+
+    Example:
+        >>> load_flow("dis").signature
+        'dis medium, resolution full, precision 8-bit grey'
     """
     if precision not in ("32", "bf16"):
         raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
@@ -100,7 +104,7 @@ def load_flow(
 
 
 def bundled_weights() -> Path:
-    """The PWC-Net weights that come with the package."""
+    """Path of the PWC-Net weights that come with the package."""
     return weights_table.path("pwcnet")
 
 
@@ -108,7 +112,12 @@ def check_pictures(reference: Tensor, moving: Tensor) -> tuple[int, int]:
     """Height and width of two pictures ``(N, 3, H, W)`` that flow can be estimated between.
 
     Raises:
-        ImageError: Another shape, two different shapes, or not floating point.
+        ImageError: The pictures have another shape, differ in shape, or are not floating point.
+
+    Example:
+        >>> import torch
+        >>> check_pictures(torch.zeros(1, 3, 48, 64), torch.ones(1, 3, 48, 64))
+        (48, 64)
     """
     if reference.ndim != 4 or reference.shape[1] != 3 or reference.shape != moving.shape or 0 in reference.shape:
         raise ImageError(

@@ -1,7 +1,7 @@
 """Flow files in the Middlebury ``.flo`` format.
 
 Little-endian: the float 202021.25 (which reads "PIEH"), width and height as int32, then (x, y) pairs of float32 row by
-row. A vector with a component beyond 1e9 means "unknown" (:data:`UNKNOWN_FROM`); it is read and written as it stands.
+row. A vector with a component beyond 1e9 means "unknown" (:data:`UNKNOWN_FROM`); it is read and written unchanged.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ UNKNOWN_FROM = 1e9
 
 _TAG = np.float32(202021.25).tobytes()
 _LARGEST_SIDE = 99_999
+"""Largest side that is read; a larger one can only come from a damaged header."""
 
 
 def read_flo(path: Path) -> NDArray[np.float32]:
@@ -27,6 +28,13 @@ def read_flo(path: Path) -> NDArray[np.float32]:
 
     Raises:
         ImageError: The file is missing, no flow file, or shorter or longer than its header says.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_flo(Path(folder) / "shift.flo", np.ones((2, 3, 4)))
+        ...     read_flo(Path(folder) / "shift.flo").shape
+        (2, 3, 4)
     """
     try:
         data = path.read_bytes()
@@ -47,11 +55,18 @@ def read_flo(path: Path) -> NDArray[np.float32]:
 
 
 def write_flo(path: Path, flow: NDArray[np.floating] | Tensor) -> None:
-    """Write a flow ``(2, H, W)`` in pixels, as a whole or not at all.
+    """Write a flow ``(2, H, W)`` in pixels, completely or not at all.
 
     Raises:
         ImageError: ``flow`` is not ``(2, H, W)``.
-        OutputError: The place is not writable.
+        OutputError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_flo(Path(folder) / "shift.flo", np.ones((2, 3, 4)))
+        ...     (Path(folder) / "shift.flo").stat().st_size
+        108
     """
     values = flow.detach().cpu().numpy() if isinstance(flow, Tensor) else np.asarray(flow)
     if values.ndim != 3 or values.shape[0] != 2:

@@ -1,12 +1,15 @@
 r"""Calibration masks: where a flow is to be trusted (Eq. 4 of Li et al., 2023).
 
-Misalignment of a pair varies little over the picture, so a vector that differs much from the rest is an error. Three
-readings of "differs": from the mean magnitude (Eq. 4), from the grey level of the flow's colour picture (what the
-authors' code does), and from the similarity fitted to the flow (stays right under zoom, where the magnitude falls to
-zero at the centre of the picture although every vector is correct).
+The misalignment of a pair varies little over the picture, so a vector that differs much from the rest is an error. The
+three masks differ in what a vector is compared with:
 
-Eq. 4 is strict, so a perfectly aligned pair (zero flow) would have an empty mask. Decision: a deviation below
-``floor_px`` is always accepted, as an error of that size moves nothing visible; ``floor_px=0`` is Eq. 4 to the letter.
+- the mean magnitude of the flow (Eq. 4);
+- the mean grey level of the flow's colour picture, as in the authors' code;
+- the similarity fitted to the flow. This one also holds under zoom, where the magnitude falls to zero at the centre of
+  the picture although every vector is correct.
+
+Eq. 4 is strict, so a perfectly aligned pair (zero flow) would have an empty mask. A deviation below ``floor_px`` is
+therefore always accepted, because an error of that size moves nothing visible; ``floor_px=0`` is Eq. 4 to the letter.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.geometry.fit import fit_similarity
 
 TOLERANCE = 0.35
-r""":math:`\lambda` of the paper."""
+r"""Relative half-width of the accepted band, :math:`\lambda` of the paper."""
 FLOOR_PX = 0.1
-"""Deviation in pixels that is always accepted."""
+"""Deviation in pixels that is always accepted, too small to be visible."""
 
 _HUES = (
     (15, (255, 0, 0)),
@@ -34,7 +37,7 @@ _HUES = (
 
 
 def calibration_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: float = FLOOR_PX) -> Tensor:
-    r"""Where the flow is close to its mean magnitude (Eq. 4).
+    r"""Mask of the vectors whose magnitude is close to the mean magnitude (Eq. 4).
 
     :math:`\big||\Phi| - \overline{|\Phi|}\big| < \max(\lambda \overline{|\Phi|}, \mathrm{floor})`
 
@@ -56,10 +59,11 @@ def calibration_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: fl
 
 
 def similarity_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: float = FLOOR_PX) -> Tensor:
-    r"""Where the flow is close to the similarity fitted (robustly) to it.
+    r"""Mask of the vectors that are close to the similarity fitted robustly to the flow.
 
-    :math:`|\Phi - \Phi_s| < \max(\lambda\, \mathrm{rms}(\Phi_s), \mathrm{floor})`. Equals the idea of Eq. 4 for a pure
-    shift, and keeps the whole picture for a pure zoom or rotation.
+    With the flow :math:`\Phi` and that of the similarity :math:`\Phi_s`, it is
+    :math:`|\Phi - \Phi_s| < \max(\lambda\, \mathrm{rms}(\Phi_s), \mathrm{floor})`. It equals the idea of Eq. 4 for a
+    pure shift, and keeps the whole picture for a pure zoom or rotation.
 
     Args:
         flow: Flow in pixels, :math:`(N, 2, H, W)`.
@@ -68,6 +72,12 @@ def similarity_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: flo
 
     Returns:
         Boolean mask, :math:`(N, 1, H, W)`.
+
+    Example:
+        >>> flow = torch.ones(1, 2, 8, 8)
+        >>> flow[:, :, 3, 4] = 9.0
+        >>> similarity_mask(flow).logical_not().nonzero().tolist()
+        [[0, 0, 3, 4]]
     """
     height, width = flow.shape[2:]
     masks = []
@@ -79,9 +89,9 @@ def similarity_mask(flow: Tensor, tolerance: float = TOLERANCE, *, floor_px: flo
 
 
 def released_mask(flow: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-    """The mask of the authors' code: the flow's colour-wheel picture in grey, against its mean.
+    """Mask of the authors' code: the grey level of the flow's colour-wheel picture is close to its mean.
 
-    Keeps nearly all of a flow whose shift is larger than its variation, whatever Eq. 4 says of it; it serves to
+    It keeps nearly all of a flow whose shift is larger than its variation, even where Eq. 4 does not. It serves to
     reproduce published training.
 
     Args:
@@ -90,6 +100,10 @@ def released_mask(flow: Tensor, tolerance: float = TOLERANCE) -> Tensor:
 
     Returns:
         Boolean mask, :math:`(N, 1, H, W)`.
+
+    Example:
+        >>> released_mask(torch.ones(1, 2, 4, 4)).all()
+        tensor(True)
     """
     grey = (_colour_picture(flow) * flow.new_tensor([0.299, 0.587, 0.114], dtype=torch.float64)).sum(-1).round()
     mean = grey.mean(dim=(-2, -1), keepdim=True)

@@ -15,7 +15,7 @@ from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import WarpMode
 
 _ROWS_PER_STEP = 512
-"""Rows of the result computed at once where no gradient is wanted: bounds the memory at any picture size."""
+"""Rows of the result per step where no gradient is needed, which bounds the memory at any picture size."""
 
 
 def backwarp(moving: Tensor, flow: Tensor, *, mode: WarpMode = WarpMode.EXACT) -> Tensor:
@@ -32,7 +32,7 @@ def backwarp(moving: Tensor, flow: Tensor, *, mode: WarpMode = WarpMode.EXACT) -
         moving: Picture to sample, :math:`(N, C, H, W)`, floating point.
         flow: Flow in pixels on the grid of the result, :math:`(N, 2, H', W')`; ``released`` needs :math:`H' = H`,
             :math:`W' = W`.
-        mode: Which sampling grid.
+        mode: Sampling grid.
 
     Returns:
         The warped picture, :math:`(N, C, H', W')`, of ``moving``'s type.
@@ -104,13 +104,19 @@ def _released(moving: Tensor, flow: Tensor) -> Tensor:
 
 
 def valid_mask(flow: Tensor) -> Tensor:
-    r"""Where :math:`p + \mathrm{flow}(p)` is known and lies inside the picture, so that nothing had to be replicated.
+    r"""Mask of the pixels whose :math:`p + \mathrm{flow}(p)` is known and inside the picture, so not replicated.
 
     Args:
         flow: Flow in pixels, :math:`(N, 2, H, W)`.
 
     Returns:
         Boolean mask, :math:`(N, 1, H, W)`.
+
+    Example:
+        >>> flow = torch.zeros(1, 2, 1, 3)
+        >>> flow[:, 0] = 1.0
+        >>> valid_mask(flow).flatten().tolist()
+        [True, True, False]
     """
     height, width = flow.shape[2:]
     x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
