@@ -1,13 +1,14 @@
-"""Checkpoints of a training run: a folder each, whole or not there at all.
+"""Checkpoints of a training run: one folder per checkpoint, complete or absent.
 
 ::
 
-    RUN/checkpoints/step-00000500/deblur.safetensors    weights of the deblurring network, and what network it is
-    RUN/checkpoints/step-00000500/reblur.safetensors    weights of the reblurring network, where there is one
-    RUN/checkpoints/step-00000500/state.pt              optimizer and where the run stands; loads with weights_only
-    RUN/best.json                                       the step of the best checkpoint and its score
+    RUN/checkpoints/step-00000500/deblur.safetensors    weights and facts of the deblurring network
+    RUN/checkpoints/step-00000500/reblur.safetensors    weights of the reblurring network, if the run has one
+    RUN/checkpoints/step-00000500/state.pt              optimizer and progress of the run; loads with weights_only
+    RUN/best.json                                       step and score of the best checkpoint
 
-A folder is written as ``NAME.partial`` and renamed when everything in it is on the disk; older ones go only after.
+A folder is written as ``NAME.partial`` and renamed when everything in it is on the disk. Only then are older
+checkpoints removed.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ BEST_JSON = "best.json"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands."""
+    """Progress of a run."""
 
     step: int
-    """Steps done."""
+    """Number of finished steps."""
     best_step: int | None = None
+    """Step of the best checkpoint; None before the first validation."""
     best_psnr: float | None = None
-    """Of the held-out patches, in dB."""
+    """PSNR of the held-out patches at that step, in dB."""
 
 
 def save_checkpoint(
@@ -59,7 +61,7 @@ def save_checkpoint(
     """Write a checkpoint, then remove those that are neither the best nor among the last ``keep``.
 
     Raises:
-        OutputError: The disk is full, or the place is not writable; earlier checkpoints stay.
+        OutputError: The disk is full, or the folder cannot be written; earlier checkpoints stay.
     """
     folder = run / FOLDER / f"step-{standing.step:08d}"
     partial = folder.with_name(folder.name + ".partial")
@@ -90,7 +92,7 @@ def save_checkpoint(
 
 
 def _save_state(state: dict[str, Any], file: Path) -> None:
-    """torch.save reports a full disk as a RuntimeError of its archive writer; through memory it is an OSError."""
+    """Save through memory, so that a full disk is an OSError; torch.save itself raises a RuntimeError of its writer."""
     import io
 
     buffer = io.BytesIO()
@@ -99,26 +101,42 @@ def _save_state(state: dict[str, Any], file: Path) -> None:
 
 
 def _plain(network: nn.Module) -> dict[str, Tensor]:
-    """Copies, as safetensors takes no tensors that share memory (tied weights)."""
+    """Copies of the tensors, because safetensors takes none that share memory (tied weights)."""
     return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
-    """Folder of the checkpoint of a step."""
+    """Folder of the checkpoint of a step.
+
+    Example:
+        >>> checkpoint_folder(Path("run"), 500).as_posix()
+        'run/checkpoints/step-00000500'
+    """
     return run / FOLDER / f"step-{step:08d}"
 
 
 def checkpoint_steps(run: Path) -> list[int]:
-    """The steps there are whole checkpoints of, in order."""
+    """Steps that have a complete checkpoint, ascending.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as run:
+        ...     checkpoint_folder(Path(run), 500).mkdir(parents=True)
+        ...     checkpoint_steps(Path(run))
+        [500]
+    """
     names = [path.name for path in (run / FOLDER).glob("step-*")]
     return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
 
 
 def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, dict[str, Any], dict[str, Any] | None]:
-    """Fill the networks; where the run stood, the state of the optimizer and of the gradient scaler.
+    """Load the weights of a checkpoint into ``networks``.
+
+    Returns:
+        Progress of the run, state of the optimizer, and state of the gradient scaler (None without one).
 
     Raises:
-        ManifestError: As :func:`read_state`.
+        ManifestError: ``state.pt`` is missing, damaged or of another kind.
         WeightsError: Weights are missing, damaged or of other networks.
     """
     state = read_state(folder)
@@ -127,7 +145,7 @@ def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, di
 
 
 def read_state(folder: Path) -> tuple[Standing, dict[str, Any], dict[str, Any] | None]:
-    """Where the run stood, the state of the optimizer and of the gradient scaler.
+    """Progress of the run, state of the optimizer, and state of the gradient scaler (None without one).
 
     Raises:
         ManifestError: ``state.pt`` is missing, damaged or of another kind.
@@ -145,7 +163,11 @@ def read_state(folder: Path) -> tuple[Standing, dict[str, Any], dict[str, Any] |
 
 
 def load_weights(folder: Path, networks: JointNetworks) -> None:
-    """Fill the networks from a checkpoint's folder."""
+    """Load the weights in a checkpoint's folder into ``networks``.
+
+    Raises:
+        WeightsError: Weights are missing, damaged or of other networks.
+    """
     for name, network in (("deblur", networks.deblur), ("reblur", networks.reblur)):
         if network is not None:
             file = folder / f"{name}.safetensors"

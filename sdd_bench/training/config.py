@@ -1,9 +1,9 @@
-"""The configuration of a training run: the paper's values are the defaults (Li et al., 2023; field notes in the docs).
+"""The configuration of a training run; the defaults are the values of the paper (Li et al., 2023).
 
-``recipe = "released"`` changes what the authors' code does otherwise: its U-Net, crops of 256 without flips, a first
-stage of Charbonnier against the warped sharp picture alone, the mask of the flow's colour picture, Xavier weights in
-the reblurring network. Two habits of that code are left out on purpose: crop offsets below 128 only, and picking the
-best checkpoint on the test set.
+``recipe = "released"`` follows the authors' code where it differs from the paper: its U-Net, crops of 256 pixels
+without flips, a first stage with the Charbonnier distance to the warped sharp picture alone, the mask of the flow's
+colour picture, and Xavier weights in the reblurring network. Two habits of that code are left out on purpose: it draws
+crop offsets below 128 only, and it chooses the best checkpoint on the test set.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }
 _NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file", "recompute")
-"""Options that change no weight; a run may go on with others."""
+"""Options that change no weight; a run may be resumed with other values of them."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train.
+    """Options of a training run.
 
     Raises:
-        ConfigError: A value out of range, or ablations that exclude each other.
+        ConfigError: A value is out of range, or ablations exclude each other.
     """
 
     recipe: Literal["paper", "released"] = "paper"
@@ -50,89 +50,102 @@ class TrainConfig:
     dropout: float | None = None
     bgr: bool | None = None
     init: Path | None = None
-    """Checkpoint the deblurring network starts from."""
+    """Checkpoint from which the deblurring network starts."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Further options of the network's factory, such as ``{depth = 4}``."""
 
     crop: int = 512
+    """Side of a crop in pixels."""
     flips: bool = True
-    """Flip and turn patches at random (the paper does not say)."""
+    """Whether patches are flipped and turned at random (the paper does not say)."""
     batch: int = 1
-    """Patches a step, over all devices (the paper does not say; the released code has 1)."""
+    """Patches per step, over all devices (the paper does not say; the released code has 1)."""
     accumulate: int = 1
-    """Parts a device's share of the batch is computed in."""
+    """Number of parts in which a device computes its share of the batch, to save memory."""
     val_share: float = 0.1
-    """Of the training split's scenes, held out to choose the best checkpoint where the set has no ``val`` split (then
-    that does; never the test split). 0: no validation at all."""
+    """Share of the training split's scenes that is held out to choose the best checkpoint. If the set has a ``val``
+    split, that split is used in its place; the test split never is. 0 means no validation at all."""
     val_patches: int = 32
-    """At most so many patches are scored."""
+    """Largest number of patches in a validation."""
 
     epochs: int = 100
     stage_one_epochs: int = 15
-    """With the flow between blurry and sharp, computed once, in place of deblurred and sharp."""
+    """Epochs of the first stage, which uses the flow between blurry and sharp, computed once. The second stage uses the
+    flow between deblurred and sharp."""
     stage_one_loss: Literal["full", "warped"] = "full"
-    """``warped``: Charbonnier against the warped sharp picture alone."""
+    """Loss of the first stage; ``warped`` is the Charbonnier distance to the warped sharp picture alone."""
     learning_rate: float = 2e-5
     warm_up: int = 0
-    """Steps over which the learning rate rises from zero; a large one kills a narrow network without."""
+    """Steps over which the learning rate rises from zero. Without them a large rate ruins a narrow network."""
     halve_every: int = 60
     """Epochs after which the learning rate is halved."""
     reblur_epochs: int = 0
     """Epochs before all others that train the reblurring network alone, for a deblurring network already trained."""
     reblur_learning_rate: float | None = None
-    """In those epochs; None as ``learning_rate``."""
+    """Learning rate of those epochs; None for ``learning_rate``."""
     clip: float | None = None
-    """Largest norm of the gradient; None: as it is."""
+    """Largest norm of the gradient; None for no limit."""
 
     alpha: float = 0.5
+    """Weight of the reblurring loss."""
     mask: MaskKind = MaskKind.MAGNITUDE
+    """Calibration mask."""
     tolerance: float = 0.35
+    """Relative half-width of the band that the mask accepts."""
     levels: int = 8
+    """Number of blur levels of the reblurring network."""
     reblur_width: int = 64
+    """Channels of the reblurring network."""
     reblur_init: Literal["he", "xavier"] = "he"
+    """Distribution of the first weights of the reblurring network."""
 
     vanilla: bool = False
-    """Table 4 #1: Charbonnier against the sharp picture as captured, nothing else."""
+    """Table 4 #1: the Charbonnier distance to the sharp picture as captured, and nothing else."""
     no_flow: bool = False
-    """#2: the same, and the reblurring loss."""
+    """#2: the same with the reblurring loss."""
     no_mask: bool = False
-    """#3."""
+    """#3: no calibration mask."""
     no_reblur: bool = False
-    """#4."""
+    """#4: no reblurring network."""
     free_kernels: bool = False
     """#5: free kernels of each size in place of isotropic ones."""
     no_weight_maps: bool = False
     """#6: one isotropic kernel of full size."""
     no_cycle: bool = False
-    """Without the second term of Eq. 5 (not in the paper's table)."""
+    """Loss without the second term of Eq. 5 (not in the paper's table)."""
 
     flow: str = "pwcnet-plain"
-    """PWC-Net alone, as in the paper; ``pwcnet`` refines it, which costs more than all else in a step."""
+    """Flow estimator. The default is PWC-Net alone, as in the paper; ``pwcnet`` refines it, which costs more than all
+    else in a step."""
     flow_weights: Path | None = None
+    """Checkpoint of the flow network in place of the bundled weights."""
     flow_precision: Literal["32", "bf16"] = "32"
     flow_file: Path | None = None
-    """Where the flow between blurry and sharp is kept; None: beside the dataset."""
+    """File of the flow between blurry and sharp; None for one beside the dataset."""
 
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     accelerator: str = "auto"
     channels_last: bool = True
+    """Whether tensors have their channels last in memory."""
     compile: bool = False
+    """Whether the deblurring network is compiled."""
     recompute: bool = True
-    """Compute the reblurring network's activations again in the backward pass: a fifth less memory, hardly slower."""
+    """Whether the backward pass computes the reblurring network's activations again. This takes a fifth less memory and
+    is hardly slower."""
     workers: int = 0
     """Processes that read patches."""
     seed: int = 0
 
     validate_every: int = 1
-    """Epochs."""
+    """Epochs between validations."""
     checkpoint_every: int = 500
-    """Steps; one is also kept after each validation."""
+    """Steps between checkpoints; one is also kept after each validation."""
     keep: int = 3
-    """Last checkpoints that stay, the best one apart."""
+    """Number of last checkpoints that stay, besides the best one."""
     log_every: int = 20
-    """Steps."""
+    """Steps between points of the curves."""
     export_program: bool = False
-    """Also write the best network as an ExportedProgram."""
+    """Whether the best network is also written as an ExportedProgram."""
 
     def __post_init__(self) -> None:
         positive = ("crop", "batch", "accumulate", "halve_every", "levels", "reblur_width", "validate_every")
@@ -160,7 +173,7 @@ class TrainConfig:
 
     @property
     def spec(self) -> ModelSpec:
-        """The deblurring network."""
+        """Name and options of the deblurring network."""
         return ModelSpec(self.model, width=self.width, dropout=self.dropout, bgr=self.bgr, options=self.model_options)
 
     @property
@@ -175,27 +188,32 @@ class TrainConfig:
 
     @property
     def mask_kind(self) -> MaskKind:
-        """The calibration mask in use."""
+        """Calibration mask in use."""
         return MaskKind.NONE if self.no_mask else self.mask
 
     @property
     def kernels(self) -> ReblurKernels:
-        """The kernels of the reblurring network."""
+        """Kind of the kernels of the reblurring network."""
         if self.free_kernels:
             return ReblurKernels.FREE
         return ReblurKernels.SINGLE if self.no_weight_maps else ReblurKernels.ISOTROPIC
 
     def training(self) -> dict[str, Any]:
-        """The options that the weights depend on, as JSON values."""
+        """Options that the weights depend on, as JSON values."""
         values = {key: value for key, value in as_dict(self).items() if key not in _NOT_TRAINING}
         return {key: value for key, value in values.items() if value != {}}
 
 
 def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """The recipe's values, then the TOML file's, then ``overrides`` that are not None.
+    """Configuration from a recipe's values, then those of a TOML file, then ``overrides`` that are not None.
 
     Raises:
-        ConfigError: As :func:`sdd_bench.core.config.read_toml`, or a value out of range.
+        ConfigError: The file cannot be read, or an option is unknown or out of range.
+
+    Example:
+        >>> config = load_train_config(overrides={"recipe": "released", "epochs": 5})
+        >>> config.model, config.crop, config.epochs
+        ('unet-released', 256, 5)
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     from_file = {} if path is None else read_toml(TrainConfig, path)
@@ -204,7 +222,12 @@ def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | N
 
 
 def to_toml(config: TrainConfig) -> str:
-    """The configuration as TOML that :func:`load_train_config` reads; options that are None are left out."""
+    """The configuration as TOML that :func:`load_train_config` reads; options that are None are left out.
+
+    Example:
+        >>> to_toml(TrainConfig(epochs=5)).splitlines()[0]
+        'recipe = "paper"'
+    """
     values = as_dict(config)
     lines = [
         f"{item.name} = {_toml(values[item.name])}\n"

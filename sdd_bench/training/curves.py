@@ -1,4 +1,4 @@
-"""TensorBoard: loss terms and pictures of a run."""
+"""Loss terms and pictures of a run, written for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sdd_bench.training.validation import Validation
 
 
 class Curves:
-    """Writes the curves of one run; those of steps that a resumed run does again are dropped."""
+    """Curves of one run. Points of steps that a resumed run repeats are dropped."""
 
     def __init__(self, run: Path, first_step: int) -> None:
         with output_errors(run):
             self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)  # type: ignore[no-untyped-call]
 
     def step(self, step: int, terms: StepTerms, learning_rate: float) -> None:
-        """The loss of a step, and how much of the picture the mask keeps."""
+        """Write the loss of a step, and the share of the picture that the mask keeps."""
         values = {
             "loss/total": terms.total,
             "loss/deblurring": terms.deblurring,
@@ -33,7 +33,7 @@ class Curves:
         self._scalar("learning_rate", learning_rate, step)
 
     def pictures(self, step: int, batch: dict[str, Tensor], terms: StepTerms) -> None:
-        """Blurry, deblurred, reblurred, warped sharp and mask of the first patch of a batch."""
+        """Write blurry, deblurred, reblurred and warped sharp picture, and the mask, of a batch's first patch."""
         found = {
             "blurry": batch["blurry"],
             "deblurred": terms.deblurred,
@@ -47,14 +47,14 @@ class Curves:
                 self._writer.add_image(f"train/{name}", picture, step)  # type: ignore[no-untyped-call]
 
     def validation(self, step: int, found: Validation) -> None:
-        """Scores and pictures of the held-out patches."""
+        """Write scores and pictures of the held-out patches."""
         self._scalar("val/psnr", found.psnr, step)
         self._scalar("val/gain over blurry", found.psnr - found.blurry_psnr, step)
         self._writer.add_images("val/pictures", found.pictures, step)  # type: ignore[no-untyped-call]
         self._writer.flush()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining points and close the file."""
         self._writer.close()  # type: ignore[no-untyped-call]
 
     def _scalar(self, name: str, value: float, step: int) -> None:

@@ -1,4 +1,4 @@
-"""A training run from its folder to its report: one process or several, killed and resumed without a trace."""
+"""A training run from its folder to its report, in one process or several. A killed run can be resumed exactly."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sdd_bench.training.trainer import Stop, Trainer, TrainReport
 
 OPTIONS_JSON = "options.json"
 _PATIENCE = timedelta(days=2)
-"""How long processes wait for the first one, which estimates the flow of the whole set and validates."""
+"""Time that processes wait for the first one, which estimates the flow of the whole set and validates."""
 
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """SIGTERM and SIGINT ask the loop to save and leave; a second one leaves at once."""
+    """Let SIGTERM and SIGINT ask the loop to save and leave; a second signal leaves at once."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -51,9 +51,9 @@ def stop_signals() -> Iterator[Stop]:
 
 @contextmanager
 def without_subnormals() -> Iterator[None]:
-    """Gradients near zero become subnormal numbers, with which a processor takes many times as long: make them zero.
+    """Set subnormal numbers to zero, in this thread and in those that torch starts meanwhile.
 
-    In this thread, and in those that torch starts meanwhile.
+    Gradients near zero become subnormal, which makes a CPU many times slower.
     """
     torch.set_flush_denormal(True)
     try:
@@ -70,19 +70,19 @@ def train(
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> TrainReport:
-    """Train on the patches of ``data``, or go on with the run begun at ``run``.
+    """Train on the patches of ``data``, or resume the run in the folder ``run``.
 
-    Under torchrun every process calls this.
+    Under torchrun every process calls this function.
 
     Args:
-        data: A prepared set or a shard.
-        run: Folder of the run; new or empty unless ``resume``.
-        config: How; None is the paper's.
-        resume: Go on from the last checkpoint (from the start where there is none yet).
-        on_progress: Called after every step.
+        data: Prepared set or shard.
+        run: Folder of the run, new or empty unless ``resume``.
+        config: Options; None for those of the paper.
+        resume: Whether to go on from the last checkpoint, or from the start if the run has none yet.
+        on_progress: Function that is called after every step.
 
     Raises:
-        ConfigError: Options that do not go together or with the set; ``run`` was begun with others.
+        ConfigError: Options exclude each other or do not fit the set, or ``run`` was begun with others.
         OutputError: ``run`` holds something else, or cannot be written.
         TrainingError: The loss is not finite; the batch is saved in the run.
         ShardError: The patches or their flow are damaged.
@@ -103,7 +103,7 @@ def train(
 
 
 def _claim(run: Path, data: Path, config: TrainConfig, flow_signature: str, *, resume: bool) -> None:
-    """Make the folder ours, or check that it is; write what a user reads of it."""
+    """Claim the folder for this run, or check that it is claimed for it, and write ``config.toml``."""
     if (run / OPTIONS_JSON).is_file() and not resume:
         raise OutputError(f"{run}: holds a run. Go on with --resume, or choose another output folder.")
     options = config.training() | {"flow_signature": flow_signature}
@@ -113,14 +113,14 @@ def _claim(run: Path, data: Path, config: TrainConfig, flow_signature: str, *, r
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
-    """Devices and precision; data-parallel where torchrun started several processes."""
+    """Devices and precision of a run; data-parallel if torchrun started several processes."""
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     precision: Any = {"32": "32-true"}.get(config.precision, config.precision)
     try:
         if world == 1:
             fabric = Fabric(accelerator=config.accelerator, devices=1, precision=precision)
         else:
-            # The reblurring network rests in some stages.
+            # Some stages do not use the reblurring network.
             strategy = DDPStrategy(find_unused_parameters=config.has_reblur, timeout=_PATIENCE)
             nodes = max(1, world // local)
             fabric = Fabric(

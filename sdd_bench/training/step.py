@@ -1,4 +1,4 @@
-"""One training step: what passes the networks, and the loss of each stage (Eq. 1-10 of Li et al., 2023).
+"""One training step: the pass through the networks, and the loss of each stage (Eq. 1-10 of Li et al., 2023).
 
 ============ ======================================== ==========================================================
 stage        flow                                     trained
@@ -26,7 +26,7 @@ from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
 
 _INVERSION_STEPS = 4
-"""The flow between the pictures of a pair is smooth: each step takes its slope off the error."""
+"""Steps of an inversion of flow. Each multiplies the error by the slope of the flow, which is small within a pair."""
 
 
 class Stage(StrEnum):
@@ -39,7 +39,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class StepTerms:
-    """The loss of a batch and what it was made from; a part that a method lacks is None."""
+    """The loss of a batch with its parts and pictures; a part that a method does not have is None."""
 
     total: Tensor
     deblurring: Tensor | None
@@ -59,7 +59,7 @@ class JointNetworks(nn.Module):
         self.reblur = reblur
 
     def forward(self, blurry: Tensor, stage: str, with_reblur: bool) -> tuple[list[Tensor], Tensor | None]:
-        """All outputs of F, the final one first, and R(final, blurry)."""
+        """All outputs of F, the final one first, and the reblurred picture R(final, blurry)."""
         if stage == Stage.REBLUR:
             self.deblur.eval()
             with torch.no_grad():
@@ -75,7 +75,12 @@ def _outputs(output: Any) -> list[Tensor]:
 
 
 def build_networks(config: TrainConfig) -> JointNetworks:
-    """Both networks with their first weights; seed torch before."""
+    """Both networks with their first weights, which depend on torch's seed.
+
+    Example:
+        >>> build_networks(TrainConfig(model="unet-small", width=1, vanilla=True)).reblur is None
+        True
+    """
     reblur = None
     deblur = config.spec.build()
     if config.has_reblur:
@@ -90,14 +95,31 @@ def build_networks(config: TrainConfig) -> JointNetworks:
 
 
 def stage_of(config: TrainConfig, epoch: int) -> Stage:
-    """The stage that an epoch, counted from 0, belongs to."""
+    """Stage of an epoch, counted from 0.
+
+    Example:
+        >>> config = TrainConfig(stage_one_epochs=2)
+        >>> [str(stage_of(config, epoch)) for epoch in range(4)]
+        ['first', 'first', 'second', 'second']
+    """
     if epoch < config.reblur_epochs:
         return Stage.REBLUR
     return Stage.FIRST if epoch < config.reblur_epochs + config.stage_one_epochs else Stage.SECOND
 
 
 def learning_rate_of(config: TrainConfig, epoch: int, step: int) -> float:
-    """The learning rate of a step of an epoch, both counted from 0; steps from the first epoch on."""
+    """Learning rate of a step.
+
+    Args:
+        config: Options of the run.
+        epoch: Epoch of the step, counted from 0.
+        step: Number of the step, counted from 0 at the start of the run.
+
+    Example:
+        >>> config = TrainConfig(learning_rate=1e-3, halve_every=60)
+        >>> learning_rate_of(config, 0, 0), learning_rate_of(config, 60, 6000)
+        (0.001, 0.0005)
+    """
     rising = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
     if epoch < config.reblur_epochs:
         return rising * (config.reblur_learning_rate or config.learning_rate)
@@ -114,12 +136,19 @@ def compute_terms(
     """Run a batch through the networks and compute its loss.
 
     Args:
-        networks: :class:`JointNetworks`, perhaps wrapped.
-        config: The method.
+        networks: :class:`JointNetworks`, possibly wrapped for parallel training.
+        config: Options of the run.
         stage: Part of the schedule.
-        batch: ``blurry`` and ``sharp``, :math:`(N, 3, H, W)`; ``flow`` :math:`(N, 2, H, W)` in the first stage of a
-            method with flow.
+        batch: Tensors ``blurry`` and ``sharp``, :math:`(N, 3, H, W)`; in the first stage of a method with flow also
+            ``flow``, :math:`(N, 2, H, W)`.
         estimator: Flow network of the second stage.
+
+    Example:
+        >>> config = TrainConfig(model="unet-small", width=1, vanilla=True)
+        >>> pair = {"blurry": torch.full((1, 3, 16, 16), 0.2), "sharp": torch.full((1, 3, 16, 16), 0.5)}
+        >>> terms = compute_terms(build_networks(config), config, Stage.FIRST, pair, None)
+        >>> round(terms.total.item(), 3)  # an untrained residual network is the identity
+        0.3
     """
     blurry, sharp = batch["blurry"], batch["sharp"]
     plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped"
@@ -128,7 +157,7 @@ def compute_terms(
     reblurring = None if reblurred is None else charbonnier(reblurred - blurry)
     deblurring = warped_sharp = mask = None
     if stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
-        deblurring = deblurred.mean()  # not finite either: there is no flow of such a picture
+        deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
         deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
@@ -145,7 +174,7 @@ def _deblurring(
     flow: Tensor | None,
     estimator: FlowEstimator | None,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Loss over all outputs; warped sharp picture and mask of the final one."""
+    """Loss over all outputs, and warped sharp picture and mask of the final one."""
     if not config.has_flow:
         return torch.stack([charbonnier(output - sharp) for output in outputs]).sum(), None, None
     back: Tensor | None = None

@@ -1,16 +1,16 @@
-"""The training loop: one process or several, CPU or GPU, killed and resumed without a trace.
+"""The training loop, in one process or several, on CPU or GPU.
 
 ::
 
-    RUN/options.json        what the run is: training options and the digest of its patches; others are refused
+    RUN/options.json        training options and digest of the patches; a run with others is refused
     RUN/config.toml         all options, to use again
     RUN/checkpoints, best.json   see :mod:`sdd_bench.training.checkpoints`
     RUN/tensorboard         curves and pictures
-    RUN/model.safetensors   the best network (the last, where nothing was held out); with it RUN/model.pt2 on demand
+    RUN/model.safetensors   the best network, or the last one without validation; with it RUN/model.pt2 on demand
     RUN/result.json         the seal, written last
 
-Every random number comes from (seed, epoch, step), so a run that was killed at any step and goes on from its last
-checkpoint ends with the same weights as one left alone.
+Every random number comes from (seed, epoch, step). A run that is killed at any step and resumed from its last
+checkpoint therefore ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -62,32 +62,35 @@ def _seed(*numbers: int) -> None:
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a call of :func:`train` reached."""
+    """Result of a call of :func:`~sdd_bench.training.run.train`."""
 
     run: Path
     finished: bool
-    """False: a signal stopped it; resume it."""
+    """Whether all steps are done; False if a signal stopped the run, which can then be resumed."""
     step: int
+    """Number of finished steps."""
     n_steps: int
+    """Number of all steps."""
     best_step: int | None
     best_psnr: float | None
+    """PSNR of the held-out patches at ``best_step``, in dB."""
     model: Path | None
-    """The best network, once finished."""
+    """File of the best network; None before the run is finished."""
 
 
 @dataclass
 class Stop:
-    """Whether someone asked the loop to save and leave."""
+    """Request to the loop to save and leave."""
 
     asked: bool = False
 
 
 class _Stopped(Exception):
-    """A signal came while the flow was estimated."""
+    """Raised when a signal comes while the flow is estimated."""
 
 
 class Trainer:
-    """A run under way. Making it checks the options against the set and writes nothing."""
+    """A training run in progress. Its constructor checks the options against the set and writes nothing."""
 
     def __init__(
         self,
@@ -123,7 +126,7 @@ class Trainer:
         self.curves: Curves | None = None
 
     def prepare(self) -> bool:
-        """Estimate the flow, and stand where the last checkpoint stood; False: a signal came."""
+        """Estimate the flow and load the last checkpoint; False if a signal came meanwhile."""
         config, fabric = self.config, self.fabric
         state: list[dict[str, Any] | None] = []
         if steps := checkpoint_steps(self.run):
@@ -144,7 +147,7 @@ class Trainer:
 
     @property
     def flow_signature(self) -> str:
-        """What flow is estimated with."""
+        """Signature of the flow estimator; empty without one."""
         return "" if self.estimator is None else self.estimator.signature
 
     def _load_estimator(self) -> FlowEstimator | None:
@@ -155,7 +158,7 @@ class Trainer:
         return load_flow(config.flow, weights=config.flow_weights, device=device, precision=config.flow_precision)
 
     def _flow_file(self) -> Path | None:
-        """The flow of the first stage, and of validation; None where there is none, or a signal came."""
+        """File of the flow for the first stage and validation; None for a method without flow, or after a signal."""
         path: Path | None = None
         if self.estimator is not None and self.fabric.is_global_zero:
             with suppress(_Stopped):
@@ -170,7 +173,7 @@ class Trainer:
             raise _Stopped
 
     def _read(self, epoch: int, within: int, *, with_flow: bool) -> Iterator[dict[str, Any]]:
-        """The batches of an epoch from a step on; the flow is read only in the stage that wants it."""
+        """Batches of an epoch from a step on; the flow is read only in the stage that uses it."""
         config, workers = self.config, self.config.workers
         if with_flow not in self._readers:
             flow = self._flow if with_flow else None
@@ -263,7 +266,7 @@ class Trainer:
         )
 
     def _must_stop(self) -> bool:
-        """Whether any process was asked to."""
+        """Whether any process was asked to stop."""
         if self.fabric.world_size == 1:
             return self._stopping.asked
         asked = torch.tensor(float(self._stopping.asked), device=self.fabric.device)
@@ -327,7 +330,7 @@ class Trainer:
         self.fabric.barrier()
 
     def report(self, finished: bool) -> TrainReport:
-        """Where the run stands."""
+        """Report on the run so far."""
         model = self.run / "model.safetensors" if finished else None
         return TrainReport(
             self.run,

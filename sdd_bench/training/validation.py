@@ -1,7 +1,8 @@
-"""How good the network is on held-out patches: PSNR against what it is trained towards.
+"""Validation on held-out patches: PSNR against the target of the training.
 
-Without flow that is the sharp picture as captured; with flow the sharp picture warped to the *blurry* one, the same
-target for every state of the network (``registered`` ground truth), so that moving the picture does not pay.
+Without flow the target is the sharp picture as captured. With flow it is the sharp picture warped to the *blurry* one
+(``registered`` ground truth). This target is the same for every state of the network, so that a network gains nothing
+by moving the picture.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.step import JointNetworks
 
 _LEAST_MSE = 1e-10
+"""Least squared error that is counted, so that the PSNR of equal pictures is 100 dB and not infinite."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Means over the held-out patches, in dB, and the first of them to look at."""
+    """Mean scores of the held-out patches, and the pictures of the first one."""
 
     psnr: float
+    """Mean PSNR of the network's output, in dB."""
     blurry_psnr: float
-    """Of the network's own input."""
+    """Mean PSNR of the network's input, in dB."""
     pictures: Tensor
-    """Blurry, deblurred, reblurred where there is a reblurring network, target: :math:`(k, 3, H, W)`."""
+    """Blurry, deblurred, reblurred (with a reblurring network) and target picture, :math:`(k, 3, H, W)`."""
 
 
 def validate(networks: JointNetworks, dataset: PairDataset, indices: Sequence[int], device: torch.device) -> Validation:
-    """Score the networks in evaluation mode; leaves them in training mode."""
+    """Score the networks in evaluation mode, and set them back to training mode."""
     networks.eval()
     scores, inputs = [], []
     pictures: list[Tensor] = []

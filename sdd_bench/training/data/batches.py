@@ -1,4 +1,4 @@
-"""The batches of an epoch: which patches, in which order, for which process."""
+"""The batches of an epoch: patches of each step, their order, and the share of each process."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from sdd_bench.core.errors import ConfigError
 
 
 class EpochBatches:
-    """Batches of patch indices of one process: what a ``DataLoader`` takes as its batch sampler.
+    """Batches of patch indices of one process, for use as the batch sampler of a ``DataLoader``.
 
-    An epoch is a permutation drawn from (seed, epoch), cut into steps of ``batch`` patches; the rest is left out. Of
-    each step this process takes its share, in ``accumulate`` parts.
+    An epoch is a permutation drawn from (seed, epoch) and cut into steps of ``batch`` patches; the rest is left out.
+    This process takes its share of each step, in ``accumulate`` parts.
 
     Args:
-        indices: The patches.
-        batch: Patches a step, over all processes.
-        accumulate: Parts of a process's share.
-        seed: Of the order.
-        rank: This process, of
-        world: so many.
+        indices: Indices of the patches.
+        batch: Patches per step, over all processes.
+        accumulate: Number of parts of a process's share.
+        seed: Seed of the order.
+        rank: Number of this process, counted from 0.
+        world: Number of processes.
 
     Raises:
-        ConfigError: The batch cannot be shared so, or is larger than the set.
+        ConfigError: The batch cannot be shared equally, or is larger than the set.
+
+    Example:
+        >>> batches = EpochBatches((0, 1, 2, 3, 4), batch=2, seed=0)
+        >>> len(batches), [len(batch) for batch in batches]
+        (2, [2, 2])
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class EpochBatches:
         self._epoch = self._first = 0
 
     def begin(self, epoch: int, first_step: int = 0) -> None:
-        """The next iteration gives the batches of this epoch from this step on."""
+        """Let the next iteration give the batches of ``epoch`` from ``first_step`` on."""
         self._epoch, self._first = epoch, first_step
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Which patches train, which validate, and in which order: all of it from (seed, epoch), nothing from the clock."""
+"""Choice of the patches that train and of those that validate, from the seed alone."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from sdd_bench.prepared.shards import ShardSet, shard_paths
 
 @dataclass(frozen=True)
 class PatchSplit:
-    """Indices of patches."""
+    """Indices of the patches that train and that validate."""
 
     train: tuple[int, ...]
     val: tuple[int, ...]
     val_from: str = "train"
-    """The split that ``val`` counts in."""
+    """Split of the set that the indices ``val`` belong to."""
 
 
 def splits_of(data: Path) -> tuple[str, ...]:
-    """The splits a training uses: ``train``, and ``val`` where a prepared set has patches of it."""
+    """Splits that a training uses: ``train``, and ``val`` if a prepared set has patches of it."""
     val = read_manifest(data).splits.get(Split.VAL) if is_prepared(data) else None
     return ("train", "val") if val is not None and val.n_patches else ("train",)
 
 
 def split_patches(data: Path, *, val_share: float, val_patches: int, seed: int) -> PatchSplit:
-    """Validate on the set's own ``val`` split, or hold out all patches of some scenes (pairs, where not known).
+    """Patches to train and to validate on.
 
-    Nothing validates where ``val_share`` is 0; otherwise at least one scene is held out where there are two or more.
+    The set's own ``val`` split validates if it has one. Else all patches of some scenes are held out (of some pairs, if
+    scenes are not known). With ``val_share`` 0 nothing validates. Otherwise at least one scene of two or more is held
+    out.
 
     Args:
-        data: A prepared set or a shard.
-        val_share: Share of the scenes.
-        val_patches: Keep at most so many patches to validate on, evenly chosen.
-        seed: Of the choice of scenes.
+        data: Prepared set or shard.
+        val_share: Share of the scenes to hold out.
+        val_patches: Largest number of patches to validate on, evenly chosen.
+        seed: Seed of the choice of scenes.
     """
     if val_share > 0 and "val" in splits_of(data):
         n_train, n_val = (len(ShardSet(shard_paths(data, split))) for split in ("train", "val"))
@@ -68,7 +70,7 @@ def _evenly(indices: Sequence[int], most: int) -> tuple[int, ...]:
 
 
 def data_digest(data: Path) -> str:
-    """Names the patches by content: over the sha256 of every shard."""
+    """Digest of the content of the patches: the sha256 over the sha256 of every shard."""
     if data.is_dir() or is_prepared(data):
         sums = [record.sha256 for split in read_manifest(data).splits.values() for record in split.shards]
     else:

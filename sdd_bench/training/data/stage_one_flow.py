@@ -1,7 +1,8 @@
 r"""The flow of the first stage: ``estimate(reference=blurry, moving=sharp)``, once per patch, kept beside the set.
 
-The file is that of :mod:`sdd_bench.prepared.shards.flows`, at the resolution the network decides at: a quarter of the
-patch, in float32. Finished patches are kept in a folder of parts, so a killed estimation goes on.
+The file has the format of :mod:`sdd_bench.prepared.shards.flows`, in float32 at a quarter of the patch's size, which is
+the resolution of the flow network. Finished patches are kept in a folder of parts, from which a killed estimation goes
+on.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.data.split import data_digest, splits_of
 
 _CELL_PX = 4
+"""Pixels of the patch per vector of flow, along a side."""
 _NUMBERS = "float32"
-"""Half precision has steps of 1/32 px from 32 px on."""
+"""Type of the stored numbers. Half precision would have steps of 1/32 px from 32 px on."""
 _PATCHES_PER_PART = 16
+"""Patches per file of the folder of parts, the most work that a killed estimation loses."""
 _PATCHES_AT_ONCE = 4
+"""Patches per call of the flow network, which bounds its memory."""
 
 
 def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
-    """Where the flow of ``data`` by ``estimator`` lies unless told otherwise; a shard alone has its own."""
+    """Default path of the file with the flow of ``data`` by ``estimator``; a single shard has a file of its own."""
     name = estimator.sha256 or hashlib.sha256(estimator.signature.encode()).hexdigest()
     if is_prepared(data):
         return flow_path(data if data.is_dir() else data.parent, name)
@@ -43,17 +47,18 @@ def sidecar_path(data: Path, estimator: FlowEstimator) -> Path:
 def ensure_flow(
     data: Path, estimator: FlowEstimator, path: Path | None = None, *, on_progress: OnProgress | None = None
 ) -> Path:
-    """The flow file of the patches ``data`` has to train and validate on, made where it is not there.
+    """File of the flow of the patches in ``data``; it is estimated if the file does not exist.
 
     Args:
-        data: A prepared set or a shard.
-        estimator: From :func:`sdd_bench.flow.estimator.load_flow`.
-        path: The file; None is :func:`sidecar_path`.
-        on_progress: Called after every part; what it raises ends the estimation, which goes on another time.
+        data: Prepared set or shard.
+        estimator: Flow estimator, from :func:`sdd_bench.flow.estimator.load_flow`.
+        path: Path of the file; None for :func:`sidecar_path`.
+        on_progress: Function that is called after every part. An error that it raises ends the estimation, which a
+            later call continues.
 
     Raises:
-        ConfigError: The file there was estimated otherwise, or of other patches, or holds half-precision flow.
-        OutputError: It cannot be written.
+        ConfigError: The existing file was estimated otherwise or of other patches, or holds half-precision flow.
+        OutputError: The file cannot be written.
     """
     path = path or sidecar_path(data, estimator)
     wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
