@@ -1,4 +1,4 @@
-"""The options of an analysis: what changes a measurement, and what only names it."""
+"""The options of an analysis: those that change a measurement, and those that do not."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.registration.options import MeasureOptions
 
 _NOT_MEASURING = ("flow_weights", "device", "limit", "worst")
-"""Weights count by the flow's signature, not by their path."""
+"""Options that change no measurement. Weights are compared by the flow's signature, not by their path."""
 
 
 @dataclass(frozen=True)
 class AnalyzeOptions(MeasureOptions):
-    """How misalignment is measured and named.
+    """Options of an analysis.
 
     Raises:
-        ConfigError: A value out of range.
+        ConfigError: A value is out of range.
     """
 
     flow: str = "pwcnet-plain"
-    """``pwcnet-plain``, ``pwcnet``, ``dis`` or ``ptlflow:NAME``; direct registration refines it."""
+    """Flow estimator: ``pwcnet-plain``, ``pwcnet``, ``dis`` or ``ptlflow:NAME``. Direct registration refines its
+    result, so the plain network is enough."""
     flow_weights: Path | None = None
-    """A checkpoint instead of the bundled weights."""
+    """Checkpoint in place of the bundled weights."""
     device: str = "cpu"
     """Torch device of the flow network."""
     precision: Literal["32", "bf16"] = "32"
-    """Of the flow network."""
+    """Precision of the flow network."""
     limit: int | None = None
-    """Only the first so many pairs."""
+    """Number of pairs to measure, from the first on; None for all."""
     worst: int = 6
-    """So many pairs are shown in pictures on the page, the most misaligned first."""
+    """Number of pairs that the page shows in pictures, the most misaligned first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,5 +44,5 @@ class AnalyzeOptions(MeasureOptions):
             raise ConfigError(f"worst: expected 0 or more, got {self.worst}.")
 
     def measuring(self) -> dict[str, object]:
-        """The options that results depend on, as JSON values; a folder holds results of one such set."""
+        """Options that results depend on, as JSON values. All results in a folder have the same."""
         return {key: value for key, value in as_dict(self).items() if key not in _NOT_MEASURING}

@@ -1,4 +1,4 @@
-"""The page of an analysis: how the misalignment of a set is spread, and what its worst pairs look like."""
+"""The page of an analysis: the distribution of misalignment in a set, and pictures of its worst pairs."""
 
 from __future__ import annotations
 
@@ -45,14 +45,17 @@ class _Shown:
 def write_report(
     path: Path, rows: Sequence[Row], summary: dict[str, Any], pairs: Mapping[str, Pair], *, options: AnalyzeOptions
 ) -> Path:
-    """Write ``analysis.html``, complete in itself.
+    """Write ``analysis.html``, which needs no other file.
 
     Args:
-        path: Where to.
-        rows: One a pair.
+        path: Path of the page.
+        rows: Rows of the table, one per pair.
         summary: Content of ``summary.json``.
-        pairs: By pair_id.
-        options: Flow, thresholds, and how many pairs are shown.
+        pairs: Pairs by pair_id.
+        options: Options of the analysis, with the number of pairs that are shown.
+
+    Returns:
+        Path of the page.
     """
     trusted = [row for row in rows if row.trusted] or list(rows)
     ranked = sorted(trusted, key=lambda row: (-row.rms_px, row.pair_id))
@@ -118,7 +121,7 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
 
 
 def _overlay(light: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Blurry in red, sharp in cyan: grey where they agree, coloured fringes where they do not."""
+    """Overlay of blurry in red and sharp in cyan: grey where they agree, coloured fringes where they do not."""
     a, b = (linear_to_srgb(picture.mean(axis=-1)) for picture in (light, other))
     return np.rint(255 * np.stack((a, b, b), axis=-1)).astype(np.uint8)
 

@@ -1,4 +1,7 @@
-"""One pair of a set: read, measured, compared with the truth, sealed; nothing that is there already is done again."""
+"""One pair of a set: it is read, measured, compared with the truth if there is one, and sealed in a record.
+
+A pair with a valid record is not measured again.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from sdd_bench.registration.measure import measure
 
 @dataclass(frozen=True)
 class PairTask:
-    """A pair to measure, self-contained, so that any process can."""
+    """A pair to measure, with all that another process needs to do so."""
 
     pair: Pair
     root: Path
@@ -38,26 +41,31 @@ class PairTask:
 
     @property
     def record(self) -> Path:
-        """The sealed result."""
+        """Path of the sealed result."""
         name = hashlib.sha256(self.pair.pair_id.encode()).hexdigest()[:20]
         return self.out / "pairs" / f"{name}.json"
 
 
 @lru_cache(maxsize=1)
 def flow_of(options: AnalyzeOptions) -> FlowEstimator:
-    """The estimator of ``options``, loaded once a process.
+    """Flow estimator of ``options``, loaded once per process.
 
     Raises:
-        ConfigError, WeightsError: As :func:`sdd_bench.flow.estimator.load_flow`.
+        ConfigError: The flow or the device is unknown.
+        WeightsError: The weights are missing or damaged.
+
+    Example:
+        >>> flow_of(AnalyzeOptions(flow="dis")).name
+        'dis'
     """
     return load_flow(options.flow, weights=options.flow_weights, device=options.device, precision=options.precision)
 
 
 def analyze_pair(task: PairTask) -> Row:
-    """The row of a pair, measured or read from its record.
+    """Row of a pair, measured or read from its record.
 
     Raises:
-        ImageError: A picture cannot be read, the sizes differ, or no table can hold the pair's names.
+        ImageError: A picture cannot be read, the sizes differ, or a name of the pair does not fit into a table.
         ManifestError: The truth file of the pair is damaged.
         OutputError: The record cannot be written.
     """
@@ -102,9 +110,10 @@ def _labels(task: PairTask) -> dict[str, str]:
 
 
 def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> float | None:
-    """How far ``found`` is from the truth of a synthetic pair, by the corner that differs most, in pixels.
+    """Error of ``found`` against the truth of a synthetic pair, at the corner that differs most, in pixels.
 
-    None where there is no truth, or it is that of another aspect: resized so, it is no similarity any more.
+    It is None without a truth, and for pictures of another aspect ratio, to which the truth does not apply: resizing
+    has turned the similarity into a general affine map.
 
     Raises:
         ManifestError: The truth file is damaged.

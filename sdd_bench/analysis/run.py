@@ -1,12 +1,12 @@
-"""Analyze a set: from pairs to a folder of results.
+"""Analysis of a set: from pairs to a folder of results.
 
 ::
 
-    OUT/options.json       what the folder is for; another set or other options are refused
-    OUT/pairs/*.json       one sealed record a pair: what is finished is not measured again
-    OUT/misalignment.csv   one row a pair (sdd_bench.analysis.table)
+    OUT/options.json       set and options of the folder; another set or other options are refused
+    OUT/pairs/*.json       one sealed record per pair; a pair with a record is not measured again
+    OUT/misalignment.csv   one row per pair (sdd_bench.analysis.table)
     OUT/summary.json       severity, kinds, provenance
-    OUT/analysis.html      the page, complete in itself
+    OUT/analysis.html      the page, which needs no other file
 """
 
 from __future__ import annotations
@@ -34,17 +34,23 @@ from sdd_bench.core.tables import write_table
 from sdd_bench.core.types import OnProgress, Pair, Problem
 
 _SHOWN = 5
+"""Number of problems that an error lists."""
 
 
 @dataclass(frozen=True)
 class AnalyzeReport:
-    """A finished analysis."""
+    """Results of a finished analysis."""
 
     out: Path
+    """Folder of results."""
     rows: tuple[Row, ...]
+    """Rows of the table, one per measured pair."""
     summary: dict[str, Any]
+    """Content of ``summary.json``."""
     problems: tuple[Problem, ...]
+    """Files that form no pair, and pairs that could not be measured."""
     page: Path | None
+    """Path of the page; None if it was not written."""
 
 
 def analyze(
@@ -57,20 +63,20 @@ def analyze(
     page: bool = True,
     on_progress: OnProgress | None = None,
 ) -> AnalyzeReport:
-    """Measure every pair of ``dataset`` and write a folder of results; an unfinished one goes on.
+    """Measure every pair of ``dataset`` and write a folder of results; an unfinished folder is continued.
 
     Args:
-        dataset: From :func:`sdd_bench.prepared.open.open_dataset`.
+        dataset: Pairs, from :func:`sdd_bench.prepared.open.open_dataset`.
         out: Folder of results.
-        options: How; None is the defaults.
-        jobs: Local processes.
-        dask: Address of a Dask scheduler instead.
-        page: Also write ``analysis.html``.
-        on_progress: Called after every pair.
+        options: Options of the analysis; None for the defaults.
+        jobs: Number of local processes.
+        dask: Address of a Dask scheduler to use in place of local processes.
+        page: Whether ``analysis.html`` is also written.
+        on_progress: Function that is called after every pair.
 
     Raises:
-        ImageError: Not one pair could be measured.
-        ConfigError: Unknown flow or device, or a folder that holds another analysis.
+        ImageError: No pair could be measured.
+        ConfigError: The flow or the device is unknown, or the folder holds another analysis.
         WeightsError: Weights are missing or damaged.
         OutputError: The folder cannot be written, or another run is writing it.
     """
@@ -109,12 +115,12 @@ def analyze(
 
 
 def _digest(pairs: Sequence[Pair]) -> str:
-    """Of the names and sizes of all pictures: another set, another digest."""
+    """Digest of the names and sizes of all pictures, by which a set is recognised."""
     return hashlib.sha256(json.dumps([[pair.pair_id, _size(pair)] for pair in pairs]).encode()).hexdigest()
 
 
 def _claim(out: Path, name: str, split: str, pairs_sha256: str, options: AnalyzeOptions, signature: str) -> None:
-    """Make the folder ours, or check that it is."""
+    """Claim the folder for this analysis, or check that it is claimed for it."""
     ours = {
         "schema": ANALYSIS,
         "dataset": name,

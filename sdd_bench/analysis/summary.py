@@ -1,4 +1,4 @@
-"""What a whole set amounts to: figures that can be compared between sets."""
+"""The summary of a set: figures that can be compared between sets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ SCHEMA = 1
 
 
 def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) -> dict[str, Any]:
-    """The content of ``summary.json``, but for provenance.
+    """Content of ``summary.json`` without provenance.
 
     ``severity`` compares sets: median and 95th percentile over the trusted pairs of the RMS displacement, in pixels
-    and per 1000 px of the picture's width. ``distrust`` counts the rows that have a reason of a kind.
+    and per 1000 px of the picture's width. ``distrust`` counts the rows with each kind of reason.
+
+    Args:
+        rows: Rows of the table, one per pair.
+        name: Name of the set.
+        split: Split of the set.
+        n_expected: Number of pairs that the set should have.
     """
     trusted = [row for row in rows if row.trusted]
     kinds = Counter(row.kind for row in rows)
@@ -56,7 +62,13 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """The set in one line, comparable between sets."""
+    """The set in one line, comparable between sets.
+
+    Example:
+        >>> data, none = {"name": "lab", "split": "test"}, {"median_px": None}
+        >>> headline({"dataset": data, "severity": none, "n_pairs": 3})
+        'lab (test): none of 3 pairs could be trusted.'
+    """
     severity, data = summary["severity"], summary["dataset"]
     if severity["median_px"] is None:
         return f"{data['name']} ({data['split']}): none of {summary['n_pairs']} pairs could be trusted."

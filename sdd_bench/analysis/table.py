@@ -1,6 +1,6 @@
 """One row per pair: what ``misalignment.csv`` holds. The fields are its columns, in order.
 
-An empty cell is a figure that does not exist. Numbers are rounded to nine digits.
+The cell of a figure that does not exist is empty. Numbers are rounded to nine digits.
 """
 
 from __future__ import annotations
