@@ -1,4 +1,4 @@
-"""What a prepared set, shard, run, training run or weights file holds, as plain values for people and machines."""
+"""Descriptions of prepared sets, shards, runs, training runs and weights files, as plain values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What ``path`` says it holds; :func:`~sdd_bench.inspect.validate.validate` tells if that is true.
+    """Describe ``path`` by what it says of itself; :func:`~sdd_bench.inspect.validate.validate` checks if it is true.
 
     Returns:
         JSON values; ``path`` and ``kind`` first.
 
     Raises:
-        SddBenchError: It is missing, damaged or nothing known.
+        SddBenchError: The path is missing, damaged or of no known kind.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> describe(path("pwcnet"))["kind"]
+        'safetensors'
     """
     kind = kind_of(path)
     return {"path": str(path), "kind": kind.value, **_DESCRIBERS[kind](path)}
@@ -114,7 +119,7 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _walk(value: Any, name: str, shapes: dict[str, tuple[int, ...]], plain: dict[str, Any]) -> None:
-    """Tensors and top-level plain values of a nested checkpoint."""
+    """Collect the shapes of all tensors and the top-level plain values of a nested checkpoint."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         shapes[name] = tuple(value.shape)
     elif isinstance(value, dict):
@@ -125,7 +130,7 @@ def _walk(value: Any, name: str, shapes: dict[str, tuple[int, ...]], plain: dict
 
 
 def _count(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Tensors and numbers, by what stands before the first ``/`` or ``.`` of their names."""
+    """Number of tensors, and of numbers in all and per group: the part of a name before its first ``/`` or ``.``."""
     groups: dict[str, int] = {}
     total = 0
     for name, shape in shapes.items():

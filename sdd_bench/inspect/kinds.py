@@ -1,4 +1,4 @@
-"""Telling what a path is: a prepared set, a shard, a run, a training run, or weights."""
+"""The kind of a path: a prepared set, a shard, a run, a training run, or weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sdd_bench.prepared.manifest import is_prepared
 
 RUN_JSON = "run.json"
 OPTIONS_JSON = "options.json"
-"""What a training run is, in its folder."""
+"""File with the options of a training run, in its folder."""
 
 
 class Kind(StrEnum):
-    """What ``info`` and ``validate`` understand."""
+    """Kinds that ``info`` and ``validate`` understand."""
 
     DATASET = "prepared dataset"
     SHARD = "shard"
@@ -39,10 +39,15 @@ _SUFFIXES = {
 
 
 def kind_of(path: Path) -> Kind:
-    """What ``path`` is, by its name and what lies in it; not whether it is sound.
+    """Kind of ``path``, by its name and the files in it. The content is not checked.
 
     Raises:
-        ManifestError: It is missing or nothing known.
+        ManifestError: The path is missing or of no known kind.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> str(kind_of(path("pwcnet")))
+        'safetensors'
     """
     if not path.exists():
         raise ManifestError(f"{path}: does not exist.")

@@ -1,4 +1,4 @@
-"""What the archive of an ExportedProgram (``.pt2``) says; nothing of it is run or unpickled."""
+"""Inspection of the archive of an ExportedProgram (``.pt2``); nothing of it is run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sdd_bench.core.types import Problem
 _WEIGHTS_LIST = "data/weights/model_weights_config.json"
 _MODEL = "models/model.json"
 _MOST_BYTES = 1 << 28
-"""A larger JSON file is no program's; a small archive can unpack to any size."""
+"""Largest JSON file that is read, more than any program has. A small archive can unpack to any size."""
 
 
 def describe_program(path: Path) -> dict[str, Any]:
     """Facts of this package, the version of torch that wrote the program, and shapes of its weights.
 
     Raises:
-        WeightsError: It is no archive of a program, or holds code beside it.
+        WeightsError: The file is no archive of a program, or holds code beside it.
     """
     from sdd_bench.models.program import read_facts
 
@@ -46,7 +46,7 @@ def describe_program(path: Path) -> dict[str, Any]:
 
 
 def check_program(path: Path) -> Iterator[Problem]:
-    """Problems of the archive: records against their CRC, then what :func:`describe_program` reads."""
+    """Problems of the archive: records that do not match their CRC, then errors of :func:`describe_program`."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -63,7 +63,7 @@ def check_program(path: Path) -> Iterator[Problem]:
 
 
 def _json(archive: zipfile.ZipFile, name: str) -> Any:
-    """The JSON file called ``name`` below the archive's only folder; empty where there is none."""
+    """Content of the JSON file ``name`` below the archive's only folder; empty if the file does not exist."""
     for info in archive.infolist():
         if info.filename.partition("/")[2] == name:
             if info.file_size > _MOST_BYTES:

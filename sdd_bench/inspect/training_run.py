@@ -1,4 +1,4 @@
-"""What a training run and its checkpoints hold, and whether they are whole and agree with one another.
+"""Inspection of a training run and its checkpoints: what they hold, and whether they are complete and consistent.
 
 Weights and states are read as data. A network that is a user's own code is never imported.
 """
@@ -28,7 +28,7 @@ Report = Callable[[str], None]
 
 
 def describe_training(run: Path) -> dict[str, Any]:
-    """Where a run stands, what it trains on and how; the network once it is finished.
+    """Progress and options of a run, the digest of its data, and that of its network once it is finished.
 
     Raises:
         ManifestError: ``options.json`` or ``result.json`` is missing or damaged.
@@ -58,7 +58,7 @@ def describe_training(run: Path) -> dict[str, Any]:
 
 
 def describe_checkpoint(folder: Path) -> dict[str, Any]:
-    """Where the run stood, and the networks of a checkpoint.
+    """Progress of the run at a checkpoint, and the checkpoint's networks.
 
     Raises:
         ManifestError: ``state.pt`` is damaged.
@@ -75,7 +75,10 @@ def describe_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def check_training(run: Path) -> tuple[int, list[Problem]]:
-    """Files looked at, and what is wrong: unreadable checkpoints, a seal or a network that does not agree with them."""
+    """Number of checked files, and their problems.
+
+    Problems are unreadable checkpoints, and a seal or a network that does not agree with the checkpoints.
+    """
     names = [OPTIONS_JSON, *(name for name in (BEST_JSON, RESULT_JSON) if (run / name).exists())]
     read: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
@@ -106,12 +109,12 @@ def check_training(run: Path) -> tuple[int, list[Problem]]:
 def check_checkpoint(
     folder: Path, *, has_reblur: bool | None = None, step: int | None = None
 ) -> tuple[int, list[Problem]]:
-    """Files looked at in a checkpoint, and what is wrong with them.
+    """Number of checked files of a checkpoint, and their problems.
 
     Args:
-        folder: Of the checkpoint.
-        has_reblur: Whether there must be a reblurring network; None: where there is one, it is checked.
-        step: The step it must be of.
+        folder: Folder of the checkpoint.
+        has_reblur: Whether the checkpoint must have a reblurring network; None checks it only if it exists.
+        step: Step that the checkpoint must have; None for any.
     """
     problems: list[Problem] = []
     try:
@@ -129,7 +132,7 @@ def check_checkpoint(
 
 
 def check_tensors(path: Path) -> Iterator[Problem]:
-    """Weights that cannot be read, or are not finite."""
+    """Problems of a file of weights: it cannot be read, or holds numbers that are not finite."""
     try:
         tensors = read_tensors(path)
     except SddBenchError as error:
@@ -141,7 +144,7 @@ def check_tensors(path: Path) -> Iterator[Problem]:
 
 
 def _check_result(run: Path, steps: list[int]) -> tuple[int, list[Problem]]:
-    """The seal against the checkpoints, the best one, and the network that was written."""
+    """Check the seal against the checkpoints, the best one, and the network that was written."""
     path, problems = run / RESULT_JSON, []
     result = _read_json(path)
     step, best_step = result.get("step"), result.get("best_step")
@@ -165,14 +168,14 @@ def _check_result(run: Path, steps: list[int]) -> tuple[int, list[Problem]]:
 
 
 def _check_model(model: Path, checkpoint: Path) -> Iterator[Problem]:
-    """The network of a finished run is that of its best checkpoint, and says what network it is."""
+    """Check that the network of a finished run is that of its best checkpoint."""
     if broken := list(check_tensors(model)):
         yield from broken
         return
     try:
         ours, theirs = read_tensors(model), read_tensors(checkpoint)
     except SddBenchError:
-        return  # the checkpoint's own problem
+        return  # an unreadable checkpoint is reported by its own check
     if ours.keys() != theirs.keys() or not all(torch.equal(ours[name], theirs[name]) for name in ours):
         yield Problem(str(model), f"is not the network of the best checkpoint, {checkpoint.parent.name}")
 

@@ -1,4 +1,4 @@
-"""Whether a prepared set, shard, run, training run or weights file is whole, and what of it is damaged."""
+"""Checks of prepared sets, shards, runs, training runs and weights files: what is missing, changed or damaged."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
 
 @dataclass(frozen=True)
 class Validation:
-    """What was looked at and what is wrong with it."""
+    """Result of a validation."""
 
     kind: Kind
     n_checked: int
-    """Files."""
+    """Number of checked files."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -37,7 +37,7 @@ class _File:
     is_shard: bool = False
     is_flow: bool = False
     expected: tuple[str, int, int] | None = None
-    """Split, bit depth and number of patches the manifest gives a shard."""
+    """Split, bit depth and number of patches of a shard by the manifest."""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -48,12 +48,19 @@ def validate(
 ) -> Validation:
     """Check everything that can be checked of ``path``.
 
-    A prepared set: every file against its sha256 in dataset.json; every chunk of every shard against its Fletcher32
-    checksum; missing and extra files. A run: every file against run.json. A training run: every
-    checkpoint can be read, its numbers are finite, and result.json agrees with them. Weights: every tensor can be read.
+    - Prepared set: every file against its sha256 in dataset.json, every chunk of every shard against its Fletcher32
+      checksum; missing and extra files.
+    - Run: every file against run.json.
+    - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
+    - Weights: every tensor can be read.
 
     Raises:
-        ManifestError: ``path`` is missing or nothing known.
+        ManifestError: ``path`` is missing or of no known kind.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> validate(path("pwcnet")).problems
+        ()
     """
     kind = kind_of(path)
     if kind is Kind.DATASET:
@@ -108,7 +115,7 @@ def _files_of_set(manifest: Manifest) -> list[_File]:
 
 
 def _extra_files(manifest: Manifest) -> list[Problem]:
-    """Files among the set's own that dataset.json does not list; what is derived from the set may lie beside it."""
+    """Problems of files that dataset.json does not list. Flow files, which are derived from the set, are allowed."""
     root = manifest.root
     listed = {root / record.name for record in manifest.files} | {root / DATASET_JSON, root / PAIRS_CSV}
     own = [*root.glob("*.h5"), *root.rglob("*.partial")]
@@ -131,7 +138,7 @@ def _files_of_run(root: Path) -> tuple[list[_File], list[Problem]]:
 
 
 def _check(file: _File) -> list[Problem]:
-    """What is wrong with one file."""
+    """Problems of one file."""
     item = str(file.path)
     if not file.path.is_file():
         return [Problem(item, "is missing")]
