@@ -1,4 +1,4 @@
-"""What ``compare`` says: every pair on every metric, and rank intervals."""
+"""The report of ``compare``: every pair of methods on every metric, and rank intervals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """Several methods over the same pictures, against one ground truth."""
+    """Comparison of several methods over the same pictures, against one ground truth."""
 
     ground_truth: str
     n_images: int
@@ -32,7 +32,7 @@ class ComparisonReport:
     ranks: dict[str, list[Rank]]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; infinity is the text ``inf``, what is not known is null."""
+        """The report as plain JSON values; infinity is the text ``inf``, an unknown value is null."""
         values = asdict(self)
         for metric, pairs in self.comparisons.items():
             for pair_values, item in zip(values["comparisons"][metric], pairs, strict=True):
@@ -40,7 +40,7 @@ class ComparisonReport:
         return _plain(values)  # type: ignore[no-any-return]
 
     def tables(self) -> list[Table]:
-        """Titles, columns and rows for people."""
+        """The report as tables for people: title, columns and rows of each."""
         result: list[Table] = []
         for metric, ranks in self.ranks.items():
             decimals = _DECIMALS[metric]
@@ -84,15 +84,15 @@ def compare_methods(
 
     Args:
         names: Run folders, or names in the table of ``dataset`` (``NAME@RUN`` where a name stands for several runs).
-        leaderboards: The folder of tables.
-        dataset: Whose table.
-        truth: raw, warped or registered.
-        metrics: Which; all that every method has when none is named.
-        n_resamples: Number of resamples, of bootstrap and permutation test.
+        leaderboards: Folder of tables.
+        dataset: Name of the table.
+        truth: Ground truth: raw, warped or registered.
+        metrics: Names of metrics; when empty, all that every method has.
+        n_resamples: Number of resamples of the bootstrap and of the permutation test.
         seed: Seed of both.
 
     Raises:
-        LeaderboardError: Unknown methods, other protocols, pictures or scenes, or a metric that is missing.
+        LeaderboardError: A method is unknown, a metric is missing, or protocols, pictures or scenes differ.
     """
     paired = pair(contenders(names, leaderboards=leaderboards, dataset=dataset), truth)
     chosen = list(metrics) or [metric for metric in METRICS if paired.has(metric)]

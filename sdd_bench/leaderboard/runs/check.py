@@ -1,4 +1,4 @@
-"""Whether a run can be listed: what contradicts itself, and what is missing."""
+"""Checks of a run before it is listed: contradictions in it, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sdd_bench.leaderboard.tables.schema import METRICS, RANGES, TRUTHS, check_n
 
 BASELINES = ("identity", "ceiling")
 _TOLERANCE = 1e-5
-"""Relative: figures per picture are written with seven digits."""
+"""Relative error of a mean: figures per picture are written with seven digits."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of ``leaderboard check``: ``missing`` keeps the run out, ``note`` does not."""
+    """One line of ``leaderboard check``. The status ``missing`` keeps a run out of a table, ``note`` does not."""
 
     status: Literal["ok", "missing", "note"]
     what: str
@@ -31,7 +31,7 @@ class Check:
 
 
 def mismatches(run: Run) -> list[str]:
-    """Where a run contradicts itself: means of ``summary.json``, the pictures of each method, ranges of figures."""
+    """Contradictions in a run: means of ``summary.json``, pictures of each method, ranges of figures."""
     found = []
     methods = {row.method for row in run.rows}
     pictures = {row.image for row in _of_method(run.rows, run.method)}
@@ -67,7 +67,7 @@ def mismatches(run: Run) -> list[str]:
 
 
 def _possible(figure: str, value: float) -> bool:
-    """Whether one picture can have this figure; of all figures only PSNR may be infinite."""
+    """Whether a picture can have this value of a figure; of all figures only PSNR may be infinite."""
     low, high = RANGES.get(figure, (0.0, math.inf))
     return (math.isfinite(value) and low <= value <= high) or (figure == "psnr" and value == math.inf)
 
@@ -83,7 +83,7 @@ def _same(claim: Any, value: float | None) -> bool:
 
 
 def check_run(folder: Path, *, dataset: str | None = None) -> list[Check]:
-    """Whether a run can be listed, line by line; the first line that fails to read it ends the list."""
+    """Checks of the run in a folder. A run that cannot be read has one check, with the reason."""
     try:
         run = read_run(folder)
     except LeaderboardError as error:
@@ -92,7 +92,12 @@ def check_run(folder: Path, *, dataset: str | None = None) -> list[Check]:
 
 
 def checks_of(run: Run, *, dataset: str | None = None) -> list[Check]:
-    """Whether a run that could be read can be listed, line by line."""
+    """Checks of a run that has been read.
+
+    Args:
+        run: The run.
+        dataset: Name of its table; None for the run's own name of its dataset.
+    """
     wrong = mismatches(run)
     checks = [
         Check("missing", "means", "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))

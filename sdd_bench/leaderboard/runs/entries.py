@@ -1,4 +1,4 @@
-"""The rows of a table that a run gives."""
+"""The rows of a table that follow from a run."""
 
 from __future__ import annotations
 
@@ -38,10 +38,15 @@ def scenes_of(runs: Mapping[str, Mapping[str, ImageRow]], images: Sequence[str])
 
     Args:
         runs: Rows by picture, by the name of the method.
-        images: The pictures.
+        images: Names of the pictures.
 
     Raises:
-        LeaderboardError: Two runs group the pictures into other scenes.
+        LeaderboardError: Two runs group the pictures into different scenes.
+
+    Example:
+        >>> rows = {name: Row("unet", name, scene, "", "raw", {}) for name, scene in (("1", "hall"), ("2", "lab"))}
+        >>> scenes_of({"unet": rows}, ["1", "2"])
+        ('hall', 'lab')
     """
     labels = {name: tuple(rows[image].scene for image in images) for name, rows in runs.items()}
     first, own = next(iter(labels.items()))
@@ -56,12 +61,19 @@ def scenes_of(runs: Mapping[str, Mapping[str, ImageRow]], images: Sequence[str])
 
 
 def truths_of(run: Run) -> list[str]:
-    """The ground truths the method was scored against."""
+    """Ground truths that the method of a run was scored against."""
     return [truth for truth in TRUTHS if rows_of(run.rows, run.method, truth)]
 
 
 def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", reference: str = "") -> list[Entry]:
-    """The rows of the table that a run gives, one a ground truth; means are those of ``per_image.csv``."""
+    """Rows of the table that follow from a run, one per ground truth, with the means of ``per_image.csv``.
+
+    Args:
+        run: The run.
+        dataset: Name of the table; None for the run's own name of its dataset.
+        trained_on: Training data of the method.
+        reference: Publication of the method.
+    """
     summary = run.summary
     provenance = summary["provenance"]
     entries = []

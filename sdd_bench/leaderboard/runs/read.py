@@ -1,6 +1,6 @@
-"""A run folder as a submission: read it, distrust it, say what is missing.
+"""Reading of a run folder that is submitted to a table, with checks of its seal and form.
 
-What ``sdd-bench evaluate`` wrote is taken at its word only where it can be checked: ``run.json`` seals the other files
+The results of ``sdd-bench evaluate`` are trusted only as far as they can be checked: ``run.json`` seals the other files
 by their SHA-256, and the means of ``summary.json`` must be those of ``per_image.csv``.
 """
 
@@ -38,7 +38,7 @@ _SHAPE = {
     "provenance": {"options": dict},
     "problems": [{"item": str, "reason": str}],
 }
-"""What is read of ``summary.json``: a type, an object by its keys (or the shape of each value), a list of one shape."""
+"""Shape of ``summary.json``: a type, an object by its keys (or the shape of each value), or a list of one shape."""
 _KINDS: Mapping[Any, str] = {
     dict: "an object",
     list: "a list",
@@ -50,7 +50,7 @@ _KINDS: Mapping[Any, str] = {
 
 
 class RunFiles(NamedTuple):
-    """Where the three files of a run are: in its own folder, or kept beside a table."""
+    """Paths of the three files of a run, in its own folder or kept beside a table."""
 
     figures: Path
     summary: Path
@@ -58,13 +58,13 @@ class RunFiles(NamedTuple):
 
     @classmethod
     def within(cls, folder: Path) -> RunFiles:
-        """As ``sdd-bench evaluate`` calls them."""
+        """Paths in a run folder, by the names that ``sdd-bench evaluate`` gives."""
         return cls(folder / "per_image.csv", folder / "summary.json", folder / "run.json")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run whose files are what its seal says."""
+    """A run whose files match its seal."""
 
     files: RunFiles
     run_sha256: str
@@ -73,17 +73,17 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """Folder of the run's files."""
         return self.files.seal.parent
 
     @property
     def method(self) -> str:
-        """The name the run was given."""
+        """Name of the method."""
         return str(self.summary["method"])
 
     @property
     def dataset(self) -> str:
-        """Name of the set that was scored."""
+        """Name of the scored set."""
         return str(self.summary["dataset"]["name"])
 
 
@@ -91,7 +91,7 @@ def read_rows(path: Path) -> tuple[ImageRow, ...]:
     """Read a ``per_image.csv``.
 
     Raises:
-        LeaderboardError: Not such a table.
+        LeaderboardError: The file cannot be read, or is no such table.
     """
     return tuple(read_table(path, ImageRow, FORM).values())
 
@@ -100,7 +100,7 @@ def read_run(folder: Path) -> Run:
     """Read a run folder and check its seal.
 
     Raises:
-        LeaderboardError: Not a finished run, of another schema, or changed since it was sealed.
+        LeaderboardError: The folder holds no finished run, or one of another schema or changed since it was sealed.
     """
     files = RunFiles.within(folder)
     if not files.seal.is_file():
@@ -112,11 +112,11 @@ def read_files(files: RunFiles, *, next_step: str) -> Run:
     """Read the files of a run and check its seal.
 
     Args:
-        files: Where they are.
-        next_step: What to do about a file that is missing or was changed.
+        files: Paths of the files.
+        next_step: Advice for a file that is missing or was changed, for the error.
 
     Raises:
-        LeaderboardError: Not a run, of another schema, or changed since it was sealed.
+        LeaderboardError: The files are no run, of another schema, or changed since they were sealed.
     """
     hashes = read_json(files.seal).get("files")
     if not isinstance(hashes, dict):
@@ -140,7 +140,7 @@ def read_files(files: RunFiles, *, next_step: str) -> Run:
 
 
 def _misfits(value: Any, shape: Any, name: str = "") -> Iterator[str]:
-    """Where JSON is not of the shape it should have."""
+    """Places where a JSON value does not have the given shape."""
     kind: Any = type(shape) if isinstance(shape, (dict, list)) else shape
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         yield f"{name}: expected {_KINDS[kind]}, got {value!r:.60}"
@@ -154,10 +154,10 @@ def _misfits(value: Any, shape: Any, name: str = "") -> Iterator[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a run.
+    """Read a JSON object of a run.
 
     Raises:
-        LeaderboardError: Not one.
+        LeaderboardError: The file cannot be read, or holds no JSON object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

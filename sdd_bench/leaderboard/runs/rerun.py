@@ -1,7 +1,7 @@
-"""Are the scores what the predictions give: a random sample of a run's pictures, scored again.
+"""Check of a run's scores: a random sample of its pictures is scored again.
 
-With them the protocol: what the run's options and these pictures make of its signatures must be what it states. The
-hash of all pixels, and what else is told by all pictures together, is seen when all are scored.
+The protocol is checked too: the run's options and these pictures must give the signatures that the run states. The hash
+of all pixels, and all else that depends on every picture, is checked only when every picture is scored again.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ TOLERANCES = {
     "raw": {"psnr": 1e-3, "ssim": 1e-5, "mae": 1e-6, "lpips": 2e-4, "drift_px": 2e-2},
     "flow": {"psnr": 2e-2, "ssim": 2e-4, "mae": 5e-5, "lpips": 2e-3, "drift_px": 2e-2},
 }
-"""What another machine may change: sums in another order; where flow is in between, the flow network's rounding too."""
+"""Largest differences between machines. Sums differ by their order, and scores that use flow by the flow network's
+rounding too."""
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """One figure of a run, or a part of its protocol (of no image), and what it came to when computed again."""
+    """One figure of a run, or a part of its protocol (without an image), as claimed and as found again."""
 
     method: str
     image: str
@@ -49,7 +50,7 @@ class Rescored:
 
     @property
     def agrees(self) -> bool:
-        """Equal within :data:`TOLERANCES`."""
+        """Whether both are equal within :data:`TOLERANCES`."""
         if not isinstance(self.claimed, float) or not isinstance(self.found, float):
             return self.claimed == self.found
         if math.isinf(self.claimed) or math.isinf(self.found):
@@ -69,21 +70,22 @@ def rerun(
     flow_weights: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[Rescored]:
-    """Score a random sample of a run's pictures again, with their baselines, and compare; its protocol too.
+    """Score a random sample of a run's pictures and their baselines again, and compare scores and protocol.
 
     Args:
-        run: The run folder.
-        data: The dataset, from :func:`sdd_bench.prepared.open.open_dataset`.
-        predictions: The folder that was scored.
-        n_pictures: How many pictures; all when there are fewer.
-        seed: Of the choice; another choice each time when not given.
+        run: Run folder.
+        data: Dataset, from :func:`sdd_bench.prepared.open.open_dataset`.
+        predictions: Folder of the scored predictions.
+        n_pictures: Number of pictures; all when the run has fewer.
+        seed: Seed of the choice; None chooses anew each time.
         device: Torch device.
-        flow_weights: The checkpoint, where the run used one of its own (a run keeps only its name).
-        on_progress: Called after every picture.
+        flow_weights: Checkpoint of the flow network, if the run used its own (a run keeps only its name).
+        on_progress: Function that is called after every picture.
 
     Raises:
-        LeaderboardError: The run was changed, or scored pictures that are not there.
-        PairingError, ImageError: Files that do not fit.
+        LeaderboardError: The run was changed, or a picture that it scored is missing.
+        PairingError: Predictions do not fit the pairs.
+        ImageError: A picture cannot be read.
     """
     submission = read_run(run)
     values = dict(submission.summary["provenance"]["options"])
@@ -108,7 +110,7 @@ def rerun(
 
 
 def _figures(run: Run, records: Sequence[PictureRecord]) -> list[Rescored]:
-    """Every figure of the pictures, of the method and of its baselines."""
+    """All figures of the pictures, of the method and its baselines."""
     results = []
     for record in records:
         scored = {
@@ -130,7 +132,7 @@ def _figures(run: Run, records: Sequence[PictureRecord]) -> list[Rescored]:
 
 
 def _protocol(run: Run, records: Sequence[PictureRecord], options: EvaluateOptions) -> list[Rescored]:
-    """The signatures and the columns in words, as stated and as options and pictures give them."""
+    """Signatures and other columns of the protocol, as stated and as options and pictures give them."""
     stated, engines = run.summary, load_engines(options)
     found = protocol_of(
         records,
@@ -160,7 +162,12 @@ def _protocol(run: Run, records: Sequence[PictureRecord], options: EvaluateOptio
 
 
 def rerun_problems(results: Sequence[Rescored]) -> list[Problem]:
-    """What did not come out as the run claims."""
+    """Problems of figures and parts of the protocol that differ from the run's claims.
+
+    Example:
+        >>> [problem.reason for problem in rerun_problems([Rescored("unet", "1", "raw", "psnr", 30.0, 29.0)])]
+        ['the run says 30.0, scored now 29.0']
+    """
     return [
         Problem(
             " ".join(filter(None, (item.method, item.image, item.ground_truth, item.metric))),

@@ -1,8 +1,8 @@
-"""The pictures of a page: previews, crops at full size, error maps and flow colours, made once.
+"""The pictures of a page: previews, crops at full size, error maps and flow colours.
 
-They are WebP files named by what they were made of, so rendering again makes only what is new, and pages that show
-the same picture share it. All of one picture is made in one call, which a worker process can do; memory is that of
-one picture.
+They are WebP files, named by the digests of their sources. A second rendering therefore makes only new files, and pages
+with the same picture share one. A worker process makes all files of one picture in one call, so that its memory is that
+of one picture.
 """
 
 from __future__ import annotations
@@ -33,10 +33,15 @@ from sdd_bench.report.html import keep_image, shrink
 from sdd_bench.report.plots import error_map, flow_colours
 
 PREVIEW_SIDE = 1200
+"""Longest side of a preview, in pixels."""
 THUMB_SIDE = 240
+"""Longest side of a thumbnail, in pixels."""
 CROP_SIDE = 160
+"""Side of a crop, in pixels."""
 N_CROPS = 2
+"""Number of crops per picture."""
 _GAP = 4
+"""Width of the strip between crops, in pixels."""
 LAYERS = {
     "blurry": "blurry",
     "deblurred": "deblurred",
@@ -44,19 +49,20 @@ LAYERS = {
     "warped": "sharp warped to this method",
     "registered": "sharp registered to blurry",
 }
-"""Layers of the slider, with what a page calls them."""
+"""Layers of the slider, with their names on a page."""
 VIEWS = {
     "error": "error (black: equal; brightest from 0.2)",
     "flow": "flow from deblurred to sharp (hue: direction; white: none)",
 }
 
 _VERSION = 1
+"""Version of the way that files are made, part of their names: a new version makes them again."""
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Where the pictures of one run are."""
+    """Sources of the pictures of one run."""
 
     run: Run
     data: PairList
@@ -68,12 +74,12 @@ class PictureSource:
 
         Raises:
             LeaderboardError: The run was changed.
-            PairingError: No dataset there.
+            PairingError: ``data`` is no dataset.
         """
         return cls(read_run(run), open_dataset(data), predictions)
 
     def tasks(self, folder: Path) -> list[PictureTask]:
-        """One task a picture that both the run and the predictions have."""
+        """Tasks, one per picture that both the run and the predictions have."""
         scored = {row.image for row in self.run.rows if row.method == self.run.method}
         options = self.run.summary.get("provenance", {}).get("options", {})
         return [
@@ -93,7 +99,7 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class PictureTask:
-    """One picture of one run."""
+    """Task to make the files of one picture of one run."""
 
     folder: Path
     run_sha256: str
@@ -109,7 +115,7 @@ class PictureTask:
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Names of files in the media folder, by layer or view; what there is no source for is absent."""
+    """Names of the files of a picture in the media folder, by layer or view; those without a source are absent."""
 
     run_sha256: str
     image: str
@@ -120,7 +126,7 @@ class PictureFiles:
 
 
 def make_pictures(task: PictureTask) -> PictureFiles:
-    """Make what is missing of one picture's files.
+    """Make the missing files of one picture.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -149,7 +155,7 @@ def make_pictures(task: PictureTask) -> PictureFiles:
 
 
 def _sources(task: PictureTask) -> dict[str, Path]:
-    """The files there are, by layer."""
+    """Existing source files, by layer."""
     name = task.pair.name
     saved = {
         "warped": task.run / "warped" / "warped" / f"{name}.png",
@@ -161,7 +167,7 @@ def _sources(task: PictureTask) -> dict[str, Path]:
 
 
 class _Pixels:
-    """The layers of one picture in the size they were scored at, each read once, when it is needed."""
+    """Layers of one picture at the size at which they were scored; each is read when it is first needed."""
 
     def __init__(self, task: PictureTask, paths: Mapping[str, Path]) -> None:
         self._task, self._paths = task, paths
@@ -194,11 +200,11 @@ class _Pixels:
         self._read |= {"blurry": to_float(pixels[0]), "sharp": to_float(pixels[1])}
 
     def preview(self, layer: str, side: int) -> NDArray[np.uint8]:
-        """A layer averaged down."""
+        """Preview of a layer, averaged down."""
         return _bytes(shrink(self[layer], max_side=side))
 
     def crops(self, layer: str) -> NDArray[np.uint8]:
-        """The same windows of every layer, side by side, pixel for pixel."""
+        """Crops of a layer at full size, side by side; the windows are the same in every layer."""
         if self._windows is None:
             self._windows = detailed_windows(self["sharp"])
         side = min(CROP_SIDE, *self["sharp"].shape[:2])
@@ -208,7 +214,7 @@ class _Pixels:
         return _bytes(np.concatenate(parts[1:], axis=1))
 
     def error(self, truth: str) -> NDArray[np.uint8]:
-        """How far the prediction is from the fairest ground truth at hand."""
+        """Map of the error of the prediction against the ground truth ``truth``."""
         return error_map(self["deblurred"], self[truth], max_side=PREVIEW_SIDE)
 
     def flow(self) -> NDArray[np.uint8]:
@@ -217,12 +223,18 @@ class _Pixels:
 
 
 def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_CROPS) -> list[tuple[int, int]]:
-    """Corners (y, x) of the windows with the most detail, apart from each other; the strongest first.
+    """Corners (y, x) of the windows with the most detail, which do not overlap; the most detailed first.
 
     Args:
-        picture: (H, W, 3).
-        side: Of a window; a smaller picture has one window, all of it that fits.
-        count: How many at most.
+        picture: Picture, (H, W, 3).
+        side: Side of a window in pixels; a smaller picture has a window of its shorter side.
+        count: Largest number of windows.
+
+    Example:
+        >>> picture = np.zeros((8, 8, 3), np.float32)
+        >>> picture[5, 5] = 1.0
+        >>> detailed_windows(picture, side=4, count=1)
+        [(3, 3)]
     """
     height, width = picture.shape[:2]
     side = min(side, height, width)

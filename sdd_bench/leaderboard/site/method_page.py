@@ -1,4 +1,4 @@
-"""The page of a method: against its input, histograms, worst and best pictures."""
+"""The page of a method: comparison with its input, histograms, worst and best pictures."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
 
 @dataclass(frozen=True)
 class _Gain:
-    """A method against the blurry input it was given."""
+    """Comparison of a method with its blurry input."""
 
     truth: str
     metric: str

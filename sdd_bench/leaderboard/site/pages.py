@@ -1,4 +1,4 @@
-"""What every page needs to know, and how one is written."""
+"""The state that all pages share, and the writing of a page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from sdd_bench.statistics.gains import HIGHER_IS_BETTER
 
 
 def picture_place(dataset: str, image: str) -> str:
-    """The page of a picture, below OUT."""
+    """Path of the page of a picture, below OUT.
+
+    Example:
+        >>> picture_place("dpdd", "0001")
+        'dpdd-ec95555e/pictures/0001-888b19a4.html'
+    """
     return f"{slug(dataset)}/pictures/{slug(image)}.html"
 
 
 def method_place(dataset: str, line: Line) -> str:
-    """The page of a method, below OUT."""
+    """Path of the page of a method, below OUT."""
     return f"{slug(dataset)}/methods/{line.key}.html"
 
 
@@ -34,7 +39,7 @@ Media = Mapping[tuple[str, str], PictureFiles]
 
 @dataclass
 class Site:
-    """What every page needs to know."""
+    """State that all pages of a site share."""
 
     out: Path
     title: str

@@ -94,7 +94,7 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
 
 
 def _layers(files: PictureFiles) -> dict[str, str]:
-    """What changes with the method: previews, crops and views, by layer."""
+    """Files that depend on the method, by layer: previews, crops and views."""
     own = {layer: name for layer, name in files.previews.items() if layer not in ("blurry", "sharp")}
     own |= {f"crops-{layer}": name for layer, name in files.crops.items() if layer not in ("blurry", "sharp")}
     own |= files.views

@@ -1,13 +1,13 @@
-"""A folder of pages that opens from disk: all tables, a page a method, a page a picture.
+"""A folder of pages that a browser opens from disk: all tables, one page per method, one page per picture.
 
 ::
 
     OUT/index.html                      every dataset: tables with the three ground truths side by side
-    OUT/DATASET/methods/METHOD.html     one run: against its input, histograms, worst and best pictures
+    OUT/DATASET/methods/METHOD.html     one run: comparison with its input, histograms, worst and best pictures
     OUT/DATASET/pictures/PICTURE.html   one picture: every method, the slider, crops, error map, flow
-    OUT/media/*.webp                    pictures, named by content, made once
+    OUT/media/*.webp                    pictures, named by their content
 
-Pages are written one at a time; no picture is held.
+Pages are written one at a time, and no picture is kept in memory.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ def render_site(
     """Write the pages of all tables in a folder.
 
     Args:
-        leaderboards: The folder of tables.
-        out: Where the pages go.
+        leaderboards: Folder of tables.
+        out: Folder of the pages.
         sources: Pictures of runs that the tables name; without them pages have figures alone.
-        title: Of the index.
-        jobs: Processes that make pictures.
-        on_progress: Called after every page and picture.
-        on_problem: Called with what could not be shown: a damaged table, a comparison, a picture. The index names it
-            too, and the rest is there.
+        title: Title of the index.
+        jobs: Number of processes that make pictures.
+        on_progress: Function that is called after every page and picture.
+        on_problem: Function that is called with each problem: a damaged table, comparison or picture. The index names
+            it too, and the rest is written.
 
     Returns:
-        The index.
+        Path of the index.
 
     Raises:
-        LeaderboardError: No such folder, or a source is no run of any table.
+        LeaderboardError: The folder does not exist, or a source is no run of any table.
     """
     standings, failed = [], []
     for path in tables(leaderboards):
@@ -91,7 +91,7 @@ def render_run(
     """Write the same pages for a single run, listed or not.
 
     Returns:
-        The index.
+        Path of the index.
 
     Raises:
         LeaderboardError: The run has no scores.

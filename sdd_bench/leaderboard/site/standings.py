@@ -1,8 +1,8 @@
-"""From tables to what a page shows: one standing a dataset, one line a method, ranks within a protocol.
+"""The standings that a page shows: one standing per dataset, one line per method, ranks within a protocol.
 
-Rows are ranked together only when their signatures are equal (and they scored the same pictures). Rows of papers have
-none: they stand beside, unranked. The baselines of a run (the blurry input, and the aligned truth where there is one)
-are shown once a protocol, unranked too.
+Rows are ranked together only if their signatures are equal and they scored the same pictures. Rows of papers have no
+signature and are shown unranked. The baselines of a run (the blurry input, and the aligned truth if the run has one)
+are shown once per protocol, unranked too.
 """
 
 from __future__ import annotations
@@ -26,22 +26,28 @@ DECIMALS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2, "deform_p
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as it is shown."""
+    """Figure as it is shown."""
 
     text: str = ""
     value: str = ""
-    """For sorting: the number, or nothing; of a mean the one that its place goes by (infinite PSNR is capped)."""
+    """Number by which a column is sorted, or empty. For a mean it is the one that decides the place, with infinite PSNR
+    capped."""
     rank: Rank | None = None
     n_ranked: int = 0
 
     @property
     def leads(self) -> bool:
-        """Not certainly behind any other method."""
+        """Whether no other method is certainly better."""
         return self.rank is not None and self.rank.low == 1 and self.n_ranked > 1
 
 
 def cell_of(value: float | None, figure: str) -> Cell:
-    """A figure with the digits it deserves."""
+    """Cell of one figure, rounded to the digits of :data:`DECIMALS`.
+
+    Example:
+        >>> cell_of(27.1234, "psnr").text
+        '27.12'
+    """
     if value is None or math.isnan(value):
         return Cell()
     return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}")
@@ -61,7 +67,7 @@ class Line:
     """A method with its figures against every ground truth."""
 
     kind: str
-    """measured, paper or baseline."""
+    """Source of the figures: measured, paper or baseline."""
     method: str
     cells: dict[tuple[str, str], Cell]
     drift: Cell
@@ -81,7 +87,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a number depends on apart from the method: one signature a ground truth."""
+    """Protocol: all that a score depends on apart from the method, as one signature per ground truth."""
 
     name: str
     signatures: Mapping[str, str]
@@ -90,7 +96,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Standing:
-    """Everything about one dataset."""
+    """All that the page of one dataset shows."""
 
     dataset: str
     lines: tuple[Line, ...]
@@ -100,7 +106,7 @@ class Standing:
 
     @property
     def measured(self) -> list[Line]:
-        """The lines that runs stand behind, in their order."""
+        """Lines of measured methods, in their order."""
         return [line for line in self.lines if line.kind == "measured"]
 
     @property
@@ -111,7 +117,7 @@ class Standing:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of lines there are."""
+        """Kinds of the lines, in their order."""
         return list(dict.fromkeys(line.kind for line in self.lines))
 
 
@@ -119,12 +125,12 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
     """Order and rank the rows of one dataset.
 
     Args:
-        dataset: Its name.
-        entries: Its rows.
-        rows_by_run: The figures per picture of every run that a measured row names.
+        dataset: Name of the dataset.
+        entries: Rows of its table.
+        rows_by_run: Figures per picture of every run that a measured row names.
 
     Raises:
-        LeaderboardError: Runs of one protocol group the pictures into other scenes.
+        LeaderboardError: Runs of one protocol group the pictures into different scenes.
     """
     ranks = _ranks(entries, rows_by_run)
 
@@ -211,7 +217,7 @@ def _ranks(
 
 
 def _protocols(entries: Sequence[Entry]) -> list[Protocol]:
-    """Sets of signatures runs were scored by, the most used first; a run with fewer of them joins a larger set."""
+    """Protocols of runs, the most used first. A run with only some of the signatures of a protocol belongs to it."""
     runs = signatures_by_run(entries)
     found: list[tuple[dict[str, str], int]] = []
     for signatures in sorted(runs.values(), key=lambda item: (-len(item), sorted(item.items()))):
@@ -246,7 +252,7 @@ def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
 
 
 def _leading_psnr(line: Line) -> float:
-    """PSNR against the fairest ground truth a line has: the order a reader meets first."""
+    """PSNR against the fairest ground truth of a line, by which lines are first sorted."""
     for truth in ("registered", "warped", "raw"):
         cell = line.cells.get((truth, "psnr"))
         if cell is not None and cell.value:

@@ -1,4 +1,4 @@
-"""Enter a run into its table, or refuse."""
+"""Entering a run into its table."""
 
 from __future__ import annotations
 
@@ -27,21 +27,20 @@ def add(
     """Enter a run folder into the table of its dataset.
 
     Args:
-        run: A folder that ``sdd-bench evaluate`` wrote.
-        leaderboards: The folder of tables; made when it is not there.
-        dataset: Name of the table; the run's own dataset name when not given.
-        trained_on: What the method was trained on.
-        reference: Where the method is described.
-        replace: Take the place of the run of the same method, training data and protocol, all of whose rows go.
-            Another protocol is another run: its rows stay, those against raw ground truth too, whose signature knows
-            no flow and no warp.
+        run: Run folder of ``sdd-bench evaluate``.
+        leaderboards: Folder of tables; it is created if it does not exist.
+        dataset: Name of the table; None for the run's own name of its dataset.
+        trained_on: Training data of the method.
+        reference: Publication of the method.
+        replace: Whether to replace all rows of a run of the same method, training data and protocol. Rows of another
+            protocol stay, even those against raw ground truth, whose signature includes no flow and no warp.
 
     Returns:
-        The rows that were entered.
+        The entered rows.
 
     Raises:
-        LeaderboardError: The run was changed, is incomplete, contradicts itself, is there already, or groups the
-            pictures into other scenes than those it would be ranked with.
+        LeaderboardError: The run was changed, is incomplete, contradicts itself, is listed already, or groups the
+            pictures into other scenes than the runs it would be ranked with.
         OutputError: The folder cannot be written.
     """
     failed = [check for check in check_run(run, dataset=dataset) if check.status == "missing"]
@@ -91,10 +90,14 @@ def _check_scenes(run: Run, ranked_with: Iterable[Entry], leaderboards: Path) ->
 
 
 def run_paths(leaderboards: Path, run_sha256: str) -> RunFiles:
-    """Where the files of a measured row's run are kept.
+    """Paths of the kept files of a measured row's run.
 
     Raises:
         LeaderboardError: ``run_sha256`` is no SHA-256, so it could name files elsewhere.
+
+    Example:
+        >>> run_paths(Path("leaderboards"), 64 * "a").seal.parent.as_posix()
+        'leaderboards/runs'
     """
     folder = leaderboards / RUNS
     if not RUN_SHA256.fullmatch(run_sha256):
@@ -106,10 +109,10 @@ def run_paths(leaderboards: Path, run_sha256: str) -> RunFiles:
 
 
 def kept_run(leaderboards: Path, run_sha256: str) -> Run:
-    """The run behind a measured row, as its files in ``runs/`` have it.
+    """Run of a measured row, read from its files in ``runs/``.
 
     Raises:
-        LeaderboardError: A file is missing, was changed, or is none of a run.
+        LeaderboardError: A file is missing, was changed, or is no file of a run.
     """
     files = run_paths(leaderboards, run_sha256)
     next_step = f"Restore {RUNS}/ from version control."
@@ -130,7 +133,7 @@ def _keep_run(run: Run, leaderboards: Path) -> None:
 
 
 def _drop_runs(runs: Mapping[str, RunFiles], leaderboards: Path) -> None:
-    """Remove the files of runs that no table names any more."""
+    """Remove the files of those ``runs`` that no table names any more."""
     used = {entry.run_sha256 for path in tables(leaderboards) for entry in read_table(path)}
     for run_sha256, files in runs.items():
         if run_sha256 not in used:

@@ -19,14 +19,15 @@ PAPER_DIGITS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2}
 MEASURED_DIGITS = {"psnr": 4, "ssim": 6, "mae": 6, "lpips": 6, "drift_px": 4}
 RANGES = {"psnr": (-100.0, 200.0), "ssim": (-1.0, 1.0), "mae": (0.0, 1.0), "lpips": (0.0, 10.0)}
 N_TEST = {"sdd": 35, "dpdd": 76, "realdof": 50}
-"""Pictures in the test split of the sets that papers share."""
+"""Number of pictures in the test splits that papers share."""
 RUN_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXT_LENGTH = 1000
+"""Most characters of a cell."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table; the fields are its columns, in order. What a source does not say is None or empty."""
+    """One row of a table; the fields are its columns, in order. An unknown value is None or empty."""
 
     method: str
     dataset: str
@@ -51,7 +52,7 @@ class Entry:
     date: str = ""
 
     def score(self, metric: str) -> float | None:
-        """The mean over pictures of one of :data:`METRICS`."""
+        """Mean over pictures of one of :data:`METRICS`."""
         value: float | None = getattr(self, metric)
         return value
 
@@ -61,7 +62,13 @@ FIGURES = (*METRICS, "drift_px")
 
 
 def sort_key(entry: Entry) -> tuple[object, ...]:
-    """The order of a table: ground truth, measured before paper, protocol, method."""
+    """Key of the order of a table: ground truth, measured before paper, protocol, method.
+
+    Example:
+        >>> rows = [Entry(name, "lab", "raw", 30.0, None, None, None, None, 2, "paper") for name in ("unet", "kpac")]
+        >>> [entry.method for entry in sorted(rows, key=sort_key)]
+        ['kpac', 'unet']
+    """
     return (
         TRUTHS.index(entry.ground_truth),
         entry.source != "measured",
@@ -75,7 +82,13 @@ def sort_key(entry: Entry) -> tuple[object, ...]:
 
 
 def signatures_by_run(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
-    """``{run: {ground truth: signature}}`` of measured rows: by all of them a run is of one protocol or another."""
+    """``{run: {ground truth: signature}}`` of measured rows. All signatures of a run together are its protocol.
+
+    Example:
+        >>> row = Entry("unet", "lab", "raw", 30.0, None, None, None, None, 2, "measured", "", "", "", "", "", "", "v1", "", "a")
+        >>> signatures_by_run([row])
+        {'a': {'raw': 'v1'}}
+    """
     runs: dict[str, dict[str, str]] = {}
     for entry in entries:
         if entry.source == "measured":
@@ -84,7 +97,13 @@ def signatures_by_run(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
 
 
 def has_twins(entries: Sequence[Entry]) -> bool:
-    """Whether two rows are of one method, ground truth and protocol."""
+    """Whether two rows have the same method, ground truth and protocol.
+
+    Example:
+        >>> row = Entry("unet", "lab", "raw", 30.0, None, None, None, None, 2, "paper", reference="Li et al., 2023")
+        >>> has_twins([row]), has_twins([row, row])
+        (False, True)
+    """
     protocols = {run: frozenset(signatures.items()) for run, signatures in signatures_by_run(entries).items()}
     keys = {
         (e.method, e.dataset, e.ground_truth, e.trained_on, protocols[e.run_sha256])
@@ -96,7 +115,12 @@ def has_twins(entries: Sequence[Entry]) -> bool:
 
 
 def problems_of(entry: Entry) -> list[str]:
-    """What breaks the schema in one row; empty when nothing does."""
+    """Violations of the schema in one row.
+
+    Example:
+        >>> problems_of(Entry("unet", "lab", "raw", 30.0, None, None, None, None, 2, "paper"))
+        ['a paper row needs its reference']
+    """
     found = []
     if not entry.method or entry.method != entry.method.strip():
         found.append("method is empty or has spaces around it")
@@ -138,7 +162,11 @@ def check_name(dataset: str) -> str:
     """``dataset`` as the name of a table.
 
     Raises:
-        LeaderboardError: It is not made of lower-case letters, digits, ``.``, ``_`` and ``-``.
+        LeaderboardError: The name does not consist of lower-case letters, digits, ``.``, ``_`` and ``-``.
+
+    Example:
+        >>> check_name("dpdd")
+        'dpdd'
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", dataset):
         raise LeaderboardError(

@@ -1,4 +1,4 @@
-"""Which methods can be compared: those that scored the same pictures by the same protocol."""
+"""Selection of methods that can be compared: those that scored the same pictures by the same protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdd_bench.statistics.units import Array
 
 @dataclass(frozen=True)
 class Contender:
-    """A method and its figures per picture, from a table or from a run folder."""
+    """A method with its figures per picture, from a table or from a run folder."""
 
     label: str
     method: str
@@ -43,12 +43,12 @@ class Paired:
     ground_truth: str
 
     def scores(self, metric: str) -> Array:
-        """(methods, pictures); a score that is missing is NaN."""
+        """Scores, (methods, pictures); a missing score is NaN."""
         values = [[row.figures[metric] for row in rows] for rows in self.rows]
         return np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float64)
 
     def ceiling(self, metric: str) -> float | None:
-        """Mean of the aligned truth, the lowest that these runs say; None where none knows it."""
+        """Mean score of the aligned truth, the lowest of those in the runs; None if no run has it."""
         known = [ceiling_of(run, self.ground_truth, metric, self.images) for run in self.runs]
         return min((value for value in known if value is not None), default=None)
 
@@ -61,13 +61,13 @@ def contenders(names: Sequence[str], *, leaderboards: Path, dataset: str | None)
     """Find methods by name or by run folder.
 
     Args:
-        names: A run folder, or the name of a method in the table; ``identity`` and ``ceiling`` are baselines, from a
-            run of the same protocol as the others.
-        leaderboards: The folder of tables.
-        dataset: Whose table; needed unless all names are run folders.
+        names: Run folders, or names of methods in the table. The baselines ``identity`` and ``ceiling`` are taken from
+            a run of the same protocol as the others.
+        leaderboards: Folder of tables.
+        dataset: Name of the table; needed unless all names are run folders.
 
     Raises:
-        LeaderboardError: A name that is neither, or stands for several runs.
+        LeaderboardError: A name is neither a run folder nor a method, or stands for several runs.
     """
     by_name = {name: _from_run(Path(name)) for name in names if (Path(name) / "run.json").is_file()}
     listed = [name for name in names if name not in by_name]
@@ -96,7 +96,7 @@ def _is_baseline(name: str) -> bool:
 
 
 def _from_table(name: str, entries: Sequence[Entry], leaderboards: Path, wanted: Mapping[str, str]) -> Contender:
-    """A method of the table; a baseline from the run whose signatures agree with ``wanted`` the most."""
+    """Method of the table. A baseline is taken from the run whose signatures agree most with ``wanted``."""
     method, _, prefix = name.partition("@")
     mine = [e for e in entries if e.run_sha256.startswith(prefix) and (_is_baseline(name) or e.method == method)]
     mine = mine or [e for e in entries if e.method == name]
@@ -112,10 +112,15 @@ def _from_table(name: str, entries: Sequence[Entry], leaderboards: Path, wanted:
 
 
 def pair(found: Iterable[Contender], truth: str) -> Paired:
-    """Line up the pictures of several methods.
+    """Align the rows of several methods by picture.
 
     Raises:
-        LeaderboardError: Other protocols, pictures or scenes.
+        LeaderboardError: Protocols, pictures or scenes of the methods differ.
+
+    Example:
+        >>> row = Row("unet", "1", "", "", "raw", {"psnr": 30.0})
+        >>> pair([Contender("unet", "unet", {}, (row,))], "raw").scores("psnr").tolist()
+        [[30.0]]
     """
     methods = list(found)
     first = methods[0]

@@ -1,11 +1,12 @@
-"""Leaderboard tables: one CSV a dataset, one row a method, ground truth and protocol.
+"""Leaderboard tables: one CSV per dataset, one row per method, ground truth and protocol.
 
-``leaderboards/README.md`` describes the columns. A table is sorted, so that a change shows as the lines that changed;
-figures keep the digits of their source (a paper's 0.720 stays 0.720). A row is *measured*, when a run folder of
-``sdd-bench evaluate`` stands behind it, or from a *paper*, when only a publication does. Measured rows keep their
-figures per picture in ``runs/<run_sha256>.csv``, what the run says of its protocol in
-``runs/<run_sha256>.summary.json``, and the seal that ties both to the row in ``runs/<run_sha256>.json`` (the run's
-``run.json``, whose own SHA-256 is ``run_sha256``).
+``leaderboards/README.md`` describes the columns. A table is sorted, so that a difference between versions shows only
+the rows that changed. Figures keep the digits of their source (a paper's 0.720 stays 0.720).
+
+A row is *measured* if it comes from a run folder of ``sdd-bench evaluate``, or of a *paper* if it comes from a
+publication. A measured row has three files. ``runs/<run_sha256>.csv`` holds its figures per picture, and
+``runs/<run_sha256>.summary.json`` its protocol. ``runs/<run_sha256>.json`` is the seal of both, the run's ``run.json``,
+whose own SHA-256 is ``run_sha256``.
 """
 
 from __future__ import annotations
@@ -34,15 +35,23 @@ _FORM = core_tables.Form(LeaderboardError, "Restore it from version control.", e
 
 
 def table_path(leaderboards: Path, dataset: str) -> Path:
-    """Where the table of ``dataset`` is."""
+    """Path of the table of ``dataset``.
+
+    Raises:
+        LeaderboardError: ``dataset`` is no name of a table.
+
+    Example:
+        >>> table_path(Path("leaderboards"), "dpdd").as_posix()
+        'leaderboards/dpdd.csv'
+    """
     return leaderboards / f"{check_name(dataset)}.csv"
 
 
 def tables(leaderboards: Path) -> list[Path]:
-    """The tables in a folder, by name.
+    """Paths of the tables in a folder, sorted.
 
     Raises:
-        LeaderboardError: No such folder.
+        LeaderboardError: The folder does not exist.
     """
     if not leaderboards.is_dir():
         raise LeaderboardError(
@@ -52,10 +61,14 @@ def tables(leaderboards: Path) -> list[Path]:
 
 
 def read_table(path: Path) -> list[Entry]:
-    """The rows of a table, as they stand; empty when there is no such file.
+    """Rows of a table in the order of the file; empty if the file does not exist.
 
     Raises:
-        LeaderboardError: Not a table: other columns, a figure that is no number, not UTF-8.
+        LeaderboardError: The file has other columns, a figure that is no number, or is not in UTF-8.
+
+    Example:
+        >>> read_table(Path("no-such-table.csv"))
+        []
     """
     if not path.exists():
         return []
@@ -68,7 +81,12 @@ def table_text(entries: Sequence[Entry]) -> str:
 
 
 def cell_text(entry: Entry, column: str) -> str:
-    """One cell as it stands in the file."""
+    """Text of one cell in the file.
+
+    Example:
+        >>> cell_text(Entry("unet", "lab", "raw", 30.0, None, None, None, None, 2, "paper"), "psnr")
+        '30.00'
+    """
     value = getattr(entry, column)
     if column not in FIGURES or value is None:
         return core_tables.cell_text(entry, column)
@@ -77,10 +95,10 @@ def cell_text(entry: Entry, column: str) -> str:
 
 
 def write_table(path: Path, entries: Sequence[Entry]) -> None:
-    """Write a table as a whole or not at all; hold :func:`locked` from reading it to here.
+    """Write a table completely or not at all. The caller holds :func:`locked` from reading the table until here.
 
     Raises:
-        LeaderboardError: A row breaks the schema, or two rows are the same.
+        LeaderboardError: A row breaks the schema, or two rows have the same method, ground truth and protocol.
     """
     for entry in entries:
         if found := problems_of(entry):
@@ -92,7 +110,7 @@ def write_table(path: Path, entries: Sequence[Entry]) -> None:
 
 @contextmanager
 def locked(leaderboards: Path) -> Iterator[None]:
-    """Nobody else writes in this folder meanwhile (processes on this and other machines that share it).
+    """Keep other processes, on this machine and on others that share the folder, from writing in it meanwhile.
 
     Raises:
         LeaderboardError: Another process kept the lock for a minute.

@@ -1,6 +1,6 @@
-"""Are the tables what they claim to be: form, order, ranges, hashes, and every column what its run gives.
+"""Verification of tables: form, order, ranges, hashes, and agreement of every column with its run.
 
-Two columns no run knows, ``trained_on`` and ``reference``: they are the submitter's word.
+The columns ``trained_on`` and ``reference`` cannot be verified: they come from the submitter and are in no run.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sdd_bench.leaderboard.tables.store import RUNS, cell_text, read_table, tabl
 
 
 def verify(leaderboards: Path) -> list[Problem]:
-    """Check every table of a folder: schema, order, ranges, hashes, and that its rows are what their runs give.
+    """Check every table of a folder: schema, order, ranges, hashes, and agreement of its rows with their runs.
 
     Raises:
-        LeaderboardError: No such folder.
+        LeaderboardError: The folder does not exist.
     """
     problems = []
     used: set[Path] = set()
@@ -64,7 +64,7 @@ def _table_problems(path: Path, entries: Sequence[Entry]) -> list[str]:
 
 
 def _run_problems(leaderboards: Path, dataset: str, entries: Sequence[Entry]) -> list[str]:
-    """What the rows of one run say that its kept files do not."""
+    """Problems of the rows of one run: differences from its kept files."""
     try:
         run = kept_run(leaderboards, entries[0].run_sha256)
     except LeaderboardError as error:
