@@ -13,7 +13,7 @@ from sdd_bench.core.types import Split
 
 _PATH = click.Path(path_type=Path)
 _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "page", "jobs", "dask")
-"""Options without a meaning where two pictures are given."""
+"""Options that have no meaning for two pictures."""
 
 
 @click.command()
@@ -29,16 +29,16 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "
 @click.option(
     "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
 )
-@click.option("--flow-weights", type=_PATH, help="A checkpoint instead of the bundled weights.")
+@click.option("--flow-weights", type=_PATH, help="Checkpoint in place of the bundled weights.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the flow network.")
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 @click.option(
     "--working-width", type=int, default=1024, show_default=True, help="Longer side at which flow is estimated."
 )
-@click.option("--aligned-px", type=float, default=0.5, show_default=True, help="A motion counts from here on.")
-@click.option("--nonrigid-px", type=float, default=1.0, show_default=True, help="Residual of a nonrigid pair.")
-@click.option("--limit", type=int, help="Only the first so many pairs.")
-@click.option("--worst", type=int, default=6, show_default=True, help="Pairs shown in pictures on the page.")
+@click.option("--aligned-px", type=float, default=0.5, show_default=True, help="Least motion that counts.")
+@click.option("--nonrigid-px", type=float, default=1.0, show_default=True, help="Least residual of a nonrigid pair.")
+@click.option("--limit", type=int, help="Number of pairs to measure, from the first on.")
+@click.option("--worst", type=int, default=6, show_default=True, help="Number of pairs shown in pictures on the page.")
 @click.option("--page/--no-page", default=True, show_default=True, help="Write analysis.html.")
 @jobs_options
 @json_option
@@ -57,7 +57,7 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Measure how blurry and sharp pictures lie to one another: all pairs of DATA, or the two files BLURRY SHARP.
+    """Measure the misalignment of blurry and sharp pictures: all pairs of DATA, or the two files BLURRY SHARP.
 
     Writes misalignment.csv, summary.json and analysis.html. Run the same command again to go on after an
     interruption.

@@ -1,4 +1,4 @@
-"""What every command shares: errors, options, progress and tables."""
+"""Parts that all commands share: errors, options, progress and tables."""
 
 from __future__ import annotations
 
@@ -22,16 +22,24 @@ CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first
 
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit status after Ctrl-C, by the convention of shells: 128 plus the number of the signal."""
 _SECONDS_BETWEEN_LINES = 60.0
-"""Where no bar can be drawn, a line says this often how far a command is."""
+"""Time between lines of progress where no bar can be drawn."""
 
 
 def handle_errors(function: F) -> F:
-    """What ends a command early becomes one line on stderr and an exit status.
+    """Turn an error that ends a command into one line on stderr and an exit status.
 
-    An :class:`SddBenchError` or a refusal of the operating system: 2. Ctrl-C: 130. A reader of the output that left
-    (``| head``): 0, without a word.
+    The status is 2 for an :class:`SddBenchError` or an error of the operating system, and 130 for Ctrl-C. It is 0,
+    without a line, if the reader of the output has left (``| head``).
+
+    Example:
+        >>> @handle_errors
+        ... def command():
+        ...     raise SddBenchError("no such set")
+        >>> command()
+        Traceback (most recent call last):
+        SystemExit: 2
     """
 
     @functools.wraps(function)
@@ -68,7 +76,7 @@ def json_option(function: F) -> F:
 
 @contextmanager
 def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
-    """A bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal."""
+    """Show a bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -107,7 +115,14 @@ def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
 
 
 def echo_json(value: Any) -> None:
-    """Print ``value`` as JSON on stdout."""
+    """Print ``value`` as JSON on stdout.
+
+    Example:
+        >>> echo_json({"pairs": 3})
+        {
+          "pairs": 3
+        }
+    """
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -129,7 +144,13 @@ def echo_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
 
 def finish(problems: Sequence[Problem]) -> None:
-    """List what failed on stderr and leave with status 1; return when nothing did."""
+    """List problems on stderr and exit with status 1; return if there are none.
+
+    Example:
+        >>> finish([Problem("0001", "too small")])
+        Traceback (most recent call last):
+        SystemExit: 1
+    """
     if not problems:
         return
     click.echo(f"{len(problems)} item(s) failed or were left out:", err=True)

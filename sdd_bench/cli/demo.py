@@ -1,4 +1,4 @@
-"""``sdd-bench demo``: the whole chain on data made here, without a download."""
+"""``sdd-bench demo``: the whole chain on synthetic data, without a download."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _UNSHARP_AMOUNT = 0.5
 
 @dataclass(frozen=True)
 class DemoScale:
-    """How much the demonstration makes."""
+    """Sizes of a demonstration."""
 
     width: int = 960
     height: int = 640
     n_train: int = 4
     n_test: int = 6
-    """Six pictures are the fewest whose sign flips can reach 5 %."""
+    """Number of test pictures; six are the fewest whose sign flips can reach 5 %."""
     patch: int = 256
     crop: int = 128
     epochs: int = 10
@@ -32,12 +32,12 @@ class DemoScale:
 
 
 SHORT = DemoScale(width=480, height=320, n_train=2, n_test=2, patch=128, crop=64, epochs=2, stage_one_epochs=1)
-"""Every step once, in about a minute: to see that an installation works."""
+"""Sizes at which every step runs in about a minute in all, to see that an installation works."""
 
 
 @dataclass(frozen=True)
 class DemoReport:
-    """Where the demonstration left its results."""
+    """Paths of the results of a demonstration."""
 
     analysis: Path
     runs: tuple[Path, ...]
@@ -46,14 +46,15 @@ class DemoReport:
 
 
 def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | None = None) -> DemoReport:
-    """synth, analyze, prepare, train-jdrl, predict, evaluate, leaderboard and page, all under ``out``.
+    """Run synth, analyze, prepare, train-jdrl, predict, evaluate, leaderboard and page, all under ``out``.
 
-    What is finished already is kept, so an interrupted demonstration goes on.
+    Finished parts are kept, so an interrupted demonstration can be continued.
 
     Args:
-        out: Folder for everything.
-        step: Called with the name of each step as it begins; what it returns hears of the step's progress.
-        scale: How much is made; None is the full demonstration.
+        out: Folder of all results.
+        step: Function that is called with the name of each step as it begins. It returns the function that is called
+            with the progress of this step.
+        scale: Sizes; None for the full demonstration.
     """
     from sdd_bench import weights
     from sdd_bench.analysis.run import analyze
@@ -118,7 +119,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
 
 
 def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: DemoScale) -> Path:
-    """The network of a short training."""
+    """Network of a short training."""
     from sdd_bench.training.config import TrainConfig
     from sdd_bench.training.run import train
 
@@ -152,8 +153,10 @@ def _unsharp(pair: Pair, folder: Path) -> None:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Its own folder.")
-@click.option("--short", is_flag=True, help="Every step once on tiny pictures, in about a minute.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder of results."
+)
+@click.option("--short", is_flag=True, help="Run every step on tiny pictures, in about a minute.")
 @json_option
 @handle_errors
 def command(out: Path, short: bool, as_json: bool) -> None:

@@ -29,7 +29,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", type=_FOLDER)
 @click.option(
-    "--predictions", required=True, type=_FOLDER, help="PNG, TIFF, JPEG or .npy, called after the blurry files."
+    "--predictions", required=True, type=_FOLDER, help="Folder of PNG, TIFF, JPEG or .npy, named as the blurry files."
 )
 @click.option("-o", "--out", type=_FOLDER, help="Run folder.  [default: runs/METHOD]")
 @click.option("--method", help="Name of the method.  [default: name of the folder of predictions]")
@@ -46,23 +46,27 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="pwcnet (refined), pwcnet-plain (as in the paper), dis or ptlflow:NAME.",
 )
-@click.option("--flow-weights", type=_FOLDER, help="A checkpoint instead of the bundled weights.")
+@click.option("--flow-weights", type=_FOLDER, help="Checkpoint in place of the bundled weights.")
 @click.option("--flow-max-size", type=click.IntRange(min=64), help="Longest side at which flow is estimated.")
 @click.option(
-    "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="Of the flow network."
+    "--precision",
+    type=click.Choice(["32", "bf16"]),
+    default="32",
+    show_default=True,
+    help="Precision of the flow network.",
 )
 @click.option(
     "--warp", type=click.Choice([mode.value for mode in WarpMode]), default=WarpMode.EXACT.value, show_default=True
 )
 @click.option(
-    "--resize", default="none", show_default=True, help="none, a factor or WIDTHxHEIGHT: of blurry and sharp."
+    "--resize", default="none", show_default=True, help="Resizing of blurry and sharp: none, a factor or WIDTHxHEIGHT."
 )
 @click.option(
     "--crop",
     type=click.Choice(["error", "topleft", "center"]),
     default="error",
     show_default=True,
-    help="For predictions smaller than the ground truth: what the network kept.",
+    help="Part that the network kept, for predictions smaller than the ground truth.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")

@@ -19,7 +19,7 @@ from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options,
 def command(prepared: Path, out: Path, jobs: int, dask: str | None, as_json: bool) -> None:
     """Write the prepared set PREPARED to folders of PNG below OUT, in the SDD layout.
 
-    Run the same command again to continue after an interruption; what is there already is kept.
+    Run the same command again to continue after an interruption; existing files are kept.
     """
     from sdd_bench.prepared.export import export
 

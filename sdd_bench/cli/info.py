@@ -1,4 +1,4 @@
-"""``sdd-bench info``: what a prepared set, shard, run or weights file holds."""
+"""``sdd-bench info``: contents of a prepared set, shard, run or weights file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_opti
 @json_option
 @handle_errors
 def command(path: Path, as_json: bool) -> None:
-    """Print what PATH holds: a prepared set, a shard, a run folder, a training run, or a weights file."""
+    """Print the contents of PATH: a prepared set, a shard, a run folder, a training run, or a weights file."""
     from sdd_bench.inspect.describe import describe
 
     description = describe(path)

@@ -25,7 +25,7 @@ dataset_option = click.option("--dataset", metavar="NAME", help="Name of the tab
 
 
 def data_options(function: F) -> F:
-    """Add what ``evaluate`` knows of a dataset: ``--split``, ``--layout``, ``--pairs``, ``--lists``."""
+    """Add the options that name a dataset, as in ``evaluate``: ``--split``, ``--layout``, ``--pairs``, ``--lists``."""
     for option in (
         click.option("--lists", type=_PATH, help="Folder of DPDD's name lists."),
         click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders."),
@@ -53,7 +53,7 @@ def command() -> None:
 @json_option
 @handle_errors
 def check(run: Path, dataset: str | None, as_json: bool) -> None:
-    """Whether RUN can be listed, and what is missing."""
+    """Check whether RUN can be listed, and print what is missing."""
     from dataclasses import asdict
 
     from sdd_bench.leaderboard.runs.check import check_run
@@ -77,11 +77,9 @@ def check(run: Path, dataset: str | None, as_json: bool) -> None:
 @click.argument("run", type=_RUN)
 @leaderboards_option
 @dataset_option
-@click.option(
-    "--trained-on", default="", metavar="TEXT", help="What the method was trained on, e.g. dpdd or dpdd+lfdof."
-)
-@click.option("--reference", default="", metavar="TEXT", help="Where the method is described.")
-@click.option("--replace", is_flag=True, help="Take the place of the run of the same method and protocol.")
+@click.option("--trained-on", default="", metavar="TEXT", help="Training data of the method, e.g. dpdd or dpdd+lfdof.")
+@click.option("--reference", default="", metavar="TEXT", help="Publication of the method.")
+@click.option("--replace", is_flag=True, help="Replace the run of the same method and protocol.")
 @json_option
 @handle_errors
 def add(
@@ -106,11 +104,15 @@ def add(
 @click.option("--data", type=_PATH, help="With --rerun: the dataset, with the options that it was evaluated with.")
 @data_options
 @click.option("--predictions", type=_RUN, help="With --rerun: the predictions that were scored.")
-@click.option("--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: pictures.")
-@click.option("--seed", type=int, help="With --rerun: choose the same pictures again.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: number of pictures."
+)
+@click.option("--seed", type=int, help="With --rerun: seed of the choice of pictures.")
 @click.option("--device", default="cpu", show_default=True, help="With --rerun: torch device.")
 @click.option(
-    "--flow-weights", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="With --rerun: the run's own."
+    "--flow-weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --rerun: the run's own flow weights.",
 )
 @json_option
 @handle_errors
@@ -126,7 +128,7 @@ def verify(
     as_json: bool,
     **dataset: Any,
 ) -> None:
-    """Check every table: schema, order, ranges, hashes, all that runs say; --rerun: the scores and the protocol."""
+    """Check every table: schema, order, ranges, hashes, agreement with its runs; --rerun: scores and protocol."""
     if rerun is not None:
         if data is None or predictions is None:
             raise click.UsageError("--rerun needs --data and --predictions.")
@@ -189,13 +191,13 @@ def compare(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Is one better? METHODS: two or more run folders, or names in a table (with --dataset).
+    """Compare METHODS: two or more run folders, or names in a table (with --dataset).
 
     Paired over the same pictures, scene by scene: difference (positive: the first is better) with its 95 % interval,
     permutation test, Holm's correction over all pairs, effect size (Cohen's d_z), probability of superiority, and rank
     intervals. A difference is shown where p (Holm) is below 5 %, the interval leaves out zero, and the difference is no
-    smaller than what the ground truth's own errors cost (ceiling). Fewer than six scenes cannot show one.
-    Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and says how many.
+    smaller than what the ground truth's own errors cost (ceiling). Fewer than six scenes cannot show a difference.
+    Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and gives the number.
     """
     from sdd_bench.leaderboard.text import compare_methods
 
@@ -238,9 +240,9 @@ def render(
     as_json: bool,
     **dataset: Any,
 ) -> None:
-    """Write a page of all tables into OUT: self-contained, opens from disk.
+    """Write pages of all tables into OUT; they need no server and no network.
 
-    Exit status 1: something could not be shown; it is listed, the rest is there.
+    Exit status 1: something could not be shown; it is listed, and the rest is written.
     """
     from sdd_bench.leaderboard.runs.read import read_run
     from sdd_bench.leaderboard.site.media import PictureSource

@@ -1,4 +1,4 @@
-"""``sdd-bench``: the table of commands; each is imported only when it is asked for."""
+"""``sdd-bench``: the table of commands; each is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _COMMANDS = {
     "cache": "what evaluate keeps for the next method: size, clear",
     "weights": "list and verify the weights that come with the package",
     "export": "a prepared set back to folders of PNG",
-    "info": "what a dataset, shard, checkpoint or run holds",
-    "validate": "whether checksums are right, and what is damaged",
-    "demo": "the whole chain on data made here",
+    "info": "contents of a dataset, shard, checkpoint or run",
+    "validate": "check of all checksums, list of what is damaged",
+    "demo": "the whole chain on synthetic data",
     "completion": "completion of commands and options for bash, zsh or fish",
 }
 

@@ -22,15 +22,19 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--model", help="A name of sdd-bench models, or package.module:factory.  [default: what the file says]")
 @click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage.")
-@click.option("--bgr/--rgb", default=None, help="What colour the weights expect first.")
+@click.option("--bgr/--rgb", default=None, help="Order of colours that the weights expect.")
 @click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
 @click.option(
     "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
-@click.option("--memory", "memory_gib", type=float, default=8.0, show_default=True, help="GiB the network may take.")
+@click.option(
+    "--memory", "memory_gib", type=float, default=8.0, show_default=True, help="Memory for the network in GiB."
+)
 @click.option("--tile", type=click.IntRange(min=1), help="Largest side of a tile.  [default: by --memory]")
-@click.option("--overlap", type=click.IntRange(min=0), help="Of tiles, in pixels.  [default: by the receptive field]")
+@click.option(
+    "--overlap", type=click.IntRange(min=0), help="Overlap of tiles in pixels.  [default: by the receptive field]"
+)
 @click.option("--self-ensemble", is_flag=True, help="Mean over the eight flips and turns.")
 @click.option("--bit-depth", type=click.Choice(["same", "8", "16"]), default="same", show_default=True)
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)

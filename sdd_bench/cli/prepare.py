@@ -21,34 +21,36 @@ if TYPE_CHECKING:
     type=click.Choice(["sdd", "dpdd"]),
     default="sdd",
     show_default=True,
-    help="Values of what is not given; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
+    help="Values of options not given; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
 )
-@click.option("--layout", default="auto", show_default=True, help="Layout of SRC; auto tells it by the folders' names.")
+@click.option(
+    "--layout", default="auto", show_default=True, help="Layout of SRC; auto finds it by the names of folders."
+)
 @click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
 @click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
-@click.option("--resize", help="none, a factor, or WIDTHxHEIGHT.")
+@click.option("--resize", help="Resizing: none, a factor, or WIDTHxHEIGHT.")
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
 @click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")
 @click.option("--drop", type=float, help="Share of patches to drop per pair, the least sharp first.")
 @click.option("--overlap-eval", type=float, help="Overlap of the patches of val and test.  [default: as in train]")
-@click.option("--drop-eval", type=float, help="Share of them to drop per pair.  [default: as in train]")
+@click.option("--drop-eval", type=float, help="Share of these patches to drop per pair.  [default: as in train]")
 @click.option("--test", type=click.Choice(["full", "patches"]), help="Test split as full pictures or as patches.")
 @click.option("--resize-test/--no-resize-test", default=None, help="Resize the test split's full pictures, too.")
-@click.option("--bit-depth", type=click.Choice(["8", "16"]), help="What to store of a set of mixed bit depths.")
+@click.option("--bit-depth", type=click.Choice(["8", "16"]), help="Stored bit depth of a set with mixed bit depths.")
 @click.option("--pairs-per-shard", type=int, help="Consecutive pairs in one shard.")
 @click.option("--compression", help="Filter of the shards: blosc2, gzip, lzf or none.")
 @click.option("--max-pixels", type=int, help="Refuse larger pictures.")
 @click.option(
     "--white-balance",
     type=click.Choice(["auto", "camera", "daylight"]),
-    help="Of RAW files; auto: the camera's where sane, else daylight.",
+    help="White balance of RAW files; auto: the camera's if plausible, else daylight.",
 )
 @click.option(
     "--register",
     type=click.Path(path_type=Path),
-    help="misalignment.csv of analyze: store sharp pictures brought onto the blurry grid.",
+    help="misalignment.csv of analyze, by which sharp pictures are resampled onto the blurry grid.",
 )
-@click.option("--limit", type=int, help="Use the first so many pairs.")
+@click.option("--limit", type=int, help="Number of pairs to use, from the first on.")
 @click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
 @jobs_options
 @json_option
@@ -69,7 +71,7 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Make the prepared dataset OUT of the captures in SRC, a folder in a known layout or a CSV of pairs.
+    """Make the prepared dataset OUT from the captures in SRC, a folder in a known layout or a CSV of pairs.
 
     Run the same command again to continue after an interruption.
     """

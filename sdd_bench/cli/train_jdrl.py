@@ -24,18 +24,18 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.argument("data", type=_PATH)
 @click.option("-o", "--out", "run", type=_PATH, default=Path("runs/jdrl"), show_default=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run from its last checkpoint.")
-@click.option("--config", "config_path", type=_PATH, help="TOML of options; options given here win.")
-@click.option("--recipe", type=click.Choice(["paper", "released"]), help="Whose defaults.  [default: paper]")
+@click.option("--config", "config_path", type=_PATH, help="TOML file of options; the command line wins.")
+@click.option("--recipe", type=click.Choice(["paper", "released"]), help="Source of the defaults.  [default: paper]")
 @click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: unet]")
 @click.option("--width", type=int, help="Channels of the first stage of a U-Net; 64 in the paper.")
-@click.option("--init", type=_PATH, help="Checkpoint the deblurring network starts from.")
+@click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")
 @click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512]")
-@click.option("--batch", type=int, help="Patches a step, over all devices.  [default: 1]")
-@click.option("--accumulate", type=int, help="Parts a device's share of them is computed in.")
-@click.option("--epochs", type=int, help="[default: 100]")
-@click.option("--stage-one-epochs", type=int, help="With the flow of blurry and sharp.  [default: 15]")
-@click.option("--reblur-epochs", type=int, help="Before all others, for the reblurring network alone.")
-@click.option("--learning-rate", type=float, help="[default: 2e-5]")
+@click.option("--batch", type=int, help="Patches per step, over all devices.  [default: 1]")
+@click.option("--accumulate", type=int, help="Number of parts in which a device computes its share.")
+@click.option("--epochs", type=int, help="Epochs of both stages together.  [default: 100]")
+@click.option("--stage-one-epochs", type=int, help="Epochs with the flow of blurry and sharp.  [default: 15]")
+@click.option("--reblur-epochs", type=int, help="Epochs before these, for the reblurring network alone.")
+@click.option("--learning-rate", type=float, help="Learning rate at the start.  [default: 2e-5]")
 @click.option("--clip", type=float, help="Largest norm of the gradient.")
 @click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")
 @_flag("--vanilla", "Table 4 #1: Charbonnier against sharp as captured, nothing else.")
@@ -46,8 +46,8 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @_flag("--no-weight-maps", "#6: one isotropic kernel of full size.")
 @_flag("--no-cycle", "One direction of deformation only.")
 @click.option("--flow", help="pwcnet-plain, pwcnet, dis or ptlflow:NAME.  [default: pwcnet-plain]")
-@click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="[default: 32]")
-@click.option("--accelerator", help="cpu, cuda, ...  [default: the best there is]")
+@click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="Precision.  [default: 32]")
+@click.option("--accelerator", help="Device: cpu, cuda, ...  [default: the best one available]")
 @_flag("--compile", "Compile the deblurring network.")
 @click.option("--workers", type=int, help="Processes that read patches.")
 @click.option("--seed", type=int)
@@ -66,8 +66,8 @@ def command(
 ) -> None:
     """Train on the patches of DATA, a prepared set or a shard.
 
-    Under torchrun all its processes train together. SIGTERM or Ctrl-C saves and leaves with status 1 (a second one at
-    once); --resume goes on, also after a crash, to the same weights.
+    Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 1; a second one leaves
+    at once. --resume goes on, also after a crash, and ends with the same weights.
     """
     from sdd_bench.training.config import load_train_config
     from sdd_bench.training.run import train

@@ -1,4 +1,4 @@
-"""``sdd-bench validate``: whether checksums are right, and what is damaged."""
+"""``sdd-bench validate``: check of all checksums, and list of what is damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options,
 def command(path: Path, jobs: int, dask: str | None, as_json: bool) -> None:
     """Check PATH: a prepared set, a shard, a run folder, a training run, or a weights file.
 
-    Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is nothing known.
+    Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is of no known kind.
     """
     from sdd_bench.inspect.validate import validate
 

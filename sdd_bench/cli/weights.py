@@ -18,7 +18,7 @@ def command() -> None:
 @json_option
 @handle_errors
 def list_weights(as_json: bool) -> None:
-    """Every file of weights: what for, licence, size, whether it is as it should be."""
+    """List every file of weights with its purpose, licence, size and state."""
     from dataclasses import asdict
 
     from sdd_bench.weights import listing
