@@ -1,4 +1,4 @@
-"""One pair of a set: it is read, measured, compared with the truth if there is one, and sealed in a record.
+"""One pair of a set: it is read, measured, compared with the truth if it has one, and sealed in a record.
 
 A pair with a valid record is not measured again.
 """

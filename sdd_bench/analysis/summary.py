@@ -25,6 +25,13 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
         name: Name of the set.
         split: Split of the set.
         n_expected: Number of pairs that the set should have.
+
+    Example:
+        >>> from sdd_bench.analysis.table import COLUMNS
+        >>> row = dict.fromkeys(COLUMNS) | {"trusted": 1, "kind": "shift", "distrust": "", "rms_px": 2.5}
+        >>> summary = summarize([row], name="lab", split="test", n_expected=2)
+        >>> summary["n_trusted"], summary["severity"]["median_px"], summary["kinds"]["shift"]
+        (1, 2.5, 1)
     """
     trusted = [row for row in rows if row.trusted]
     kinds = Counter(row.kind for row in rows)

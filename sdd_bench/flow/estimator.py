@@ -25,7 +25,7 @@ class FlowEstimator(Protocol):
     name: str
     """Name as given to :func:`load_flow`."""
     sha256: str
-    """SHA-256 of the weights file; empty where there are no weights."""
+    """SHA-256 of the weights file; empty for a method without weights."""
     resolution: str
     """``full``, or ``max N`` when pictures are shrunk to a longest side of N pixels first."""
     precision: str

@@ -83,7 +83,7 @@ def compare_methods(
     """Compare methods over the same pictures.
 
     Args:
-        names: Run folders, or names in the table of ``dataset`` (``NAME@RUN`` where a name stands for several runs).
+        names: Run folders, or names in the table of ``dataset`` (``NAME@RUN`` if several runs have the name).
         leaderboards: Folder of tables.
         dataset: Name of the table.
         truth: Ground truth: raw, warped or registered.

@@ -1,4 +1,4 @@
-r"""Is one method better than another, or do these pictures not tell?
+r"""Comparison of methods: is one better than another, or do these pictures not show it?
 
 All statistics are *paired*: both methods scored the same pictures, so what matters is the difference per picture,
 :math:`d_i = a_i - b_i`, and how it varies over units: scenes with all their pictures where scenes are named, else

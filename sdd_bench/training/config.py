@@ -183,7 +183,7 @@ class TrainConfig:
 
     @property
     def has_reblur(self) -> bool:
-        """Whether there is a reblurring network."""
+        """Whether the method has a reblurring network."""
         return not (self.vanilla or self.no_reblur)
 
     @property

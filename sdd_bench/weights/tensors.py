@@ -45,6 +45,13 @@ def load_plain(path: Path) -> Any:
 
     Raises:
         WeightsError: The file is missing, damaged, or holds anything else.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save({"step": 3}, Path(folder) / "state.pt")
+        ...     load_plain(Path(folder) / "state.pt")
+        {'step': 3}
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -85,7 +85,7 @@ def signatures_by_run(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
     """``{run: {ground truth: signature}}`` of measured rows. All signatures of a run together are its protocol.
 
     Example:
-        >>> row = Entry("unet", "lab", "raw", 30.0, None, None, None, None, 2, "measured", "", "", "", "", "", "", "v1", "", "a")
+        >>> row = Entry("unet", "lab", "raw", 30.0, *4 * [None], 2, "measured", signature="v1", run_sha256="a")
         >>> signatures_by_run([row])
         {'a': {'raw': 'v1'}}
     """

@@ -67,7 +67,7 @@ def contenders(names: Sequence[str], *, leaderboards: Path, dataset: str | None)
         dataset: Name of the table; needed unless all names are run folders.
 
     Raises:
-        LeaderboardError: A name is neither a run folder nor a method, or stands for several runs.
+        LeaderboardError: A name is neither a run folder nor a method, or several runs have it.
     """
     by_name = {name: _from_run(Path(name)) for name in names if (Path(name) / "run.json").is_file()}
     listed = [name for name in names if name not in by_name]
