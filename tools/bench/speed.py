@@ -77,7 +77,7 @@ def child_flow(root: Path) -> None:
 
 
 def run(tree: Path, root: Path, *arguments: str) -> tuple[Cost, str]:
-    """Run ``python ARGUMENTS`` with the package of ``tree``, its cache in ``root``; its cost as a whole and its output."""
+    """Run ``python ARGUMENTS`` with the package of ``tree``, its cache in ``root``; its cost and its output."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "SDD_BENCH_CACHE": str(root / "cache")}
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
