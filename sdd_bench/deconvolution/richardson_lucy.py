@@ -44,9 +44,8 @@ class RichardsonLucy:
             x = y
             for _ in range(self.steps):
                 blurred: Plane = np.maximum(backward(forward(x) * transfer, shape), _DARKEST)
-                x = np.maximum(
-                    x * backward(forward(np.divide(y, blurred, dtype=np.float32)) * turned, shape), np.float32(0)
-                )
+                ratio = np.divide(y, blurred, dtype=np.float32)
+                x = np.maximum(x * backward(forward(ratio) * turned, shape), np.float32(0))
             return x
 
         return solve
