@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from sdd_bench.core.files import sealed, sha256_of
 from sdd_bench.defocus.jnb import BUNDLED, PATCH, TOLERANCE, smoothed_counts
 from sdd_bench.defocus.sparse_code import pursue
-from sdd_bench.files import sealed, sha256_of
-from sdd_bench.images.io import read_photograph, to_float
-from sdd_bench.optics.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.images.photograph import read_photograph, to_float
 
 Array = NDArray[np.float32]
 N_ATOMS, ROUNDS, PATCHES_PER_PHOTO = 128, 40, 3000

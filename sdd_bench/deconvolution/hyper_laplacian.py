@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution.fourier import Plane, Spectrum, backward, forward, gradient_power, workers
 from sdd_bench.deconvolution.shrinkage import shrink
-from sdd_bench.errors import ConfigError
 
 _BETA_FACTOR = 2 * math.sqrt(2)
 _ROWS = 32

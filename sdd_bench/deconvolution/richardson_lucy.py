@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution.fourier import Plane, Spectrum, backward, forward
-from sdd_bench.errors import ConfigError
 
 _DARKEST = np.float32(1e-3)
 """A quarter of an 8-bit step: keeps the ratio finite where the picture is black."""

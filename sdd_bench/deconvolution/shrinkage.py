@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.errors import ConfigError
+from sdd_bench.core.errors import ConfigError
 
 Plane = NDArray[np.float32]
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.errors import ImageError
 from sdd_bench.deconvolution.edge_taper import TAPERS
 from sdd_bench.deconvolution.kernels import Kernel, compact_gaussian_kernel, gaussian_kernel
 from sdd_bench.deconvolution.rectangles import cover
 from sdd_bench.deconvolution.solve import Method, Picture, deconvolve
-from sdd_bench.errors import ImageError
 
 SigmaMap = NDArray[np.float32]
 KernelOf = Callable[[float], Kernel]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sdd_bench.errors import ImageError
+from sdd_bench.core.errors import ImageError
 
 Plane = NDArray[np.float32]
 

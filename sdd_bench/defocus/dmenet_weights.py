@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sdd_bench.core.errors import WeightsError, reason_of
 from sdd_bench.defocus.dmenet import _ENCODER, _N_BLOCKS, SIZE_MULTIPLE, DMENet
-from sdd_bench.errors import WeightsError
 
 _ROOT = "main_net/defocus_net"
 _COC_SCALE = 15.0
@@ -64,7 +64,7 @@ def load_dmenet(path: Path) -> DMENet:
         ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"{path}: expected a NumPy archive of DMENet's weights, got: {error}. Download it again from the authors."
+            f"{path}: expected a NumPy archive of DMENet's weights, got: {reason_of(error)}. Download it again from the authors."
         ) from error
     for name, tensor in tensors.items():
         if tensor.shape != state[name].shape or not bool(tensor.isfinite().all()):

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError
 
 Planes = NDArray[np.float32]
 

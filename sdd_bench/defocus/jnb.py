@@ -21,10 +21,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from scipy.io import loadmat
 
+from sdd_bench.core.errors import ConfigError, ImageError, WeightsError, reason_of
 from sdd_bench.defocus.bilateral import joint_bilateral
 from sdd_bench.defocus.domain_transform import domain_transform
 from sdd_bench.defocus.sparse_code import pursue
-from sdd_bench.errors import ConfigError, ImageError, WeightsError
 
 Plane = NDArray[np.float32]
 
@@ -62,7 +62,7 @@ def jnb(picture: NDArray[np.float32], code: JnbCode, *, stride: int = STRIDE) ->
         stride: Pixels from patch to patch.
 
     Returns:
-        Sigma of a Gaussian in pixels, ``(H, W)`` float32 in [0, 4].
+        Sigma of a Gaussian in pixels, ``(H, W)`` float32 from 0 to the curve's largest, 3.25.
 
     Raises:
         ImageError: The picture is too small.
@@ -136,16 +136,17 @@ def load_code(path: Path = BUNDLED) -> JnbCode:
         raise WeightsError(f"{path}: expected dictionary, counts and sigmas_px, got no {error}.") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(
-            f"{path}: expected a safetensors file of a jnb dictionary, got: {error}. Make one with tools/train_jnb.py."
+            f"{path}: expected a safetensors file of a jnb dictionary, got: {reason_of(error)}. Make one with tools/train_jnb.py."
         ) from error
 
 
 def _authors_dictionary(path: Path) -> NDArray[np.float32]:
     try:
         columns = np.asarray(loadmat(path, variable_names=["D"])["D"], np.float32)
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # loadmat raises whatever a damaged file leads it to
         raise WeightsError(
-            f"{path}: expected a MATLAB file with the dictionary D, got: {error}. It is called dict128Blur.mat."
+            f"{path}: expected a MATLAB file with the dictionary D, got: {reason_of(error)}. It is called "
+            "dict128Blur.mat."
         ) from error
     if columns.ndim != 2 or columns.shape[0] != PATCH * PATCH or not np.isfinite(columns).all():
         raise WeightsError(f"{path}: D: expected finite atoms in {PATCH * PATCH} rows, got {columns.shape}.")

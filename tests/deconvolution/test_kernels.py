@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution.kernels import (
     KERNELS,
     coc_from_sigma,
@@ -15,7 +16,6 @@ from sdd_bench.deconvolution.kernels import (
     gaussian_kernel,
     sigma_from_coc,
 )
-from sdd_bench.errors import ConfigError
 
 
 def spread(kernel: np.ndarray) -> float:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution import shrinkage
 from sdd_bench.deconvolution.shrinkage import shrink, threshold
-from sdd_bench.errors import ConfigError
 
 BETAS = (1.0, 8.0, 64 * 2 * math.sqrt(2))
 GRADIENTS = np.concatenate([np.linspace(-3, 3, 1201), [1e-4, -2e-3, 40.0]]).astype(np.float32)

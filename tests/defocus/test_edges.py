@@ -25,7 +25,9 @@ def found(plane: np.ndarray, **options: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sigma", [1.0, 1.5, 2.0, 3.0, 4.0])
-@pytest.mark.parametrize(("angle", "offset"), [(0, 0.0), (0, 0.25), (0, 0.5), (20, 0.1), (45, 0.0), (45, 0.5), (80, 0.3)])
+@pytest.mark.parametrize(
+    ("angle", "offset"), [(0, 0.0), (0, 0.25), (0, 0.5), (20, 0.1), (45, 0.0), (45, 0.5), (80, 0.3)]
+)
 def test_a_step_of_known_blur_is_measured_within_five_percent(sigma: float, angle: float, offset: float) -> None:
     sigmas = found(step(sigma, angle, offset))
     assert np.abs(sigmas / sigma - 1).max() < 0.05

@@ -1,0 +1,104 @@
+"""Blur maps by name: what each needs, and the function from a picture to sigma in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.files import sha256_or_empty
+
+Picture = NDArray[np.float32]
+SigmaMap = NDArray[np.float32]
+"""Standard deviation of a Gaussian blur in pixels, ``(H, W)`` float32; the disk that spreads as far has the diameter
+``coc_diameter_px`` = 4 sigma."""
+Estimator = Callable[[Picture], SigmaMap]
+
+
+@dataclass(frozen=True)
+class BlurMapMethod:
+    """A way to estimate blur."""
+
+    name: str
+    paper: str
+    weights: str
+    """The file it needs from the user, or empty."""
+    largest_sigma_px: float
+    """No map of it goes beyond."""
+    load: Callable[[Path | None], Estimator]
+    """From the user's file, None where none is needed, to the function ``(H, W, 3) -> (H, W)``."""
+
+
+@dataclass(frozen=True)
+class BlurMap:
+    """A method ready to use."""
+
+    method: BlurMapMethod
+    estimate: Estimator
+    sha256: str
+    """Of its weights; empty where it has none."""
+
+
+def load_blur_map(name: str, weights: Path | None = None) -> BlurMap:
+    """The method called ``name``.
+
+    Args:
+        name: One of :data:`BLUR_MAPS`.
+        weights: The file it needs.
+
+    Raises:
+        ConfigError: An unknown name, a file missing where one is needed, or given where none is.
+        WeightsError: The file is missing, damaged or of something else.
+    """
+    if name not in BLUR_MAPS:
+        raise ConfigError(f"unknown blur map {name!r}; known: {', '.join(BLUR_MAPS)}.")
+    method = BLUR_MAPS[name]
+    if method.weights and weights is None:
+        raise ConfigError(f"blur map {name}: needs a file that does not come with this package: {method.weights}.")
+    if weights is not None and not method.weights:
+        raise ConfigError(f"blur map {name}: takes no file of weights, got {weights}. Leave it out.")
+    used = bundled(name) if weights is None else weights
+    return BlurMap(method, method.load(weights), "" if used is None else sha256_or_empty(used))
+
+
+def bundled(name: str) -> Path | None:
+    """The file that comes with the package for a method, or None."""
+    from sdd_bench.defocus.jnb import BUNDLED
+
+    return BUNDLED if name == "jnb-style" else None
+
+
+def _ebdb(_: Path | None) -> Estimator:
+    from sdd_bench.defocus.ebdb import ebdb
+
+    return ebdb
+
+
+def _jnb(dictionary: Path | None) -> Estimator:
+    from sdd_bench.defocus.jnb import BUNDLED, jnb, load_code
+
+    code = load_code(dictionary or BUNDLED)
+    return lambda picture: jnb(picture, code)
+
+
+def _dmenet(weights: Path | None) -> Estimator:
+    from sdd_bench.defocus.dmenet_weights import dmenet, load_dmenet
+
+    assert weights is not None
+    network = load_dmenet(weights)
+    return lambda picture: dmenet(picture, network)
+
+
+BLUR_MAPS: dict[str, BlurMapMethod] = {
+    method.name: method
+    for method in (
+        BlurMapMethod("ebdb", "Karaali and Jung, TIP 2018", "", 5.0, _ebdb),
+        BlurMapMethod("jnb-style", "after Shi, Xu and Jia, CVPR 2015, dictionary and curve our own", "", 3.25, _jnb),
+        BlurMapMethod("jnb", "Shi, Xu and Jia, CVPR 2015, curve our own", "the authors' dict128Blur.mat", 3.25, _jnb),
+        BlurMapMethod("dmenet", "Lee et al., CVPR 2019", "the authors' DMENet_BDCS.npz", 7.0, _dmenet),
+    )
+}
