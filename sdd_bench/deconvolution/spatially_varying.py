@@ -39,7 +39,12 @@ _BLEND_TAPERS = 1
 
 
 def published(
-    picture: Picture, sigma_px: SigmaMap, method: Method, *, kernel_of: KernelOf = gaussian_kernel
+    picture: Picture,
+    sigma_px: SigmaMap,
+    method: Method,
+    *,
+    kernel_of: KernelOf = gaussian_kernel,
+    stored_range_px: float | None = None,
 ) -> Picture:
     """Deconvolve by levels of sigma, whole pictures, hard selection.
 
@@ -48,6 +53,8 @@ def published(
         sigma_px: ``(H, W)`` float32, 0 or more.
         method: How a picture is deconvolved by one kernel.
         kernel_of: Kernel of a sigma.
+        stored_range_px: Sigma of 255 in the 8-bit map that the recipe reads; None: the map as it is. It matters, since
+            levels follow the number of distinct values.
 
     Returns:
         ``(H, W, C)`` float32 in [0, 1].
@@ -56,6 +63,9 @@ def published(
         ImageError: The sizes differ, or the map holds negative or infinite numbers.
     """
     _check(picture, sigma_px)
+    if stored_range_px is not None:
+        step = np.float32(stored_range_px / 255)
+        sigma_px = np.rint(np.minimum(sigma_px, np.float32(stored_range_px)) / step) * step
     levels = quantised(sigma_px)
     out = np.empty(picture.shape, np.float32)
     for level in np.unique(levels):

@@ -64,7 +64,8 @@ def load_dmenet(path: Path) -> DMENet:
         ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"{path}: expected a NumPy archive of DMENet's weights, got: {reason_of(error)}. Download it again from the authors."
+            f"{path}: expected a NumPy archive of DMENet's weights, got: {reason_of(error)}. Download it again from "
+            "the authors."
         ) from error
     for name, tensor in tensors.items():
         if tensor.shape != state[name].shape or not bool(tensor.isfinite().all()):

@@ -136,7 +136,8 @@ def load_code(path: Path = BUNDLED) -> JnbCode:
         raise WeightsError(f"{path}: expected dictionary, counts and sigmas_px, got no {error}.") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(
-            f"{path}: expected a safetensors file of a jnb dictionary, got: {reason_of(error)}. Make one with tools/train_jnb.py."
+            f"{path}: expected a safetensors file of a jnb dictionary, got: {reason_of(error)}. Make one with "
+            "tools/train_jnb.py."
         ) from error
 
 

@@ -29,6 +29,8 @@ class BlurMapMethod:
     """The file it needs from the user, or empty."""
     largest_sigma_px: float
     """No map of it goes beyond."""
+    stored_range_px: float
+    """Sigma of 255 in the 8-bit maps that the published deconvolution recipe reads."""
     load: Callable[[Path | None], Estimator]
     """From the user's file, None where none is needed, to the function ``(H, W, 3) -> (H, W)``."""
 
@@ -96,9 +98,13 @@ def _dmenet(weights: Path | None) -> Estimator:
 BLUR_MAPS: dict[str, BlurMapMethod] = {
     method.name: method
     for method in (
-        BlurMapMethod("ebdb", "Karaali and Jung, TIP 2018", "", 5.0, _ebdb),
-        BlurMapMethod("jnb-style", "after Shi, Xu and Jia, CVPR 2015, dictionary and curve our own", "", 3.25, _jnb),
-        BlurMapMethod("jnb", "Shi, Xu and Jia, CVPR 2015, curve our own", "the authors' dict128Blur.mat", 3.25, _jnb),
-        BlurMapMethod("dmenet", "Lee et al., CVPR 2019", "the authors' DMENet_BDCS.npz", 7.0, _dmenet),
+        BlurMapMethod("ebdb", "Karaali and Jung, TIP 2018", "", 5.0, 5.0, _ebdb),
+        BlurMapMethod(
+            "jnb-style", "after Shi, Xu and Jia, CVPR 2015, dictionary and curve our own", "", 3.25, 4.0, _jnb
+        ),
+        BlurMapMethod(
+            "jnb", "Shi, Xu and Jia, CVPR 2015, curve our own", "the authors' dict128Blur.mat", 3.25, 4.0, _jnb
+        ),
+        BlurMapMethod("dmenet", "Lee et al., CVPR 2019", "the authors' DMENet_BDCS.npz", 7.0, 7.5, _dmenet),
     )
 }

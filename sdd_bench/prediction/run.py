@@ -1,18 +1,22 @@
-"""Run a deblurring network over pictures: from a dataset's split, or a folder, to a folder of predictions.
+"""Run a deblurring network, or a classical method, over pictures: from a split or a folder to a folder of predictions.
 
 ::
 
-    OUT/predict.json     network, weights and options, and the sha256 of every blurry picture; what differs is refused
+    OUT/predict.json     method, weights and options, and the sha256 of every blurry picture; what differs is refused
     OUT/NAME.png         the prediction, called after the blurry picture; sealed, so a killed run goes on
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sdd_bench.captures.folders import FOLDERS
 from sdd_bench.core.claims import alone_in, begin
@@ -22,6 +26,7 @@ from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png
 from sdd_bench.models.network import Network
+from sdd_bench.prediction.classical import Classical, read_true_sigma
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.tiling import deblur, tile_side
 from sdd_bench.prepared.manifest import is_prepared
@@ -69,17 +74,30 @@ def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") 
     return {pair.name: pair.blurry_path for pair in open_dataset(data, split=split, layout=layout).pairs}
 
 
+def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
+    """Name and file of the map of circles of confusion of every pair of a synthetic set; of other sets none.
+
+    Raises:
+        PairingError: There is no pair.
+        ManifestError: ``data`` is a damaged or unfinished prepared set.
+    """
+    pairs = open_dataset(data, split=split, layout=layout).pairs
+    truths = {pair.name: pair.truth_path for pair in pairs if pair.truth_path is not None}
+    return {name: path.with_name(f"{path.stem}_coc.tiff") for name, path in truths.items()}
+
+
 def _has_a_layout(folder: Path) -> bool:
     blurry = {split.blurry for layout in FOLDERS.values() for split in layout}
     return (folder / "pairs.csv").is_file() or any((folder / name).is_dir() for name in blurry)
 
 
 def predict(
-    network: Network,
+    network: Network | Classical,
     pictures: Mapping[str, Path],
     out: Path,
     options: PredictOptions | None = None,
     *,
+    true_maps: Mapping[str, Path] = MappingProxyType({}),
     on_progress: OnProgress | None = None,
 ) -> PredictReport:
     """Deblur ``pictures`` into ``out``; what is there already from the same network, options and pictures is kept.
@@ -88,10 +106,12 @@ def predict(
     differ from call to call, as long as a tile sees as far as before.
 
     Args:
-        network: From :func:`sdd_bench.models.network.load_network`.
+        network: From :func:`sdd_bench.models.network.load_network`, or a classical method from
+            :func:`sdd_bench.prediction.classical.load_classical`.
         pictures: From :func:`pictures_of`.
         out: Folder of predictions; new, empty, or begun before.
         options: How.
+        true_maps: From :func:`true_maps_of`, for ``oracle-map``.
         on_progress: Called after every picture.
 
     Raises:
@@ -100,27 +120,18 @@ def predict(
         OutputError: ``out`` holds something else or is being written by another run, or cannot be written.
     """
     options = options or PredictOptions()
-    overlap = options.overlap
-    if overlap is None:
-        overlap = _UNKNOWN_RADIUS_PX if network.receptive_radius_px is None else network.receptive_radius_px
-    pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
+    made_with, run = (
+        _classical(network, options, true_maps) if isinstance(network, Classical) else _tiled(network, options)
+    )
     with alone_in(out):
-        _claim(out, _made_with(network, options, overlap), pictures)
+        _claim(out, made_with, pictures)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
         done, n_bytes, problems = len(pictures) - len(missing), 0, []
         for name, reading in _read_ahead(missing):
             try:
                 photograph = reading.result()
                 depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
-                sharp = deblur(
-                    network,
-                    to_float(photograph.pixels),
-                    tile=options.tile,
-                    pixels=pixels,
-                    overlap=overlap,
-                    self_ensemble=options.self_ensemble,
-                )
-                write_png(out / f"{name}.png", from_float(sharp, depth))
+                write_png(out / f"{name}.png", from_float(run(name, to_float(photograph.pixels)), depth))
             except ImageError as error:
                 problems.append(Problem(name, str(error)))
             except MemoryError as error:
@@ -149,10 +160,18 @@ def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Phot
             reader.shutdown(cancel_futures=True)
 
 
-def _made_with(network: Network, options: PredictOptions, overlap: int) -> dict[str, Any]:
+_Run = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+"""From a picture's name and pixels to its prediction."""
+
+
+def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], _Run]:
     """All that a prediction depends on beside the picture; tiles change nothing that see as far as the network does."""
     radius = network.receptive_radius_px
-    return {
+    overlap = options.overlap
+    if overlap is None:
+        overlap = _UNKNOWN_RADIUS_PX if radius is None else radius
+    pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
+    made_with = {
         "schema": 2,
         "model": network.name,
         "sha256": network.sha256,
@@ -161,6 +180,39 @@ def _made_with(network: Network, options: PredictOptions, overlap: int) -> dict[
         "bit_depth": options.bit_depth,
         "overlap": overlap if radius is None else min(overlap, radius),
     }
+
+    def run(_: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        return deblur(
+            network,
+            picture,
+            tile=options.tile,
+            pixels=pixels,
+            overlap=overlap,
+            self_ensemble=options.self_ensemble,
+        )
+
+    return made_with, run
+
+
+def _classical(
+    method: Classical, options: PredictOptions, true_maps: Mapping[str, Path]
+) -> tuple[dict[str, Any], _Run]:
+    """As :func:`_tiled`; pictures pass whole, since edges are weighed against those of all the picture."""
+    if options.tile is not None or options.overlap is not None or options.self_ensemble:
+        raise ConfigError(f"{method.name}: takes pictures whole and once; leave out tile, overlap and self-ensemble.")
+    made_with = {
+        "schema": 2,
+        "model": method.name,
+        "sha256": method.sha256,
+        **method.settings,
+        "bit_depth": options.bit_depth,
+    }
+
+    def run(name: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        truth = read_true_sigma(true_maps[name]) if method.needs_truth and name in true_maps else None
+        return method.deblur(picture, truth)
+
+    return made_with, run
 
 
 def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> None:

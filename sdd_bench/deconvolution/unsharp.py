@@ -1,0 +1,22 @@
+"""Unsharp masking: the difference from a blurred copy, added. It needs no map and is what any of them has to beat."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def unsharp(picture: NDArray[np.float32], *, amount: float = 1.0, sigma_px: float = 2.0) -> NDArray[np.float32]:
+    """``picture + amount * (picture - blurred)``, clipped.
+
+    Args:
+        picture: ``(H, W, C)`` float32 in [0, 1].
+        amount: How much of the difference is added.
+        sigma_px: Standard deviation of the Gaussian that blurs.
+
+    Returns:
+        ``(H, W, C)`` float32 in [0, 1].
+    """
+    blurred = cv2.GaussianBlur(picture, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT)
+    return np.clip(picture + np.float32(amount) * (picture - blurred), 0, 1)
