@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from sdd_bench import weights
 from sdd_bench.core.files import sealed, sha256_of
-from sdd_bench.defocus.jnb import BUNDLED, PATCH, TOLERANCE, smoothed_counts
+from sdd_bench.defocus.jnb import PATCH, TOLERANCE, smoothed_counts
 from sdd_bench.defocus.sparse_code import pursue
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.images.photograph import read_photograph, to_float
@@ -94,7 +95,7 @@ def main() -> None:
     """Learn, calibrate, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, help="folder of sharp photographs")
-    parser.add_argument("--out", type=Path, default=BUNDLED)
+    parser.add_argument("--out", type=Path, default=weights.place("jnb-style"))
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)

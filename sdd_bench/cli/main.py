@@ -15,6 +15,7 @@ _COMMANDS = {
     "analyze": "zoom, shift and rotation of every pair",
     "evaluate": "PSNR, SSIM, MAE, LPIPS against raw, warped and registered ground truth",
     "predict": "run a network over a test split",
+    "blur-map": "how blurred every place of a picture is",
     "train-jdrl": "train by joint deblurring and reblurring",
     "leaderboard": "tables, statistics and a page of results",
     "models": "networks that run by name: size, tiles, licences",

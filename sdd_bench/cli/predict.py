@@ -1,14 +1,18 @@
-"""``sdd-bench predict``: run a deblurring network over a test split or a folder of pictures."""
+"""``sdd-bench predict``: run a deblurring network or a classical method over a test split or a folder of pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
 from sdd_bench.core.types import Split
+
+if TYPE_CHECKING:
+    from sdd_bench.models.network import Network
+    from sdd_bench.prediction.classical import Classical
 
 _PATH = click.Path(path_type=Path)
 
@@ -20,7 +24,12 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the bundled small U-Net]",
 )
-@click.option("--model", help="A name of sdd-bench models, or package.module:factory.  [default: what the file says]")
+@click.option(
+    "--model",
+    help="A name of sdd-bench models, or package.module:factory; or a classical method, which needs no checkpoint: "
+    "ebdb, jnb-style, wiener, richardson-lucy, unsharp, oracle-map (true blur of a synthetic set), or jnb and dmenet "
+    "(checkpoint: the authors' file).  [default: what the checkpoint says]",
+)
 @click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage.")
 @click.option("--bgr/--rgb", default=None, help="Order of colours that the weights expect.")
 @click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
@@ -39,6 +48,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--bit-depth", type=click.Choice(["same", "8", "16"]), default="same", show_default=True)
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
+@click.option("--lambda", "fidelity", type=float, help="Classical: weight of the data; less for noisy pictures.")
+@click.option("--alpha", type=float, help="Classical: exponent of the prior of gradients.")
+@click.option("--kernel", type=click.Choice(["gaussian", "gaussian-published", "disk"]), help="Classical: its shape.")
+@click.option(
+    "--levels",
+    type=click.Choice(["blend", "published"]),
+    help="Classical: blended levels of blur, or the published recipe, slow and with seams.  [default: blend]",
+)
 @json_option
 @handle_errors
 def command(
@@ -52,6 +69,10 @@ def command(
     layout: str,
     precision: str,
     device: str,
+    fidelity: float | None,
+    alpha: float | None,
+    kernel: str | None,
+    levels: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -60,28 +81,28 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
     are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
-    from sdd_bench import weights
-    from sdd_bench.models.network import load_network
-    from sdd_bench.models.spec import ModelSpec
+    from sdd_bench.prediction.classical import CLASSICAL, Classical
     from sdd_bench.prediction.options import PredictOptions
-    from sdd_bench.prediction.run import pictures_of, predict
+    from sdd_bench.prediction.run import pictures_of, predict, true_maps_of
 
-    if checkpoint is None:
-        if model is not None:
-            raise click.UsageError("--model needs --checkpoint.")
-        checkpoint = weights.path("unet-small-jdrl")
-    elif checkpoint.is_dir():
-        run = checkpoint / "model.safetensors"
-        checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run
-    if model is None and (width, bgr) != (None, None):
-        raise click.UsageError("--width and --bgr need --model.")
+    changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    network: Network | Classical
+    if model is not None and model in CLASSICAL:
+        if (width, bgr, precision, device) != (None, None, "32", "cpu"):
+            raise click.UsageError(f"{model} is no network; leave out --width, --bgr, --precision and --device.")
+        network = _load_classical(model, checkpoint, changes)
+    elif changes:
+        raise click.UsageError("--lambda, --alpha, --kernel and --levels are for classical methods.")
+    else:
+        network = _load_network(model, checkpoint, width, bgr, device=device, precision=precision)
     chosen = PredictOptions(**options)
-    spec = None if model is None else ModelSpec(model, width=width, bgr=bgr)
     pictures = pictures_of(data, split=Split(split), layout=layout)
-    network = load_network(checkpoint, spec, device=device, precision=precision)
+    truth = isinstance(network, Classical) and network.needs_truth
+    true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}
     folder = out or Path("predictions") / network.name.replace(":", "-")
     with progress_bar("predict", unit="pictures") as on_progress:
-        report = predict(network, pictures, folder, chosen, on_progress=on_progress)
+        report = predict(network, pictures, folder, chosen, true_maps=true_maps, on_progress=on_progress)
     if as_json:
         echo_json(
             {
@@ -96,3 +117,29 @@ def command(
     else:
         click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
     finish(report.problems)
+
+
+def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any]) -> Classical:
+    from sdd_bench.prediction.classical import ClassicalOptions, load_classical
+
+    return load_classical(model, weights=checkpoint, options=ClassicalOptions(**changes))
+
+
+def _load_network(
+    model: str | None, checkpoint: Path | None, width: int | None, bgr: bool | None, *, device: str, precision: str
+) -> Network:
+    from sdd_bench import weights
+    from sdd_bench.models.network import load_network
+    from sdd_bench.models.spec import ModelSpec
+
+    if checkpoint is None:
+        if model is not None:
+            raise click.UsageError("--model needs --checkpoint.")
+        checkpoint = weights.path("unet-small-jdrl")
+    elif checkpoint.is_dir():
+        run = checkpoint / "model.safetensors"
+        checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run
+    if model is None and (width, bgr) != (None, None):
+        raise click.UsageError("--width and --bgr need --model.")
+    spec = None if model is None else ModelSpec(model, width=width, bgr=bgr)
+    return load_network(checkpoint, spec, device=device, precision=precision)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from scipy.io import loadmat
 
+from sdd_bench import weights
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError, reason_of
 from sdd_bench.defocus.bilateral import joint_bilateral
 from sdd_bench.defocus.domain_transform import domain_transform
@@ -28,7 +29,6 @@ from sdd_bench.defocus.sparse_code import pursue
 
 Plane = NDArray[np.float32]
 
-BUNDLED = Path(__file__).parent / "weights" / "jnb_style.safetensors"
 PATCH = 8
 TOLERANCE = 8 * 1.15 * 2.0
 """Norm of what may be left of a patch, grey values 0 to 255: 1.15 times what noise of 2 grey levels leaves."""
@@ -121,14 +121,16 @@ def atom_counts(grey: Plane, dictionary: NDArray[np.float32], *, stride: int = 1
     return counts.repeat(stride, axis=0)[:height].repeat(stride, axis=1)[:, :width]
 
 
-def load_code(path: Path = BUNDLED) -> JnbCode:
+def load_code(path: Path | None = None) -> JnbCode:
     """Dictionary and curve: the bundled ones, or the authors' dictionary (``.mat``, variable ``D``) with our curve.
 
     Raises:
         WeightsError: The file is missing, damaged, or holds something else.
     """
+    path = path or weights.path("jnb-style")
     if path.suffix == ".mat":
-        return JnbCode(_authors_dictionary(path), load_code().counts, load_code().sigmas_px)
+        ours = load_code()
+        return JnbCode(_authors_dictionary(path), ours.counts, ours.sigmas_px)
     try:
         tensors = load_file(path)
         return JnbCode(tensors["dictionary"], tensors["counts"], tensors["sigmas_px"])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.files import sha256_or_empty
+from sdd_bench.weights import TABLE
 
 Picture = NDArray[np.float32]
 SigmaMap = NDArray[np.float32]
@@ -63,15 +64,10 @@ def load_blur_map(name: str, weights: Path | None = None) -> BlurMap:
         raise ConfigError(f"blur map {name}: needs a file that does not come with this package: {method.weights}.")
     if weights is not None and not method.weights:
         raise ConfigError(f"blur map {name}: takes no file of weights, got {weights}. Leave it out.")
-    used = bundled(name) if weights is None else weights
-    return BlurMap(method, method.load(weights), "" if used is None else sha256_or_empty(used))
-
-
-def bundled(name: str) -> Path | None:
-    """The file that comes with the package for a method, or None."""
-    from sdd_bench.defocus.jnb import BUNDLED
-
-    return BUNDLED if name == "jnb-style" else None
+    estimate = method.load(weights)
+    if weights is not None:
+        return BlurMap(method, estimate, sha256_or_empty(weights))
+    return BlurMap(method, estimate, TABLE[name].sha256 if name in TABLE else "")
 
 
 def _ebdb(_: Path | None) -> Estimator:
@@ -81,9 +77,9 @@ def _ebdb(_: Path | None) -> Estimator:
 
 
 def _jnb(dictionary: Path | None) -> Estimator:
-    from sdd_bench.defocus.jnb import BUNDLED, jnb, load_code
+    from sdd_bench.defocus.jnb import jnb, load_code
 
-    code = load_code(dictionary or BUNDLED)
+    code = load_code(dictionary)
     return lambda picture: jnb(picture, code)
 
 

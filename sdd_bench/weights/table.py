@@ -54,6 +54,14 @@ TABLE: Mapping[str, Weight] = {
             n_bytes=9_879_632,
             file="metrics/weights/alexnet.safetensors",
         ),
+        Weight(
+            name="jnb-style",
+            purpose="blur map: dictionary and curve",
+            licence="Apache-2.0",
+            sha256="1366dfc72488b941754f075ccb81ac74c1feb81734f242d3fbf7730f797efff1",
+            n_bytes=33_088,
+            file="defocus/weights/jnb_style.safetensors",
+        ),
     )
 }
 

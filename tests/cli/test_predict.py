@@ -98,3 +98,24 @@ def test_without_a_checkpoint_the_network_of_the_package_deblurs(tmp_path: Path)
         )
         assert psnr(made, sharp) > psnr(blurry, sharp) + 0.1
     assert CliRunner().invoke(main, [*arguments, "--model", "unet"]).exit_code == 2
+
+
+def test_a_classical_method_needs_no_checkpoint(tmp_path: Path, photo: np.ndarray) -> None:
+    picture = tmp_path / "x.png"
+    cv2.imwrite(str(picture), photo[:64, :96])
+    arguments = ["predict", str(picture), "--model", "ebdb", "--lambda", "420", "-o", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["model"] == "ebdb"
+    assert json.loads((tmp_path / "out/predict.json").read_text())["deconvolution"]["fidelity"] == 420
+    for wrong in (["--model", "ebdb", "--bgr"], ["--lambda", "3"], ["--model", "unsharp", "--alpha", "1"]):
+        result = CliRunner().invoke(main, ["predict", str(picture), *wrong, "-o", str(tmp_path / "other")])
+        assert result.exit_code == 2
+
+
+def test_the_true_map_of_a_synthetic_set_is_found(tmp_path: Path) -> None:
+    synthesize(tmp_path / "set", SynthOptions(width=96, height=64, n_train=0, n_test=1, truth="full"))
+    arguments = ["predict", str(tmp_path / "set"), "--model", "oracle-map", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out/0000.png").is_file()
