@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,17 @@ Plane = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 
+_here = threading.local()
+
+
 def workers() -> int:
-    """Threads for one transform: the cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Threads for the work on one plane: the cores this process may use, or 1 after :func:`stay_on_one_core`."""
+    return 1 if getattr(_here, "alone", False) else len(os.sched_getaffinity(0))
+
+
+def stay_on_one_core() -> None:
+    """Let the calling thread work alone from now on: others work on other planes."""
+    _here.alone = True
 
 
 def forward(plane: Plane) -> Spectrum:
