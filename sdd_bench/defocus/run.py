@@ -12,10 +12,8 @@ Every file is sealed; the same call again goes on after an interruption.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,7 +21,8 @@ import numpy as np
 
 from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ConfigError, ImageError
-from sdd_bench.core.files import output_errors, sealed, sha256_or_empty, spreadsheet_safe, write_json, write_text
+from sdd_bench.core.files import output_errors, sealed, sha256_or_empty, write_json, write_text
+from sdd_bench.core.tables import cell_text, table_text
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.defocus.spec import BlurMap, SigmaMap
 from sdd_bench.images.photograph import read_photograph, to_float
@@ -99,7 +98,7 @@ def blur_maps(
                 problems.append(Problem(name, str(error)))
             if on_progress is not None:
                 on_progress(Progress(number + 1, len(pictures), item=name))
-        write_text(out / TABLE, _csv(rows))
+        write_text(out / TABLE, table_text(BlurRow, rows, cell=_cell))
     return BlurMapReport(out, tuple(rows), n_made, tuple(problems))
 
 
@@ -152,14 +151,10 @@ def _color_of(path: Path) -> Path:
     return path.parent / "color" / path.name
 
 
-def _csv(rows: Iterable[BlurRow]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(BlurRow))
-    for row in rows:
-        cells = asdict(row).values()
-        writer.writerow(f"{cell:.4f}" if isinstance(cell, float) else spreadsheet_safe(str(cell)) for cell in cells)
-    return text.getvalue()
+def _cell(row: BlurRow, column: str) -> str:
+    """A cell; a hundredth of a pixel is more than any map knows."""
+    value = getattr(row, column)
+    return f"{value:.4f}" if isinstance(value, float) else cell_text(row, column)
 
 
 def _claim(blur_map: BlurMap, pictures: Mapping[str, Path], out: Path) -> None:
