@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.models.network import load_network

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdd_bench.core.files import write_json
+from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import Progress
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate

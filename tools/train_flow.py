@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
 from sdd_bench.weights.tensors import load_into, read_tensors

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from sdd_bench import weights
-from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.defocus.jnb import PATCH, TOLERANCE, smoothed_counts
 from sdd_bench.defocus.sparse_code import pursue
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear

@@ -17,9 +17,9 @@ from typing import Any
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import sha256_or_empty
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
+from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity

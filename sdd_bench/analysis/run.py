@@ -25,12 +25,12 @@ from sdd_bench.analysis.pair import PairTask, analyze_pair, flow_of
 from sdd_bench.analysis.summary import summarize
 from sdd_bench.analysis.table import Row, printable
 from sdd_bench.captures.layouts import PairList
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import write_json
 from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.protocol import ANALYSIS
-from sdd_bench.core.tables import write_table
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import write_json
+from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Pair, Problem
 
 _SHOWN = 5

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdd_bench.core.errors import PairingError
-from sdd_bench.core.tables import Form, read_table
+from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.core.types import Pair, Problem, Split
 
 SCENES_CSV = "scenes.csv"

@@ -77,7 +77,7 @@ def convert(file: Path, out: Path, model: str | None, as_json: bool) -> None:
     FILE may be a torch file with its usual wrappers and prefixes, the folder of six .pkl files of DMPHN, Keras HDF5 of
     DPDNet, or .npz of KPAC. It is read as data; nothing in it is executed.
     """
-    from sdd_bench.core.files import sha256_of
+    from sdd_bench.core.storage.files import sha256_of
     from sdd_bench.models.convert import convert
     from sdd_bench.models.spec import ModelSpec
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, SddBenchError, ShardError
-from sdd_bench.core.files import write_json
+from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4

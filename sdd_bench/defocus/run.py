@@ -19,10 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ConfigError, ImageError
-from sdd_bench.core.files import output_errors, sealed, sha256_or_empty, write_json, write_text
-from sdd_bench.core.tables import cell_text, table_text
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import output_errors, sealed, sha256_or_empty, write_json, write_text
+from sdd_bench.core.storage.tables import cell_text, table_text
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.defocus.spec import BlurMap, SigmaMap
 from sdd_bench.images.photograph import read_photograph, to_float

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.core.files import sha256_or_empty
+from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.weights import TABLE
 
 Picture = NDArray[np.float32]

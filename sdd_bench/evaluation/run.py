@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.layouts import PairList
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError, PairingError
-from sdd_bench.core.files import output_errors, write_json
 from sdd_bench.core.parallel import run_sealed
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import output_errors, write_json
 from sdd_bench.core.types import OnProgress, Pair, Problem
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method

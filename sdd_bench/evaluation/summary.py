@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.files import sha256_of, write_json
-from sdd_bench.core.tables import write_table
+from sdd_bench.core.storage.files import sha256_of, write_json
+from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import GroundTruth, Problem, WarpMode
 from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.evaluation.picture.records import PictureRecord, rounded, to_number

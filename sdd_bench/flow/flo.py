@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 
 UNKNOWN_FROM = 1e9
 """Components of this size or more mean that the flow of a pixel is not known."""

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.core.files import sha256_of
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.flow.estimator import check_pictures
 
 

@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 from sdd_bench.images.formats.header import SUFFIXES
 
 Pixels = NDArray[np.generic]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.core.errors import ManifestError, reason_of
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import describe_program
 from sdd_bench.prepared.manifest import read_manifest

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Problem
 
 _WEIGHTS_LIST = "data/weights/model_weights_config.json"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sdd_bench.core.errors import ManifestError, SddBenchError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Problem
 from sdd_bench.inspect.kinds import OPTIONS_JSON
 from sdd_bench.inspect.program import check_program

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, reason_of
-from sdd_bench.core.files import sha256_of
 from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import check_program

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
-from sdd_bench.core.files import sha256_of
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.metrics.checks import Picture, check_picture
 
 SMALLEST = 31

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import nn
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 from sdd_bench.models.network import read_spec
 from sdd_bench.models.recognise import own_tensors
 from sdd_bench.models.released.checkpoint import read_checkpoint

@@ -31,8 +31,8 @@ from torch import Tensor
 from sdd_bench.core.config import build
 from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.core.files import sha256_of
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.core.errors import ConfigError, WeightsError, reason_of
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 
 PROGRAM_SUFFIX = ".pt2"

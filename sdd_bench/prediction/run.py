@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.captures.folders import FOLDERS
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
-from sdd_bench.core.files import sha256_or_empty, write_json
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.tables import Form, read_table
+from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
 from sdd_bench.images.photograph import Photograph

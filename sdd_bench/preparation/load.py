@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sha256_or_empty
+from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
 from sdd_bench.images.resize import parse_resize, resize_area

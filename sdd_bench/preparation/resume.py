@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.core import protocol
-from sdd_bench.core.claims import begin, refuse_other
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.claims import begin, refuse_other
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.preparation.plan import PreparePlan
 from sdd_bench.preparation.work import PLAN_JSON, part_path, read_part
 from sdd_bench.prepared.manifest import DATASET_JSON, PARTS, Manifest, PairRow, read_manifest

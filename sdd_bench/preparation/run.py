@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench import __version__
-from sdd_bench.core.claims import alone_in
-from sdd_bench.core.files import write_json
 from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.storage.claims import alone_in
+from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.files import output_errors, sealed, sha256_of, sha256_or_empty, write_json
+from sdd_bench.core.storage.files import output_errors, sealed, sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.images.write import write_png

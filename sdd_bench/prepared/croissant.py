@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sdd_bench.core.tables import columns
+from sdd_bench.core.storage.tables import columns
 from sdd_bench.prepared.manifest import PAIRS_CSV, PairRow
 
 CROISSANT_JSON = "croissant.json"

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from sdd_bench.captures.csv_pairs import SCENES_CSV, SceneRow
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.files import sealed, sha256_of
 from sdd_bench.core.parallel import run_sealed
-from sdd_bench.core.tables import write_table
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import sealed, sha256_of
+from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Problem, Split
 from sdd_bench.images.write import write_png
 from sdd_bench.prepared.manifest import DATASET_JSON, FileRecord, Manifest, read_manifest

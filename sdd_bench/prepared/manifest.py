@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdd_bench.core.errors import ManifestError, reason_of
-from sdd_bench.core.files import sha256_of, write_json, write_text
-from sdd_bench.core.tables import Form, read_table, table_text
+from sdd_bench.core.storage.files import sha256_of, write_json, write_text
+from sdd_bench.core.storage.tables import Form, read_table, table_text
 from sdd_bench.core.types import Problem, Split
 
 SCHEMA = 1

@@ -23,7 +23,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.core.files import sealed, write_text
+from sdd_bench.core.storage.files import sealed, write_text
 
 ImageKind = Literal["png", "webp", "jpeg"]
 

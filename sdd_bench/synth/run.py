@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.captures.csv_pairs import SCENES_CSV, SceneRow
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import sealed, sha256_of, write_json
 from sdd_bench.core.parallel import open_executor, run
-from sdd_bench.core.tables import write_table
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import sealed, sha256_of, write_json
+from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
 from sdd_bench.images.write import write_png

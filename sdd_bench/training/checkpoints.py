@@ -25,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sdd_bench.core.errors import ManifestError, WeightsError, reason_of
-from sdd_bench.core.files import output_errors, sealed, write_json
+from sdd_bench.core.storage.files import output_errors, sealed, write_json
 from sdd_bench.models.convert import save_weights
 from sdd_bench.models.spec import ModelSpec
 from sdd_bench.training.step import JointNetworks

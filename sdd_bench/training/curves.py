@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from sdd_bench.core.files import output_errors
+from sdd_bench.core.storage.files import output_errors
 from sdd_bench.training.step import StepTerms
 from sdd_bench.training.validation import Validation
 

@@ -15,9 +15,9 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from sdd_bench.core.claims import alone_in, begin
 from sdd_bench.core.errors import ConfigError, OutputError
-from sdd_bench.core.files import write_text
+from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.files import write_text
 from sdd_bench.core.types import OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest

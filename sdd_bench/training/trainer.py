@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sdd_bench.core.errors import ConfigError, TrainingError
-from sdd_bench.core.files import sealed, write_json
+from sdd_bench.core.storage.files import sealed, write_json
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.models.convert import save_weights

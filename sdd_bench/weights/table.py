@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Problem
 
 _PACKAGE = Path(__file__).parents[1]

@@ -17,8 +17,8 @@ from sdd_bench.analysis.run import analyze
 from sdd_bench.analysis.table import Row
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError
-from sdd_bench.core.files import sha256_of
-from sdd_bench.core.tables import Form, read_table
+from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.core.types import Pair, Progress, Split
 from sdd_bench.preparation.align import read_registrations
 from sdd_bench.prepared.open import open_dataset

@@ -6,7 +6,7 @@ from pathlib import Path
 from sdd_bench.analysis.summary import headline, summarize
 from sdd_bench.analysis.table import Row, figures, similarity_of
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.tables import Form, read_table, write_table
+from sdd_bench.core.storage.tables import Form, read_table, write_table
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.registration.measure import Misalignment
 from sdd_bench.registration.trust import Kind

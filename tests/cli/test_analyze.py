@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from sdd_bench.analysis.table import Row
 from sdd_bench.cli.main import main
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.tables import Form, read_table
+from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 

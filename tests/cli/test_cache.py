@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sdd_bench.cli.main import main
-from sdd_bench.core.store import open_store
+from sdd_bench.core.storage.store import open_store
 
 KEY = "5a" * 32
 

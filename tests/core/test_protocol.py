@@ -17,7 +17,7 @@ PACKAGE = Path(sdd_bench.__file__).parent
 
 def test_no_key_or_plan_holds_the_version_of_the_package() -> None:
     """It may stand in provenance, in pages and in help; these files decide whether a record counts."""
-    deciding = ("evaluation/picture/task.py", "analysis/pair.py", "preparation/resume.py", "core/claims.py")
+    deciding = ("evaluation/picture/task.py", "analysis/pair.py", "preparation/resume.py", "core/storage/claims.py")
     assert [name for name in deciding if "__version__" in (PACKAGE / name).read_text(encoding="utf-8")] == []
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from sdd_bench import weights
-from sdd_bench.core.claims import alone_in
 from sdd_bench.core.errors import ConfigError, ImageError, OutputError, PairingError, WeightsError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.claims import alone_in
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Split
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import open_cache

@@ -15,7 +15,7 @@ from prepared_sets import flip_byte, make_prepared
 from safetensors.torch import load_file, save_file
 
 from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.inspect.describe import describe
 from sdd_bench.inspect.kinds import Kind
 from sdd_bench.inspect.validate import validate

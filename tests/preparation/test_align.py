@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.preparation.align import (
     Registration,

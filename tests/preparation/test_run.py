@@ -20,8 +20,8 @@ import h5py
 import numpy as np
 import pytest
 
-from sdd_bench.core.claims import alone_in
 from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
+from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.patches import choose, sharpness, windows

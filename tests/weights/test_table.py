@@ -10,7 +10,7 @@ import pytest
 
 from sdd_bench import weights
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.weights import State
 
 

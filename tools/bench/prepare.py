@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.resize import parse_resize, resize_area
 from sdd_bench.preparation.options import PRESETS

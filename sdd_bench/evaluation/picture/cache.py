@@ -3,7 +3,7 @@
 For each pair that is the flow of the registered ground truth, ``estimate(blurry, sharp)`` (the registered picture is
 one warp away), and the scores of identity and ceiling. Keys name all that they depend on (pixels, resize, crop, flow
 signature, ...), so a changed dataset or another flow network never meets a stale file, and a copy of a dataset shares
-the files of the first. How files are checked, and which leave, is the :mod:`~sdd_bench.core.store`'s.
+the files of the first. How files are checked, and which leave, is the :mod:`~sdd_bench.core.storage.store`'s.
 
 The folder is ``--cache``, else ``SDD_BENCH_CACHE``, else the user's cache folder (``~/.cache/sdd-bench`` on Linux).
 """
@@ -24,7 +24,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, reason_of
-from sdd_bench.core.store import Store, open_store
+from sdd_bench.core.storage.store import Store, open_store
 from sdd_bench.evaluation.picture.records import Baselines, baselines_from_json, baselines_to_json
 
 FOLDER_VARIABLE = "SDD_BENCH_CACHE"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.files import output_errors, sha256_of
 from sdd_bench.core.parallel import read_sealed, write_sealed
+from sdd_bench.core.storage.files import output_errors, sha256_of
 from sdd_bench.core.types import GroundTruth, Pair
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import SharedCache

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.core.files import sha256_of
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, SIZE_MULTIPLE

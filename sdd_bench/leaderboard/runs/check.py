@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdd_bench.core.errors import ConfigError, LeaderboardError
-from sdd_bench.core.tables import columns, read_cells, spreadsheet_plain, spreadsheet_safe
+from sdd_bench.core.storage.tables import columns, read_cells, spreadsheet_plain, spreadsheet_safe
 from sdd_bench.evaluation.options import check_method
 from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.runs.entries import entries_of, mean_of, rows_of, truths_of

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import sha256_of
-from sdd_bench.core.tables import Form, read_table
+from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.evaluation.per_image import ImageRow
 
 SCHEMA = 1

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.picture.match import match_predictions
 from sdd_bench.evaluation.picture.read import crop_to, read_prediction

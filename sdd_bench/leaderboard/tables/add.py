@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import sealed, sha256_of
+from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.leaderboard.runs.check import check_run
 from sdd_bench.leaderboard.runs.entries import entries_of, rows_of, scenes_of
 from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_rows, read_run

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sdd_bench.core import tables as core_tables
 from sdd_bench.core.errors import LeaderboardError
-from sdd_bench.core.files import output_errors, write_text
+from sdd_bench.core.storage import tables as core_tables
+from sdd_bench.core.storage.files import output_errors, write_text
 from sdd_bench.leaderboard.tables.schema import (
     FIGURES,
     MEASURED_DIGITS,

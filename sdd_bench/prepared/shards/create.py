@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 
 # Format versions, fixed so that the bytes do not depend on the library's default; the oldest with virtual datasets.
 _LIBVER = ("v110", "v110")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdd_bench.core.files import sha256_of
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Split
 from sdd_bench.prepared.manifest import is_prepared, read_manifest
 from sdd_bench.prepared.shards import ShardSet, shard_paths

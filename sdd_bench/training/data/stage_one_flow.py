@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.prepared.manifest import is_prepared

@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sdd_bench.core.errors import ConfigError, OutputError, reason_of
-from sdd_bench.core.files import output_errors, write_json
+from sdd_bench.core.storage.files import output_errors, write_json
 
 LOCK = ".lock"
 _SHOWN = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import OutputError
-from sdd_bench.core.files import (
+from sdd_bench.core.storage.files import (
     output_errors,
     sealed,
     sha256_of,

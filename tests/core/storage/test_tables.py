@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.tables import (
+from sdd_bench.core.storage.tables import (
     Form,
     columns,
     read_table,

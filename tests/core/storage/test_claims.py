@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sdd_bench.core.claims import LOCK, alone_in, begin
 from sdd_bench.core.errors import ConfigError, OutputError
+from sdd_bench.core.storage.claims import LOCK, alone_in, begin
 
 
 def _hold(folder: Path, held: Event, leave: Event) -> None:

@@ -19,7 +19,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from sdd_bench.core.errors import SddBenchError, reason_of
-from sdd_bench.core.files import write_text
+from sdd_bench.core.storage.files import write_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdd_bench.core.store import Store, open_store
+from sdd_bench.core.storage.store import Store, open_store
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 CONTENT = bytes(range(256)) * 4
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_to_is_read(tmp_path: Path, monkeypatch:
     def refuse(folder: Path) -> int:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("sdd_bench.core.store._time_of", refuse)
+    monkeypatch.setattr("sdd_bench.core.storage.store._time_of", refuse)
     store = open_store(tmp_path, 10**6)
     assert not store.writable
     assert store.read("flow", A, at_most=1024) == CONTENT

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.core.errors import OutputError, reason_of
-from sdd_bench.core.files import sealed
+from sdd_bench.core.storage.files import sealed
 from sdd_bench.core.types import Problem
 
 _NAME = re.compile(r"[0-9a-f]{64}\.(?P<kind>[a-z]+)")
