@@ -16,6 +16,7 @@ from sdd_bench.models.networks.dpdnet import DPDNet
 from sdd_bench.models.networks.drbnet import DRBNet
 from sdd_bench.models.networks.ifan import IFAN, ifan_released
 from sdd_bench.models.networks.kpac import KPAC
+from sdd_bench.models.networks.laplacian import LaplacianUNet
 from sdd_bench.models.networks.mprnet import MPRNet
 from sdd_bench.models.networks.nafnet import NAFNet
 from sdd_bench.models.networks.restormer import Restormer
@@ -90,6 +91,7 @@ MODELS.register("dmphn")(DMPHN)
 MODELS.register("dpdnet")(DPDNet)
 MODELS.register("kpac")(KPAC)
 MODELS.register("unet")(UNet)
+MODELS.register("unet-laplacian")(LaplacianUNet)
 
 
 @MODELS.register("unet-released")
