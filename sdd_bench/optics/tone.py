@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.errors import ConfigError
-from sdd_bench.optics.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 
 Light = NDArray[np.float32]
 Curve = Callable[[Light], Light]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdd_bench.errors import ConfigError
-from sdd_bench.optics.light import linear_to_srgb
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.optics.tone import (
     CURVES,
     add_glare,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.optics.light import srgb_to_linear
+from sdd_bench.images.light import srgb_to_linear
 
 Array = NDArray[np.float64]
 

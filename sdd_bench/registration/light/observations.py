@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.optics.light import linear_to_srgb
+from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.registration.light.camera_curve import hats
 from sdd_bench.registration.light.samples import BINS, DISPLAY_LIGHT, Flats, Samples, Windows
 

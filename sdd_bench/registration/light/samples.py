@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.optics.light import srgb_to_linear
+from sdd_bench.images.light import srgb_to_linear
 from sdd_bench.optics.tone import radius_squared
 
 Picture = NDArray[np.float32]
