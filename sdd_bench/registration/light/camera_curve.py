@@ -22,10 +22,8 @@ Array = NDArray[np.float64]
 KNOTS = np.array([0.0, 0.08, 0.16, 0.26, 0.38, 0.52, 0.66, 0.80, 0.90, 1.0])
 """Display values of the knots: closer where a camera's toe and shoulder are."""
 STRAIGHT = (0.0,) * len(KNOTS)
-_DARKEST = 2e-4
-"""Display light below which the logarithm is held: half of an 8-bit step."""
 _BLACK = 2.0
-"""Display value 0 lies so much (in ln) below the darkest light, as it stands for all that is darker."""
+"""ln by which display value 0, whose logarithm is not finite, lies below the next point of a grid."""
 
 
 def hats(display: Array) -> Array:
@@ -43,8 +41,8 @@ def log_light(bends: Array, grid: Array) -> tuple[Array, Array]:
     Returns:
         ``(G,)``, 0 at white, and its derivative by each bend, ``(G, K)``.
     """
-    log_display = np.log(np.maximum(srgb_to_linear(grid).astype(np.float64), _DARKEST))
-    log_display[0] -= _BLACK
+    light = srgb_to_linear(grid[1:]).astype(np.float64)
+    log_display = np.log(np.concatenate([light[:1] * np.exp(-_BLACK), light]))
     weights = hats(grid)
     slope = np.exp(weights @ bends)
     step = np.diff(log_display)

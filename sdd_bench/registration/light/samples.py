@@ -50,8 +50,8 @@ _LEAST_COVERED = 0.4
 """Share of a window's weight that must be usable."""
 _CLIPPED_SHARE = 0.002
 """Share of clipped pixels from which on a cell and its neighbours are left out."""
-_FLOW_SIGMA_PX = 16.0
-"""Flow is smoothed so much: windows need no detail of it, and its errors at edges would move light about."""
+_FLOW_CELL_PX, _FLOW_SIGMA_CELLS = 8, 2.0
+"""Flow is smoothed by 16 px: windows need no detail of it, and its errors at edges would move light about."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def collect(
     light, other_light = srgb_to_linear(thin), srgb_to_linear(other)
     height, width = thin.shape[:2]
     cell = max(_SMALLEST_CELL_PX, round(math.sqrt(height * width) / _CELLS))
-    clipped = np.max(np.maximum(light, other_light), axis=2) >= CLIPPED
+    clipped = np.any([plane >= CLIPPED for plane in cv2.split(np.maximum(light, other_light))], axis=0)
     windows = _windows(thin, other, _unclipped(usable, clipped, cell), cell)
     return Samples(windows, _flats(light, other_light, usable & ~clipped, cell // 2), thin, other, usable)
 
@@ -127,18 +127,35 @@ def _thin_out(
 ) -> tuple[Picture, Picture, NDArray[np.bool_]]:
     """Every ``step``-th pixel of the blurry picture, the nearest pixel of the sharp one, and which are usable."""
     height, width = blurry.shape[:2]
-    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     thin = np.ascontiguousarray(blurry[::step, ::step])
-    usable = np.ones(thin.shape[:2], bool) if valid is None else np.ascontiguousarray(valid[::step, ::step])
-    if flow is None:
-        return thin, np.ascontiguousarray(sharp[::step, ::step]), usable
-    moved = [
-        cv2.GaussianBlur(np.nan_to_num(np.ascontiguousarray(plane[::step, ::step])), (0, 0), _FLOW_SIGMA_PX)
-        for plane in flow
-    ]
-    x, y = np.rint(columns + moved[0]).astype(np.int64), np.rint(rows[:, None] + moved[1]).astype(np.int64)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return thin, sharp[y.clip(0, height - 1), x.clip(0, width - 1)], usable & inside
+    usable: NDArray[np.bool_] = np.ones(thin.shape[:2], bool) if valid is None else valid[::step, ::step].astype(bool)
+    rows, columns = np.arange(0, height, step)[:, None], np.arange(0, width, step)
+    y, x = np.broadcast_arrays(rows, columns)
+    if flow is not None:
+        thin_flow = np.ascontiguousarray(flow[:, ::step, ::step].transpose(1, 2, 0))
+        moved, known = _smooth_flow(thin_flow)
+        x, y = (np.rint(at + part).astype(np.int64) for at, part in ((x, moved[..., 0]), (y, moved[..., 1])))
+        usable = np.asarray(usable & known & (x >= 0) & (x < width) & (y >= 0) & (y < height))
+    other = sharp[y.clip(0, height - 1), x.clip(0, width - 1)]
+    usable = np.asarray(usable & _finite(thin) & _finite(other))
+    thin, other = (np.clip(np.nan_to_num(picture), 0.0, 1.0).astype(np.float32) for picture in (thin, other))
+    return thin, other, usable
+
+
+def _finite(planes: Picture) -> NDArray[np.bool_]:
+    """Where all channels of ``(H, W, C)`` are finite; adding them is ten times faster than reducing the last axis."""
+    return np.isfinite(sum(cv2.split(planes)))
+
+
+def _smooth_flow(flow: Picture) -> tuple[Picture, NDArray[np.bool_]]:
+    """Flow ``(H, W, 2)`` smoothed where it is known, and where that is: NaN says that a pixel has no counterpart."""
+    known = _finite(flow)
+    height, width = known.shape
+    size = max(1, width // _FLOW_CELL_PX), max(1, height // _FLOW_CELL_PX)
+    planes = np.dstack([np.where(known[..., None], flow, np.float32(0)), known.astype(np.float32)])
+    small = cv2.resize(planes, size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(cv2.GaussianBlur(small, (0, 0), _FLOW_SIGMA_CELLS), (width, height))
+    return np.asarray(total[..., :2] / np.maximum(total[..., 2:], 1e-6)), known
 
 
 def _unclipped(usable: NDArray[np.bool_], clipped: NDArray[np.bool_], cell: int) -> NDArray[np.bool_]:
@@ -191,9 +208,7 @@ def _window_weights(n_cells: int) -> Array:
     return np.where(np.abs(distance) <= _WINDOW_REACH, weights, 0.0) / (_WINDOW_CELLS * math.sqrt(2 * math.pi))
 
 
-def _window_histogram(
-    plane: Picture, mask: NDArray[np.bool_], cell: int, down: Array, across: Array
-) -> Array:
+def _window_histogram(plane: Picture, mask: NDArray[np.bool_], cell: int, down: Array, across: Array) -> Array:
     """Histogram of one channel in every window, ``(rows, columns, BINS + 1)``, in shares of a cell."""
     height, width = plane.shape[0] // cell, plane.shape[1] // cell
     inside = (slice(0, height * cell), slice(0, width * cell))
