@@ -11,7 +11,7 @@ estimator that is right for all does not know the family.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,3 +111,32 @@ def vignette(height: int, width: int, *, strength: float) -> Light:
 def add_glare(light: Light, *, share: float) -> Light:
     """Veiling glare: ``share`` of each channel's mean light falls evenly on the whole picture, ``(3, H, W)``."""
     return np.asarray(light + np.float32(share) * light.mean(axis=(1, 2), keepdims=True, dtype=np.float64), np.float32)
+
+
+def expose(
+    light: Light,
+    *,
+    gain: Sequence[float] = (1.0, 1.0, 1.0),
+    curve: str = "none",
+    vignetting: float = 0.0,
+    glare: float = 0.0,
+) -> Light:
+    """Display light of an exposure: the lens takes and adds light, the sensor weighs and clips it, the camera bends it.
+
+    Args:
+        light: Scene light, ``(3, H, W)``.
+        gain: Exposure and white balance: red, green, blue.
+        curve: Name of a curve of :data:`CURVES`.
+        vignetting: Strength of :func:`vignette`.
+        glare: Share of :func:`add_glare`.
+
+    Returns:
+        ``(3, H, W)`` in [0, 1].
+
+    Raises:
+        ConfigError: An unknown curve, or vignetting that blackens the corners.
+    """
+    bend = tone_curve(curve)
+    seen = light * vignette(*light.shape[1:], strength=vignetting) if vignetting else light
+    seen = add_glare(seen, share=glare) if glare else seen
+    return bend(seen * np.asarray(gain, np.float32)[:, None, None])

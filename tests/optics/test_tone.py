@@ -9,6 +9,7 @@ from sdd_bench.optics.tone import (
     CURVES,
     add_glare,
     display_s_curve,
+    expose,
     gamma_curve,
     radius_squared,
     s_curve,
@@ -80,3 +81,18 @@ def test_glare_adds_a_share_of_the_mean_to_every_pixel(rng: np.random.Generator)
     light = rng.uniform(0, 1, (3, 20, 30)).astype(np.float32)
     added = add_glare(light, share=0.02) - light
     assert added == pytest.approx(np.broadcast_to(0.02 * light.mean((1, 2))[:, None, None], light.shape), abs=1e-6)
+
+
+def test_an_exposure_is_lens_then_sensor_then_camera(rng: np.random.Generator) -> None:
+    light = rng.uniform(0, 0.9, (3, 12, 16)).astype(np.float32)
+    gain = np.float32([1.5, 1.2, 0.8])
+    seen = light * vignette(12, 16, strength=0.3)
+    seen = gain[:, None, None] * (seen + 0.01 * seen.mean((1, 2))[:, None, None])
+    found = expose(light, gain=gain, curve="vivid", vignetting=0.3, glare=0.01)
+    assert found == pytest.approx(tone_curve("vivid")(seen), abs=1e-6)
+    assert found.max() <= 1
+
+
+def test_an_exposure_that_changes_nothing_returns_the_light(rng: np.random.Generator) -> None:
+    light = rng.uniform(0, 1, (3, 6, 7)).astype(np.float32)
+    assert np.array_equal(expose(light), light)

@@ -1,8 +1,8 @@
 """The transfer of light of a pair: all models are fitted, one is returned, and what the others would gain is said.
 
 Where vignetting or glare is part of the truth, a fit without it bends the camera's curve instead; so the curve comes
-from the fit with everything, and poorer models keep it. A straight curve is taken where a bent one explains the
-pictures worse, as happens with pictures that were edited after the camera's curve, or whose scene changed.
+from the fit with everything, and poorer models keep it. A straight curve is taken where a bent one does not explain
+the flats better: there was no curve, or the pictures were edited after it, or the scene changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.images.light import srgb_to_linear
-from sdd_bench.registration.light.fit import LightFit, fit_light
+from sdd_bench.registration.light.fit import LightFit, fit_light, flat_error
 from sdd_bench.registration.light.observations import DARKEST, Problem, pose
 from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect
 from sdd_bench.registration.light.tone_curve import fit_tone
@@ -26,7 +26,8 @@ _LEAST_GLARE = 0.008
 """Glare below this share of the mean light cannot be told from errors of the curve and is taken for none."""
 _SURE = 4.0
 """Standard errors by which glare must differ from none."""
-_STRAIGHT_BETTER_DB = 0.1
+_LEAST_USE = 1.03
+"""A bent curve must leave this many times less error in the flats than a straight one."""
 _LEAST_CLIPPED_PX = 50
 _PSNR_STEP = 3
 """Every third pixel along each side is enough for a PSNR."""
@@ -118,20 +119,29 @@ def _likeness(problem: Problem) -> float:
 
 
 def _fit_all(samples: Samples, problem: Problem) -> dict[Match, Transfer]:
-    everything = fit_light(problem)
-    veiled = fit_light(problem, glare=True, start=everything)
-    glare = abs(veiled.glare) > max(_LEAST_GLARE, _SURE * veiled.glare_error)
-    with_field = veiled if glare else everything
-    gain = _as_transfer(samples, fit_light(problem, curve=False, field=False, glare=glare, start=with_field))
-    straight = _as_transfer(samples, fit_light(problem, curve=False, field=False))
-    field = _as_transfer(samples, with_field, Match.FIELD)
-    if _is_better(samples, straight, gain):
-        gain = straight
-        field = _as_transfer(samples, fit_light(problem, curve=False), Match.FIELD)
+    best, glare = _with_glare(problem, fit_light(problem))
+    straight, straight_glare = _with_glare(problem, fit_light(problem, curve=False), curve=False)
+    if not _explains_more(problem, best, straight):
+        best, glare = straight, straight_glare
+    gain = _as_transfer(samples, fit_light(problem, curve=False, field=False, glare=glare, start=best))
     curves = fit_tone(problem, gain)
     red, green, blue = (max(white, curve[-1]) for white, curve in zip(gain.white, curves, strict=True))
     tone = dataclasses.replace(gain, model=Match.TONE, tone=curves, white=(red, green, blue))
-    return {Match.NONE: Transfer(), Match.GAIN: gain, Match.FIELD: field, Match.TONE: tone}
+    return {Match.NONE: Transfer(), Match.GAIN: gain, Match.FIELD: _as_transfer(samples, best, Match.FIELD),
+            Match.TONE: tone}  # fmt: skip
+
+
+def _with_glare(problem: Problem, fit: LightFit, *, curve: bool = True) -> tuple[LightFit, bool]:
+    """The fit with glare, where that is certain, else ``fit``; and whether it is."""
+    veiled = fit_light(problem, curve=curve, glare=True, start=fit)
+    certain = abs(veiled.glare) > max(_LEAST_GLARE, _SURE * veiled.glare_error)
+    return (veiled, True) if certain else (fit, False)
+
+
+def _explains_more(problem: Problem, bent: LightFit, straight: LightFit) -> bool:
+    """Whether a bent curve is called for; without flats, windows alone must do."""
+    error, other = flat_error(problem, bent), flat_error(problem, straight)
+    return error is None or other is None or _LEAST_USE * error < other
 
 
 def _as_transfer(samples: Samples, fit: LightFit, model: Match = Match.GAIN) -> Transfer:
@@ -158,11 +168,6 @@ def _psnr(samples: Samples, transfer: Transfer) -> float | None:
     error = (transfer.apply(samples.sharp[step]) - samples.blurry[step])[samples.valid[step]].astype(np.float64)
     mean = float(np.mean(error**2)) if error.size else 0.0
     return -10 * math.log10(mean) if mean > 0 else None
-
-
-def _is_better(samples: Samples, straight: Transfer, bent: Transfer) -> bool:
-    psnr, other = _psnr(samples, straight), _psnr(samples, bent)
-    return psnr is not None and other is not None and psnr > other + _STRAIGHT_BETTER_DB
 
 
 def _residual(problem: Problem, transfer: Transfer) -> float:

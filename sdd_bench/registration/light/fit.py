@@ -121,6 +121,20 @@ def fit_light(
     )
 
 
+def flat_error(problem: Problem, fit: LightFit) -> float | None:
+    """Mean relative error of display light that ``fit`` leaves in the flats; None: there are none.
+
+    Of two fits, the one with less describes the map of display values better. Pixels would not do: where one picture is
+    blurred, their difference is least for the transfer with the least contrast.
+    """
+    parameters = np.array([*fit.bends, *fit.log_gain, fit.field, fit.glare])
+    for residual, _, part in _residuals(problem, parameters):
+        if part is problem.flat_part:
+            weight = np.where(part.usable, part.weight / part.variance, 0.0)
+            return float((weight * np.abs(residual)).sum() / weight.sum())
+    return None
+
+
 def _three(values: Array) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
