@@ -27,8 +27,9 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
         n_expected: Number of pairs that the set should have.
 
     Example:
-        >>> from sdd_bench.analysis.table import COLUMNS
-        >>> row = dict.fromkeys(COLUMNS) | {"trusted": 1, "kind": "shift", "distrust": "", "rms_px": 2.5}
+        >>> from sdd_bench.core.storage.tables import columns
+        >>> known = {"trusted": 1, "kind": "shift", "distrust": "", "rms_px": 2.5}
+        >>> row = Row(**(dict.fromkeys(columns(Row)) | known))
         >>> summary = summarize([row], name="lab", split="test", n_expected=2)
         >>> summary["n_trusted"], summary["severity"]["median_px"], summary["kinds"]["shift"]
         (1, 2.5, 1)

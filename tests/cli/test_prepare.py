@@ -161,7 +161,7 @@ def test_bad_sources_and_outputs_are_status_2(captures: Path, tmp_path: Path) ->
     for source, out, message in (
         (tmp_path / "nowhere", tmp_path / "out", "nowhere: does not exist"),
         (tmp_path / "empty", tmp_path / "out", "fits no known layout. It holds: nothing"),
-        (tmp_path / "file", tmp_path / "out", "file: lacks the column blurry, sharp"),
+        (tmp_path / "file", tmp_path / "out", "file:1: expected the columns blurry, sharp"),
         (captures, tmp_path / "file", "something else is in the way"),
         (captures, tmp_path / "file/below", "something else is in the way"),
         (captures, tmp_path, "is not a prepared set"),

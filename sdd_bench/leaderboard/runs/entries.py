@@ -44,9 +44,11 @@ def scenes_of(runs: Mapping[str, Mapping[str, ImageRow]], images: Sequence[str])
         LeaderboardError: Two runs group the pictures into different scenes.
 
     Example:
-        >>> rows = {name: Row("unet", name, scene, "", "raw", {}) for name, scene in (("1", "hall"), ("2", "lab"))}
-        >>> scenes_of({"unet": rows}, ["1", "2"])
-        ('hall', 'lab')
+        >>> none = dict.fromkeys(("psnr", "ssim", "mae", "lpips", "drift_px"))
+        >>> row = ImageRow(method="unet", image="a", scene="hall", ground_truth="raw", **none)
+        >>> rows = {"a": row, "b": row}
+        >>> scenes_of({"unet": rows}, ["a", "b"])
+        ('hall', 'hall')
     """
     labels = {name: tuple(rows[image].scene for image in images) for name, rows in runs.items()}
     first, own = next(iter(labels.items()))

@@ -118,7 +118,8 @@ def pair(found: Iterable[Contender], truth: str) -> Paired:
         LeaderboardError: Protocols, pictures or scenes of the methods differ.
 
     Example:
-        >>> row = Row("unet", "1", "", "", "raw", {"psnr": 30.0})
+        >>> others = {"ssim": None, "mae": None, "lpips": None, "drift_px": None}
+        >>> row = ImageRow(method="unet", image="1", ground_truth="raw", psnr=30.0, **others)
         >>> pair([Contender("unet", "unet", {}, (row,))], "raw").scores("psnr").tolist()
         [[30.0]]
     """

@@ -57,7 +57,7 @@ def test_one_prefix_is_taken_off_where_it_is() -> None:
 
 def test_objects_are_not_made(tmp_path: Path) -> None:
     torch.save({"state_dict": tensors(), "args": argparse.Namespace(lr=1)}, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match="tensors alone"):
+    with pytest.raises(WeightsError, match="tensors and plain values"):
         read_torch(tmp_path / "a.pth")
 
 
@@ -66,5 +66,5 @@ def test_files_of_another_kind_are_refused(content: bytes, tmp_path: Path) -> No
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(WeightsError, match=r"a\.pth"):
         read_torch(tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="No such file"):
         read_torch(tmp_path / "missing.pth")
