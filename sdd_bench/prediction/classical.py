@@ -55,7 +55,7 @@ CLASSICAL: dict[str, Recipe] = {
     "dmenet": Recipe("dmenet", _HYPER_LAPLACIAN),
     "oracle-map": Recipe(TRUE_MAP, _HYPER_LAPLACIAN, "disk"),
     "wiener": Recipe("ebdb", Wiener(noise_ratio=0.05)),
-    "richardson-lucy": Recipe("ebdb", RichardsonLucy(steps=5)),
+    "richardson-lucy": Recipe("ebdb", RichardsonLucy(steps=2)),
     "unsharp": Recipe("", None),
 }
 
