@@ -51,6 +51,11 @@ class _SerialExecutor(Executor):
         return future
 
 
+def cores() -> int:
+    """Threads that this process may keep busy: ``OMP_NUM_THREADS``, else the cores of the machine."""
+    return int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
+
+
 def _share_cores(jobs: int) -> None:
     """Give a worker its share of the cores, so that the other workers have theirs."""
     threads = max(1, (os.cpu_count() or 1) // jobs)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+
+from sdd_bench.core.parallel import cores
 
 Plane = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -17,8 +18,8 @@ _here = threading.local()
 
 
 def workers() -> int:
-    """Threads for the work on one plane: the cores this process may use, or 1 after :func:`stay_on_one_core`."""
-    return 1 if getattr(_here, "alone", False) else len(os.sched_getaffinity(0))
+    """Threads for the work on one plane: all that this process may have, or 1 after :func:`stay_on_one_core`."""
+    return 1 if getattr(_here, "alone", False) else cores()
 
 
 def stay_on_one_core() -> None:

@@ -16,15 +16,15 @@ from torch.nn import functional as F
 SIZE_MULTIPLE = 16
 """H and W must be multiples of it: four poolings."""
 _BGR_MEAN = (103.939, 116.779, 123.68)
-_ENCODER = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+ENCODER = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 """Convolutions and channels per level, as VGG19."""
 _DECODER = ((3, 1024, 256), (2, 512, 128), (1, 256, 64))
 """Level, channels in, channels out."""
-_N_BLOCKS = 7
+N_BLOCKS = 7
 _SLOPE = 0.2
 _EPSILON = 1e-5
 _ENCODER_RADIUS = 2
-_DECODER_RADIUS = 1 + 2 * _N_BLOCKS + 3
+_DECODER_RADIUS = 1 + 2 * N_BLOCKS + 3
 _STRIP_NUMBERS = 2**26
 """Numbers in the widest layer of a strip: 256 MiB."""
 _LEAST_ROWS = 2
@@ -83,7 +83,7 @@ class DMENet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         channels, levels = 3, []
-        for depth, width in _ENCODER:
+        for depth, width in ENCODER:
             layers: list[nn.Module] = []
             for _ in range(depth):
                 layers += [_conv(channels, width, 3), nn.ReLU(inplace=True)]
@@ -97,7 +97,7 @@ class DMENet(nn.Module):
             }
         )
         self.start = ConvNorm(128, 64)
-        self.blocks = nn.Sequential(*(Block(64) for _ in range(_N_BLOCKS)))
+        self.blocks = nn.Sequential(*(Block(64) for _ in range(N_BLOCKS)))
         self.final = nn.Sequential(ConvNorm(64, 64), ConvNorm(64, 32), _conv(32, 1, 3))
 
     def forward(self, blurry: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class DMENet(nn.Module):
         x = 255 * blurry.flip(1) - blurry.new_tensor(_BGR_MEAN).view(1, 3, 1, 1)
         pooled = _gather(x, self._pooled_strips(x), 64, shrink=2)
         features = []
-        for level, (depth, width) in list(zip(self.encoder, _ENCODER, strict=True))[1:]:
+        for level, (depth, width) in list(zip(self.encoder, ENCODER, strict=True))[1:]:
             features.append(_gather(pooled, _strips(pooled, depth, width, _on(level, pooled)), width))
             pooled = F.max_pool2d(features[-1], 2)
         y = features.pop()

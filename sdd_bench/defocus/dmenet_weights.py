@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import WeightsError, reason_of
-from sdd_bench.defocus.dmenet import _ENCODER, _N_BLOCKS, SIZE_MULTIPLE, DMENet
+from sdd_bench.defocus.dmenet import ENCODER, N_BLOCKS, SIZE_MULTIPLE, DMENet
 
 _ROOT = "main_net/defocus_net"
 _COC_SCALE = 15.0
@@ -80,7 +80,7 @@ def load_dmenet(path: Path) -> DMENet:
 def released_names() -> dict[str, str]:
     """Name in the released archive of every tensor of :class:`DMENet`."""
     names: dict[str, str] = {}
-    for level, (depth, _) in enumerate(_ENCODER):
+    for level, (depth, _) in enumerate(ENCODER):
         for number in range(depth):
             place = f"{_ROOT}/encoder/conv{level + 1}_{number + 1}"
             names |= _conv_names(f"encoder.{level}.{2 * number}", place)
@@ -89,7 +89,7 @@ def released_names() -> dict[str, str]:
             names |= _layer_names(f"up.{stage}.{number}", f"{_ROOT}/decoder/{stage}", str(number + 1))
     at_full = f"{_ROOT}/decoder/u0"
     names |= _layer_names("start", at_full, "_init")
-    for block in range(_N_BLOCKS):
+    for block in range(N_BLOCKS):
         names |= _layer_names(f"blocks.{block}.first", at_full, f"{block}_1")
         names |= _layer_names(f"blocks.{block}.second", at_full, f"{block}_2")
         names |= _layer_names(f"blocks.{block}.shortcut", at_full, f"_res{block}")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
+from sdd_bench.core.parallel import cores
 from sdd_bench.defocus.canny import Plane, canny, gaussian_gradient
 
 SCALES = tuple(0.5 * number for number in range(2, 11))
@@ -30,7 +31,7 @@ LARGEST_SIGMA_PX = 5.0
 _SIGMA_1 = 1.0
 _GAMMA = 10.0
 """How strongly neighbours on an edge are held together."""
-_THREADS = 2
+_MOST_THREADS = 2
 """Scales looked at together; each holds some ten planes."""
 
 
@@ -73,13 +74,13 @@ def edge_blur(light: Plane, *, ridge: bool = True) -> EdgeBlur:
     weak = _gradients_at(light, rows, columns, {0: _SIGMA_1}, np.zeros_like(lost), ridge)
     strong = {index: 0.5 * SCALES[index] for index in range(N_RELIABLE - 1, len(SCALES))}
     ratio = weak / _gradients_at(light, rows, columns, strong, lost, ridge)
-    sigma = _sigma_of_ratio(ratio, sigma_2)
-    return EdgeBlur(rows, columns, _consistent(rows, columns, sigma, survived[rows, columns], light.shape))
+    sigma = sigma_of_ratio(ratio, sigma_2)
+    return EdgeBlur(rows, columns, consistent_along_edges(rows, columns, sigma, survived[rows, columns], light.shape))
 
 
 def _edge_scales(light: Plane) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """At how many scales a pixel is an edge (-1: not a reliable one), and the index of its last scale in a row."""
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(min(_MOST_THREADS, cores())) as pool:
         maps = list(pool.map(lambda sigma: canny(light, sigma), SCALES))
     reliable = np.logical_and.reduce(maps[:N_RELIABLE])
     count = np.zeros(light.shape, np.int8)
@@ -140,7 +141,7 @@ def _on_ridge(
     return np.asarray(np.exp(here + rise))
 
 
-def _sigma_of_ratio(ratio: NDArray[np.float32], sigma_2: NDArray[np.float32]) -> NDArray[np.float32]:
+def sigma_of_ratio(ratio: NDArray[np.float32], sigma_2: NDArray[np.float32]) -> NDArray[np.float32]:
     """The closed form; a ratio too large for any blur gives 0, one that no blur is strong enough for the largest."""
     square = ratio.astype(np.float64) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -149,7 +150,7 @@ def _sigma_of_ratio(ratio: NDArray[np.float32], sigma_2: NDArray[np.float32]) ->
     return np.minimum(np.sqrt(np.maximum(variance, 0)), LARGEST_SIGMA_PX).astype(np.float32)
 
 
-def _consistent(
+def consistent_along_edges(
     rows: NDArray[np.intp],
     columns: NDArray[np.intp],
     sigma: NDArray[np.float32],

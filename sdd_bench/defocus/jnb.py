@@ -9,7 +9,6 @@ may use it (:func:`load_code`); the curve is still ours.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from scipy.io import loadmat
 
 from sdd_bench import weights
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError, reason_of
+from sdd_bench.core.parallel import cores
 from sdd_bench.defocus.bilateral import joint_bilateral
 from sdd_bench.defocus.domain_transform import domain_transform
 from sdd_bench.defocus.sparse_code import pursue
@@ -116,7 +116,7 @@ def atom_counts(grey: Plane, dictionary: NDArray[np.float32], *, stride: int = 1
         patches -= patches.mean(axis=1, keepdims=True)
         return (pursue(patches, dictionary, tolerance=TOLERANCE) >= 0).sum(axis=1, dtype=np.float32)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         counts = np.stack(list(pool.map(row, range(len(windows)))))
     return counts.repeat(stride, axis=0)[:height].repeat(stride, axis=1)[:, :width]
 

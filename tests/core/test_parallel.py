@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
-from sdd_bench.core.parallel import open_executor, read_sealed, run, run_sealed, write_sealed
+from sdd_bench.core.parallel import cores, open_executor, read_sealed, run, run_sealed, write_sealed
 from sdd_bench.core.types import Problem, Progress
 
 
@@ -193,3 +193,10 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError
+
+
+def test_threads_are_those_asked_for_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert cores() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert cores() == (os.cpu_count() or 1)

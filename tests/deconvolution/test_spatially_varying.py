@@ -131,3 +131,11 @@ def test_maps_that_do_not_fit_are_refused(scene: np.ndarray) -> None:
             sigma[3, 4] = wrong
             with pytest.raises(ImageError, match="negative, infinite or undefined"):
                 recipe(scene, sigma, METHOD)
+
+
+def test_the_number_of_threads_changes_nothing(scene: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    sigma = np.tile(np.linspace(0, 3, scene.shape[1], dtype=np.float32), (scene.shape[0], 1))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one = blend(scene, sigma, METHOD)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    np.testing.assert_array_equal(blend(scene, sigma, METHOD), one)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from sdd_bench.defocus.edges import LARGEST_SIGMA_PX, _consistent, _sigma_of_ratio, edge_blur
+from sdd_bench.defocus.edges import LARGEST_SIGMA_PX, consistent_along_edges, edge_blur, sigma_of_ratio
 
 
 def step(sigma: float, angle_deg: float, offset: float, size: int = 160) -> np.ndarray:
@@ -49,8 +49,8 @@ def test_gradients_at_the_pixel_alone_are_further_off() -> None:
 def test_the_closed_form_inverts_the_ratio_and_has_limits() -> None:
     sigma, sigma_2 = np.array([0.3, 1.0, 2.0, 4.5]), np.array([1.25, 1.5, 2.0, 2.5])
     ratio = np.sqrt((sigma**2 + sigma_2**2) / (sigma**2 + 1))
-    np.testing.assert_allclose(_sigma_of_ratio(ratio.astype(np.float32), sigma_2.astype(np.float32)), sigma, rtol=1e-3)
-    limits = _sigma_of_ratio(np.array([0.9, 1.0, 1.6], np.float32), np.array([1.5, 1.5, 1.5], np.float32))
+    np.testing.assert_allclose(sigma_of_ratio(ratio.astype(np.float32), sigma_2.astype(np.float32)), sigma, rtol=1e-3)
+    limits = sigma_of_ratio(np.array([0.9, 1.0, 1.6], np.float32), np.array([1.5, 1.5, 1.5], np.float32))
     assert limits.tolist() == [LARGEST_SIGMA_PX, LARGEST_SIGMA_PX, 0.0]
 
 
@@ -63,7 +63,7 @@ def test_the_consistency_system_is_the_published_one(rng: np.random.Generator) -
     near = np.maximum(abs(rows[:, None] - rows), abs(columns[:, None] - columns)) == 1
     system = np.diag(2 * 10 * near.sum(axis=1) + 1.0 + n_scales) - 2 * 10 * near
     expected = np.linalg.solve(system, (1.0 + n_scales) * sigma)
-    ours = _consistent(rows, columns, sigma, n_scales, (10, 10))
+    ours = consistent_along_edges(rows, columns, sigma, n_scales, (10, 10))
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
     assert ours[-1] == pytest.approx(sigma[-1])
 

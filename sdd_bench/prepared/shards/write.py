@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ShardError
+from sdd_bench.core.parallel import cores
 from sdd_bench.core.types import Window
 from sdd_bench.prepared.shards import chunks
 from sdd_bench.prepared.shards.create import create_file
@@ -94,7 +95,7 @@ def write_shard(
         raise ConfigError(f"bit depth {bit_depth}: expected 8 or 16.")
     attributes = {"schema": SCHEMA, "split": str(split), "color": "RGB", "bit_depth": bit_depth, "resize": str(resize)}
     columns: dict[str, list[NDArray[np.generic]]] = {name: [np.zeros((0, *COLUMNS[name][0]))] for name in COLUMNS}
-    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
+    threads = threads or cores()
     with ThreadPoolExecutor(threads) as pool, create_file(path) as (file, disk):
         pictures = [_create_pictures(file, name, patch, bit_depth, compression) for name in PICTURES]
         for pair in pairs:
