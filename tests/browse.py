@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -55,8 +55,14 @@ class Visit:
                 None if request.url.startswith(("file:", "data:")) else complaints.append(f"asked for {request.url}")
             ),
         )
-        self.page.on("requestfailed", lambda request: complaints.append(f"{path.name}: failed {request.url}"))
+        self.page.on("requestfailed", lambda request: self._failed(request, complaints))
+        self._path = path
         self.page.goto(path.as_uri())
+
+    def _failed(self, request: Request, complaints: list[str]) -> None:
+        """A picture that was still loading when the page was left is no fault of the page."""
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"{self._path.name}: failed {request.url}: {request.failure}")
 
     def names(self, table: str) -> list[str]:
         """First cells of the rows that are shown."""
