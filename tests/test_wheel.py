@@ -26,8 +26,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_wheel_holds_everything_the_package_has_beside_its_code(wheel: Path) -> None:
-    beside = [p for p in (PROJECT / "sdd_bench").rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
-    expected = {path.relative_to(PROJECT).as_posix() for path in beside}
+    files = [path.relative_to(PROJECT) for path in (PROJECT / "sdd_bench").rglob("*") if path.is_file()]
+    # Python and numba keep what they compiled in __pycache__ folders.
+    beside = [path for path in files if path.suffix != ".py" and "__pycache__" not in path.parts]
+    expected = {path.as_posix() for path in beside}
     assert {"sdd_bench/py.typed", "sdd_bench/report/templates/base.html"} <= expected
     assert any(name.endswith(".safetensors") for name in expected)
     assert expected <= set(zipfile.ZipFile(wheel).namelist())
