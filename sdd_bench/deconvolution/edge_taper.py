@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.deconvolution.fourier import Plane, Spectrum, backward, forward, good_length
+from sdd_bench.core.arrays import Plane
+from sdd_bench.deconvolution.fourier import Spectrum, backward, forward, good_length
 
 TAPERS = 4
 """How often the published recipe tapers."""

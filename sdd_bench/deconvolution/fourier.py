@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.parallel import cores
 
-Plane = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.deconvolution.fourier import Plane, Spectrum, backward, forward
+from sdd_bench.deconvolution.fourier import Spectrum, backward, forward
 
 _DARKEST = np.float32(1e-3)
 """A quarter of an 8-bit step: keeps the ratio finite where the picture is black."""

@@ -19,11 +19,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError
-
-Plane = NDArray[np.float32]
 
 _NEWTON_STEPS = 8
 """From the right of a convex function's root; eight reach float32's precision for alpha from 0.1 to 1.9."""

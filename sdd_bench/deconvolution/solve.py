@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.deconvolution.edge_taper import TAPERS, border, taper, taper_weights
-from sdd_bench.deconvolution.fourier import Plane, Spectrum, transfer_function
+from sdd_bench.deconvolution.fourier import Spectrum, transfer_function
 
 Picture = NDArray[np.float32]
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.deconvolution.fourier import Plane, Spectrum, backward, forward, gradient_power
+from sdd_bench.deconvolution.fourier import Spectrum, backward, forward, gradient_power
 
 
 @dataclass(frozen=True)

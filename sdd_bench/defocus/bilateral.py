@@ -11,12 +11,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError
-
-Plane = NDArray[np.float32]
 
 _CELLS_PER_SIGMA = 2
 _BLUR_CELLS = math.sqrt(_CELLS_PER_SIGMA**2 - 1 / 12 - 1 / 6)

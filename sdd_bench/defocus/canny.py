@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.morphology import thin
 
-Plane = NDArray[np.float32]
+from sdd_bench.core.arrays import Plane
+
 Mask = NDArray[np.bool_]
 
 _BINS = 64

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.parallel import cores
-from sdd_bench.defocus.canny import Plane, canny, gaussian_gradient
+from sdd_bench.defocus.canny import canny, gaussian_gradient
 
 SCALES = tuple(0.5 * number for number in range(2, 11))
 """Sigmas at which edges are sought: 1, 1.5, .. 5 pixels."""

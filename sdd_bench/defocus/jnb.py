@@ -21,13 +21,12 @@ from safetensors.numpy import load_file
 from scipy.io import loadmat
 
 from sdd_bench import weights
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError, reason_of
 from sdd_bench.core.parallel import cores
 from sdd_bench.defocus.bilateral import joint_bilateral
 from sdd_bench.defocus.domain_transform import domain_transform
 from sdd_bench.defocus.sparse_code import pursue
-
-Plane = NDArray[np.float32]
 
 PATCH = 8
 TOLERANCE = 8 * 1.15 * 2.0

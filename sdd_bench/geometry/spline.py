@@ -6,12 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.geometry.similarity import Similarity
-
-Plane = NDArray[np.float32]
 
 _ROWS_PER_STEP = 256
 """Rows that a thread fills per step: few enough that a large picture keeps every core busy."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.images.formats.bmp import bmp_header
 from sdd_bench.images.formats.decoders import decode_with_pillow, full_scale
@@ -22,8 +22,6 @@ from sdd_bench.images.formats.tags import (
     Buffer,
 )
 from sdd_bench.images.formats.tiff import decode_tiff, tiff_header
-
-Pixels = NDArray[np.generic]
 
 
 def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from sdd_bench.core.arrays import Plane
 
 _ROWS_PER_STEP = 128
 """Rows of the result computed at once, which bounds the memory at any picture size."""

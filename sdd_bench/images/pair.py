@@ -8,8 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.images.photograph import (
     MAX_PIXELS,
@@ -21,7 +21,6 @@ from sdd_bench.images.photograph import (
 )
 from sdd_bench.images.raw import RawOptions
 
-Pixels = NDArray[np.generic]
 _THUMBNAIL = (96, 96)
 """Size of the copies that are compared: large enough to tell orientations apart, small enough to be fast."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.images.decode import decode, parse_header
 from sdd_bench.images.formats.decoders import full_scale
@@ -26,8 +27,6 @@ from sdd_bench.images.formats.header import SUFFIXES, Header
 from sdd_bench.images.formats.profiles import is_srgb, profile_name
 from sdd_bench.images.formats.tags import Exif
 from sdd_bench.images.raw import RawOptions, WhiteBalance, develop, raw_size
-
-Pixels = NDArray[np.generic]
 
 MAX_PIXELS = 200_000_000
 """Pixels of a picture, at most, unless the caller allows more: 0.6 GB as 8-bit RGB."""

@@ -9,12 +9,9 @@ import re
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ConfigError, ImageError
-
-Pixels = NDArray[np.generic]
 
 
 @dataclass(frozen=True)

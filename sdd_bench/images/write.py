@@ -9,11 +9,11 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.files import sealed
 from sdd_bench.images.formats.header import SUFFIXES
 
-Pixels = NDArray[np.generic]
 # fmt: on
 _COLOR_CHANNELS = 3
 

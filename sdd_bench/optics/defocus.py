@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from sdd_bench.core.arrays import Plane
 
 
 @dataclass(frozen=True)

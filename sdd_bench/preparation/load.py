@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
@@ -21,8 +21,6 @@ from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
 from sdd_bench.prepared.shards import PairPatches
-
-Pixels = NDArray[np.generic]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Window
 
@@ -41,8 +42,7 @@ _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0])
 # Rows per task, fixed and not divided by the number of threads, so that any number gives the same bits.
 _BAND = 112
 
-Pixels = NDArray[np.generic]
-Plane = NDArray[np.float64]
+Magnitudes = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
@@ -153,7 +153,7 @@ def gradient_sums(sharp: Pixels, windows: Sequence[Window]) -> NDArray[np.float6
     return sums
 
 
-def _magnitudes(plane: Plane) -> Iterator[Plane]:
+def _magnitudes(plane: Magnitudes) -> Iterator[Magnitudes]:
     """Gradient magnitudes of a grey plane, border reflected, one plane per kernel size; each overwrites the last."""
     dx, dy = np.empty_like(plane), np.empty_like(plane)
     for size in SOBEL_SIZES:
@@ -204,7 +204,7 @@ def _strips(
     """Sums over the top and bottom strips without their corners, (n, 4); boxes of one row share the filtering."""
     columns = [np.unique(np.concatenate([left + r, right - r])) for r in _RADII]
 
-    def profile(start: int, is_top: bool) -> list[Plane]:
+    def profile(start: int, is_top: bool) -> list[Magnitudes]:
         plane = grey[start : start + 2 * _REACH].astype(np.float64)
         strips = (
             magnitude[:r] if is_top else magnitude[-r:] for magnitude, r in zip(_magnitudes(plane), _RADII, strict=True)

@@ -16,9 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ImageError, ManifestError
@@ -33,7 +31,6 @@ from sdd_bench.prepared.shards import PairPatches, write_shard
 
 PLAN_JSON = "plan.json"
 OnPair = Callable[[Pair], None]
-Pixels = NDArray[np.generic]
 
 
 @dataclass(frozen=True)

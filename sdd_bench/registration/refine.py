@@ -31,9 +31,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import spline
-from sdd_bench.images.light import Plane, halve
+from sdd_bench.images.light import halve
 from sdd_bench.registration.tile_fit import (
     LARGEST_DEVIATION_PX,
     LARGEST_STEP_PX,

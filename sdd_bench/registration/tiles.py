@@ -27,9 +27,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample
-from sdd_bench.images.light import Plane
 
 SMOOTHING_PX = 0.8
 """Standard deviation of the smoothing of both pictures, which removes noise and detail that interpolation distorts."""

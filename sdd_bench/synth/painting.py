@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.synth.textures import Pixels, cut
+from sdd_bench.synth.textures import Bytes, cut
 
 
 class SceneKind(StrEnum):
@@ -47,12 +47,12 @@ class Painting:
         self.color = np.zeros((height, width, 3), np.uint8)
         self.alpha = np.zeros((height, width), np.uint8)
 
-    def fill(self, pixels: Pixels) -> None:
+    def fill(self, pixels: Bytes) -> None:
         """Cover the whole picture with ``pixels``."""
         self.color[:] = pixels
         self.alpha[:] = 255
 
-    def paint(self, y: int, x: int, mask: Pixels, pixels: Pixels) -> None:
+    def paint(self, y: int, x: int, mask: Bytes, pixels: Bytes) -> None:
         """Paint ``pixels`` over the picture at (y, x), with the antialiased ``mask``, 0 to 255, as coverage."""
         part = (slice(y, y + mask.shape[0]), slice(x, x + mask.shape[1]))
         color, alpha = self.color[part], self.alpha[part]
@@ -67,7 +67,7 @@ class Painting:
         cv2.max(alpha, inner, dst=alpha)
 
 
-def paint_background(painting: Painting, kind: SceneKind, bank: list[Pixels], rng: np.random.Generator) -> None:
+def paint_background(painting: Painting, kind: SceneKind, bank: list[Bytes], rng: np.random.Generator) -> None:
     """Paint a background of ``kind`` that covers everything, with textures cut from ``bank``.
 
     Example:
@@ -113,7 +113,7 @@ def _paint_lines(painting: Painting, rng: np.random.Generator, *, grid: bool) ->
         cv2.line(painting.color, ends[0], ends[1], color, int(rng.integers(1, 6)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def paint_cluster(painting: Painting, bank: list[Pixels], rng: np.random.Generator) -> None:
+def paint_cluster(painting: Painting, bank: list[Bytes], rng: np.random.Generator) -> None:
     """Paint a foreground layer: a few large shapes, and small ones on and near them.
 
     Example:
@@ -133,7 +133,7 @@ def paint_cluster(painting: Painting, bank: list[Pixels], rng: np.random.Generat
 
 
 def _paint_leaves(
-    painting: Painting, bank: list[Pixels], rng: np.random.Generator, count: int, radii: tuple[float, float]
+    painting: Painting, bank: list[Bytes], rng: np.random.Generator, count: int, radii: tuple[float, float]
 ) -> None:
     height, width = painting.alpha.shape
     for number in range(count):
@@ -149,7 +149,7 @@ def _power_law(rng: np.random.Generator, smallest: float, largest: float) -> flo
 
 
 def _paint_leaf(
-    painting: Painting, bank: list[Pixels], rng: np.random.Generator, centre: NDArray[np.float64], radius: float
+    painting: Painting, bank: list[Bytes], rng: np.random.Generator, centre: NDArray[np.float64], radius: float
 ) -> None:
     """Paint one shape, an ellipse, a polygon or a box, with a texture or with one colour (mostly small shapes)."""
     height, width = painting.alpha.shape
@@ -187,7 +187,7 @@ def _subpixel(point: NDArray[np.float64]) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def as_8bit(pixels: NDArray[np.generic]) -> Pixels:
+def as_8bit(pixels: NDArray[np.generic]) -> Bytes:
     """A uint8 or uint16 picture as uint8.
 
     Example:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 """sRGB picture, ``(H, W, 3)``."""
 
 _GLYPHS = np.array(list("ABCDEFGHKLMNPRSTUVXYZabcdeghknopqrstuvxyz0123456789&%?#+="))
@@ -41,7 +41,7 @@ def fractal(height: int, width: int, rng: np.random.Generator, beta: float) -> N
     return np.clip(0.5 + values / (5 * values.std() + 1e-9), 0, 1)
 
 
-def make_bank(rng: np.random.Generator, tile: int, *, count: int = 10) -> list[Pixels]:
+def make_bank(rng: np.random.Generator, tile: int, *, count: int = 10) -> list[Bytes]:
     """Draw ``count`` tiles of ``tile`` x ``tile`` pixels, with each kind of texture in turn.
 
     Example:
@@ -57,7 +57,7 @@ def make_bank(rng: np.random.Generator, tile: int, *, count: int = 10) -> list[P
     return bank
 
 
-def cut(bank: Sequence[Pixels], height: int, width: int, rng: np.random.Generator) -> Pixels:
+def cut(bank: Sequence[Bytes], height: int, width: int, rng: np.random.Generator) -> Bytes:
     """A piece of a random tile, from a random place; the tile repeats if the piece is larger.
 
     Example:
@@ -72,7 +72,7 @@ def cut(bank: Sequence[Pixels], height: int, width: int, rng: np.random.Generato
     return tile[y : y + height, x : x + width]
 
 
-def _colored(value: NDArray[np.float32], noise: NDArray[np.float32], rng: np.random.Generator) -> Pixels:
+def _colored(value: NDArray[np.float32], noise: NDArray[np.float32], rng: np.random.Generator) -> Bytes:
     """Two random colours, different enough to be distinguished, mixed by ``value``, and a tint added by ``noise``."""
     dark, light = rng.uniform(0.05, 0.5, 3), rng.uniform(0.55, 1.0, 3)
     tint = rng.uniform(-0.15, 0.15, 3)

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.synthesis.blur import Surface
 from sdd_bench.synthesis.options import SynthesisOptions
 from sdd_bench.synthesis.sources import Sources
-
-Plane = NDArray[np.float32]
 
 _FARTHEST_OF_BACKGROUND = 0.6
 """The background lies between infinity and this inverse distance, foregrounds from there on."""

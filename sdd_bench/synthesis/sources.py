@@ -17,7 +17,7 @@ from sdd_bench.images.photograph import read_photograph
 from sdd_bench.synth.scenes import random_scene
 from sdd_bench.synthesis.options import SynthesisOptions
 
-Pixels = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 
 _LONGEST_SIDE_PX = 1800
 """Larger photographs are shrunk when read: their finest detail is noise and demosaicing."""
@@ -34,13 +34,13 @@ _TRIES = 4
 class Sources:
     """Pictures that surfaces are cut from; what is made from nothing is renewed bit by bit."""
 
-    photographs: list[Pixels]
+    photographs: list[Bytes]
     options: SynthesisOptions
     rng: np.random.Generator
     made_count: int = _MADE_COUNT
 
     def __post_init__(self) -> None:
-        self._made: list[Pixels] = []
+        self._made: list[Bytes] = []
         self._cut = 0
 
     def surface(self, side: int) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ class Sources:
         pixels = np.rot90(pixels[:, ::-1] if self.rng.random() < 0.5 else pixels, int(self.rng.integers(4)))
         return np.ascontiguousarray(srgb_to_linear(pixels / np.float32(255)).transpose(2, 0, 1))
 
-    def _photographed(self, side: int) -> Pixels:
+    def _photographed(self, side: int) -> Bytes:
         piece = self._piece(side)
         for _ in range(_TRIES):
             if _detail(piece) >= _DETAIL:
@@ -60,7 +60,7 @@ class Sources:
             piece = self._piece(side)
         return piece
 
-    def _piece(self, side: int) -> Pixels:
+    def _piece(self, side: int) -> Bytes:
         photograph = self.photographs[int(self.rng.integers(len(self.photographs)))]
         shortest = min(photograph.shape[:2])
         scale = max(self.rng.uniform(*self.options.photo_scale), min(1.0, side / shortest))
@@ -74,7 +74,7 @@ class Sources:
             piece = cv2.copyMakeBorder(piece, 0, grow, 0, grow, cv2.BORDER_REFLECT)
         return piece
 
-    def _from_nothing(self, side: int) -> Pixels:
+    def _from_nothing(self, side: int) -> Bytes:
         if len(self._made) < self.made_count:
             self._made.append(_make(max(side, _MADE_SIDE_PX), self.rng))
         elif self._cut % _REDRAW_EVERY == 0:
@@ -85,7 +85,7 @@ class Sources:
         return picture[y : y + side, x : x + side]
 
 
-def read_photographs(paths: Sequence[Path]) -> list[Pixels]:
+def read_photographs(paths: Sequence[Path]) -> list[Bytes]:
     """The pictures as 8-bit sRGB, shrunk to at most 1,800 pixels a side.
 
     Raises:
@@ -94,7 +94,7 @@ def read_photographs(paths: Sequence[Path]) -> list[Pixels]:
     return [_as_source(read_photograph(path).pixels, path) for path in paths]
 
 
-def _as_source(pixels: NDArray[Any], path: Path) -> Pixels:
+def _as_source(pixels: NDArray[Any], path: Path) -> Bytes:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(f"{path}: expected RGB, got shape {pixels.shape}. Convert it, or take it out of the folder.")
     eight_bit = pixels if pixels.dtype == np.uint8 else pixels >> 8
@@ -104,10 +104,10 @@ def _as_source(pixels: NDArray[Any], path: Path) -> Pixels:
     return np.ascontiguousarray(eight_bit, dtype=np.uint8)
 
 
-def _make(side: int, rng: np.random.Generator) -> Pixels:
+def _make(side: int, rng: np.random.Generator) -> Bytes:
     return np.asarray(random_scene(side, side, rng) * 255 + 0.5, dtype=np.uint8)
 
 
-def _detail(pixels: Pixels) -> float:
+def _detail(pixels: Bytes) -> float:
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())

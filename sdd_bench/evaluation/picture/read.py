@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import Crop, EvaluateOptions
@@ -21,7 +22,7 @@ from sdd_bench.evaluation.picture.scorer import Picture
 from sdd_bench.evaluation.picture.truth import Truth, read_truth
 from sdd_bench.evaluation.signature import pixels_sha256
 from sdd_bench.images.pair import read_pair
-from sdd_bench.images.photograph import Pixels, read_photograph, to_float
+from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.images.resize import Resize, parse_resize, resize_area
 
 _MOST_CROPPED_PX = 128

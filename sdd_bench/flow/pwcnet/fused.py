@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Plane = NDArray[np.float32]
-"""``(H, W)``, or ``(k, H, W)`` for several."""
+from sdd_bench.core.arrays import Plane
+
 Pairs = NDArray[np.int64]
 CELL = 4
 """Side of the cells on which normal equations are accumulated and solved."""

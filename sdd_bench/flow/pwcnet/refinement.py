@@ -40,6 +40,7 @@ _RIDGE_REST = 1e-7
 _DAMPING = 0.3
 """Share of the variance left unexplained by blur alone that is added to the ridge of the step."""
 _LARGEST_STEP_PX = 1.0
+"""A picture is linear over about a pixel. Unlimited, windows of rounding errors alone would step millions of pixels."""
 _FAVOUR = 8
 """Power with which the better of two explanations is preferred."""
 _SMALLEST_SIDE = 16

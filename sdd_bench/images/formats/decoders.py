@@ -8,13 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import BmpImagePlugin, JpegImagePlugin
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.images.formats.header import Header, refuse, truncated
 from sdd_bench.images.formats.jpeg import plain_jpeg
-
-Pixels = NDArray[np.generic]
 
 # Every failure of OpenCV is raised as an ImageError, so its own lines on the terminal would only repeat it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -7,9 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.images.formats.decoders import full_scale, opencv
 from sdd_bench.images.formats.header import (
     GREY,
@@ -29,7 +27,6 @@ from sdd_bench.images.formats.tags import (
     read_exif,
 )
 
-Pixels = NDArray[np.generic]
 _QUIET_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.images.formats.decoders import opencv
 from sdd_bench.images.formats.header import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, Header, refuse, truncated
@@ -23,8 +23,6 @@ from sdd_bench.images.formats.tags import (
     exif_of,
     layout_of,
 )
-
-Pixels = NDArray[np.generic]
 
 _RGB = 2
 """Value of PhotometricInterpretation for RGB."""

@@ -80,6 +80,19 @@ def test_a_picture_without_texture_keeps_its_flow():
     assert torch.equal(refine(Luma(grey[0]), Luma(grey[0]), flow[0], scale=1, window=2), flow[0])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_nearly_white_wall_moves_no_further_than_a_step(seed):
+    """Its equations are singular but for rounding: unlimited, their solution is millions of pixels."""
+    rng = np.random.default_rng(seed)
+    texture = cv2.GaussianBlur(rng.random((128, 128), dtype=np.float32), (0, 0), 1.5)
+    wall = 1 - 1e-4 * cv2.normalize(texture, None, 0, 1, cv2.NORM_MINMAX)
+    wall[:, :32] = rng.random((128, 32))
+    reference = torch.from_numpy(wall).expand(3, -1, -1)
+    moving = torch.roll(reference, 1, 2)
+    flow = refine(Luma(reference), Luma(moving), torch.zeros(2, 128, 128), scale=1, window=2, steps=1)
+    assert flow.norm(dim=0).max() <= 1.001
+
+
 def test_the_better_of_two_flows_is_chosen_place_by_place(pair):
     reference, moving, flow = pair
     left, right = flow.clone(), flow.clone()
