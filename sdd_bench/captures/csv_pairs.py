@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdd_bench.core.errors import PairingError
-from sdd_bench.core.storage.tables import Form, read_table
+from sdd_bench.core.storage.tables import Form, read_cells, read_table
 from sdd_bench.core.types import Pair, Problem, Split
 
 SCENES_CSV = "scenes.csv"
@@ -26,6 +26,16 @@ class _ListedPair:
 
     blurry: str
     sharp: str
+    split: str = ""
+    scene: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class _ListedPicture:
+    """One row of a CSV of blurry pictures."""
+
+    blurry: str
     split: str = ""
     scene: str = ""
     group: str = ""
@@ -105,15 +115,54 @@ def read_scenes_csv(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     return {(row.split, row.name): (row.scene, row.group) for row in read_table(path, SceneRow, _FORM).values()}
 
 
+def lists_sharp(path: Path) -> bool:
+    """Whether a CSV file has the column ``sharp``: it lists pairs, not blurry pictures alone.
+
+    Raises:
+        PairingError: The file is not CSV, or lacks the column ``blurry``.
+    """
+    cells = read_cells(path, _ListedPicture, _FORM)
+    return not cells or any("sharp" in row for row in cells.values())
+
+
+def read_pictures_csv(
+    path: Path, root: Path, default_split: Split
+) -> tuple[list[tuple[Split, Path, str, str]], list[Problem]]:
+    """Split, path, scene and group of the blurry pictures that a CSV file lists, and a problem for each bad row.
+
+    The columns are those of :func:`read_pairs_csv` without ``sharp``.
+
+    Raises:
+        PairingError: The file is missing, is not CSV, or lacks the column ``blurry``.
+    """
+    pictures: dict[Path, tuple[Split, Path, str, str]] = {}
+    problems = []
+    for number, row in read_table(path, _ListedPicture, _FORM).items():
+        try:
+            split, blurry = _split_of(row.split, default_split), _inside(root, row.blurry, "blurry")
+            if blurry in pictures:
+                raise _RowError(f"{row.blurry} was given already")
+        except _RowError as error:
+            where = row.split or default_split.value
+            problems.append(Problem(f"{path.name} row {number}", str(error), where, f"row {number}"))
+            continue
+        pictures[blurry] = (split, blurry, row.scene, row.group)
+    return list(pictures.values()), problems
+
+
 class _RowError(Exception):
     pass
 
 
-def _pair_of(root: Path, row: _ListedPair, default_split: Split) -> Pair:
+def _split_of(text: str, default_split: Split) -> Split:
     try:
-        split = Split(row.split) if row.split else default_split
+        return Split(text) if text else default_split
     except ValueError:
-        raise _RowError(f"split is {row.split!r}; expected one of {', '.join(Split)}") from None
+        raise _RowError(f"split is {text!r}; expected one of {', '.join(Split)}") from None
+
+
+def _pair_of(root: Path, row: _ListedPair, default_split: Split) -> Pair:
+    split = _split_of(row.split, default_split)
     blurry = _inside(root, row.blurry, "blurry")
     sharp = _inside(root, row.sharp, "sharp")
     if blurry == sharp:

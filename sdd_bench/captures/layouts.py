@@ -23,16 +23,16 @@ An SDD folder may hold ``scenes.csv`` (``split,name,scene,group``) and the truth
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdd_bench.captures.csv_pairs import SCENES_CSV, read_pairs_csv, read_scenes_csv
+from sdd_bench.captures.csv_pairs import SCENES_CSV, lists_sharp, read_pairs_csv, read_scenes_csv
 from sdd_bench.captures.folders import FOLDERS, LISTED, Found, describe, read_folders
-from sdd_bench.captures.listing import below, natural_key
+from sdd_bench.captures.listing import names_of, natural_key
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,35 @@ def read_layout(
         found = read_folders(root, layout, lists)
     if not found.pairs:
         raise PairingError(_no_pairs(root, layout, found.problems))
-    pairs = list(_with_names(found.pairs, root))
+    names = names_of([(pair.split, pair.blurry_path) for pair in found.pairs], root)
+    pairs = [dataclasses.replace(pair, name=name) for pair, name in zip(found.pairs, names, strict=True)]
     if layout.startswith("sdd"):
         pairs = list(_with_scenes_and_truth(pairs, root))
     return PairList(root, layout, tuple(pairs[:limit]), tuple(found.problems), tuple(found.notes))
+
+
+def has_pairs(root: Path, *, layout: str = "auto", pairs_csv: Path | None = None) -> bool:
+    """Whether a source has sharp pictures: both folders of a layout, or a CSV with the column ``sharp``.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "test", "blur").mkdir(parents=True)
+        ...     has_pairs(Path(folder))
+        False
+    """
+    if root.is_file() and root.suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES:
+        return False
+    if layout not in ("auto", "csv"):
+        return layout in FOLDERS and _is_complete(root, layout)
+    if pairs_csv is not None or root.is_file():
+        return lists_sharp(pairs_csv or root)
+    listed = (root / "pairs.csv").is_file() and lists_sharp(root / "pairs.csv")
+    return listed or (layout == "auto" and _has_both(root))
+
+
+def _has_both(root: Path) -> bool:
+    return any(_is_complete(root, name) for name in FOLDERS)
 
 
 def _resolve(root: Path, layout: str, pairs_csv: Path | None) -> tuple[str, Path | None]:
@@ -167,19 +192,3 @@ def _with_scenes_and_truth(pairs: Iterable[Pair], root: Path) -> Iterator[Pair]:
             aligned_path=aligned if aligned.is_file() else None,
             truth_path=values if values.is_file() else None,
         )
-
-
-def _with_names(pairs: list[Pair], root: Path) -> Iterator[Pair]:
-    """Name every pair by the rule of :class:`~sdd_bench.core.types.Pair`."""
-    stems = Counter((pair.split, pair.blurry_path.stem) for pair in pairs)
-    taken: dict[str, Path] = {}
-    for pair in pairs:
-        stem = pair.blurry_path.stem
-        if stems[pair.split, stem] > 1:
-            stem = below(pair.blurry_path.with_suffix(""), root).replace("/", "__")
-        named = dataclasses.replace(pair, name=stem)
-        if taken.setdefault(named.pair_id, pair.blurry_path) != pair.blurry_path:
-            raise PairingError(
-                f"{pair.blurry_path} and {taken[named.pair_id]} would both be called {named.pair_id}; rename one."
-            )
-        yield named

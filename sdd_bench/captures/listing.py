@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdd_bench.core.types import Problem
+from sdd_bench.core.errors import PairingError
+from sdd_bench.core.types import Problem, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
 
 _LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
@@ -135,3 +136,31 @@ def below(path: Path, root: Path) -> str:
         'test/blur/a.png'
     """
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def names_of(pictures: Sequence[tuple[Split, Path]], root: Path) -> list[str]:
+    """The name of every blurry picture, by the rule of :class:`~sdd_bench.core.types.Pair`.
+
+    Args:
+        pictures: Split and path of each picture.
+        root: Folder that contains them.
+
+    Raises:
+        PairingError: Two pictures of a split would have one name.
+
+    Example:
+        >>> paths = [Path("set/f2/1.png"), Path("set/f8/1.png"), Path("set/f8/2.png")]
+        >>> names_of([(Split.TEST, path) for path in paths], Path("set"))
+        ['f2__1', 'f8__1', '2']
+    """
+    stems = Counter((split, path.stem) for split, path in pictures)
+    taken: dict[tuple[Split, str], Path] = {}
+    names = []
+    for split, path in pictures:
+        name = path.stem
+        if stems[split, name] > 1:
+            name = below(path.with_suffix(""), root).replace("/", "__")
+        if taken.setdefault((split, name), path) != path:
+            raise PairingError(f"{path} and {taken[split, name]} would both be called {split}/{name}; rename one.")
+        names.append(name)
+    return names

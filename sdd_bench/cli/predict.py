@@ -76,14 +76,16 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Deblur DATA: a prepared set, a folder in a known layout, a folder of pictures, or one picture.
+    """Deblur DATA: a prepared set, a folder in a known layout, with or without sharp pictures, a folder of pictures
+    and its subfolders, or one picture.
 
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
     are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
     from sdd_bench.prediction.classical import CLASSICAL, Classical
     from sdd_bench.prediction.options import PredictOptions
-    from sdd_bench.prediction.run import pictures_of, predict, true_maps_of
+    from sdd_bench.prediction.run import predict, true_maps_of
+    from sdd_bench.prepared.open import open_pictures
 
     changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -97,7 +99,8 @@ def command(
     else:
         network = _load_network(model, checkpoint, width, bgr, device=device, precision=precision)
     chosen = PredictOptions(**options)
-    pictures = pictures_of(data, split=Split(split), layout=layout)
+    found = open_pictures(data, split=Split(split), layout=layout)
+    pictures = {picture.name: picture.path for picture in found.pictures}
     truth = isinstance(network, Classical) and network.needs_truth
     true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}
     folder = out or Path("predictions") / network.name.replace(":", "-")
@@ -116,7 +119,7 @@ def command(
         )
     else:
         click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
-    finish(report.problems)
+    finish([*report.problems, *(() if found.has_truth else found.problems)])
 
 
 def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any]) -> Classical:

@@ -18,19 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.captures.folders import FOLDERS
-from sdd_bench.core.errors import ConfigError, ImageError, PairingError
+from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
-from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, Photograph, read_photograph, to_float
+from sdd_bench.images.photograph import Photograph, read_photograph, to_float
 from sdd_bench.images.write import from_float, write_png
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical, read_true_sigma
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.tiling import deblur, tile_side
-from sdd_bench.prepared.manifest import is_prepared
-from sdd_bench.prepared.open import open_dataset
+from sdd_bench.prepared.open import open_dataset, open_pictures
 
 SEAL = "predict.json"
 _PICTURES = "pictures"
@@ -52,26 +50,14 @@ class PredictReport:
 
 
 def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
-    """Name and file of every blurry picture: of a dataset's split, of a folder of pictures, or one picture.
-
-    A folder in a known layout is read as such, whatever pictures lie beside it.
+    """Name and file of every blurry picture of a set, see :func:`~sdd_bench.prepared.open.open_pictures`.
 
     Raises:
         PairingError: There is no picture.
         ManifestError: ``data`` is a damaged or unfinished prepared set.
     """
-    known = IMAGE_SUFFIXES | RAW_SUFFIXES
-    if data.is_file() and data.suffix.lower() in known:
-        return {data.stem: data}
-    if data.is_dir() and layout == "auto" and not is_prepared(data) and not _has_a_layout(data):
-        loose = sorted(path for path in data.iterdir() if path.suffix.lower() in known and path.name[0] != ".")
-        names = [path.stem for path in loose]
-        if len(set(names)) < len(names):
-            double = next(name for name in names if names.count(name) > 1)
-            raise PairingError(f"{data}: holds several pictures called {double}; their predictions would collide.")
-        if loose:
-            return dict(zip(names, loose, strict=True))
-    return {pair.name: pair.blurry_path for pair in open_dataset(data, split=split, layout=layout).pairs}
+    found = open_pictures(data, split=split, layout=layout)
+    return {picture.name: picture.path for picture in found.pictures}
 
 
 def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
@@ -84,11 +70,6 @@ def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto")
     pairs = open_dataset(data, split=split, layout=layout).pairs
     truths = {pair.name: pair.truth_path for pair in pairs if pair.truth_path is not None}
     return {name: path.with_name(f"{path.stem}_coc.tiff") for name, path in truths.items()}
-
-
-def _has_a_layout(folder: Path) -> bool:
-    blurry = {split.blurry for layout in FOLDERS.values() for split in layout}
-    return (folder / "pairs.csv").is_file() or any((folder / name).is_dir() for name in blurry)
 
 
 def predict(

@@ -1,11 +1,12 @@
-"""Opening a set to look at or to score: the test frames of a prepared set, or the pairs of any layout."""
+"""Opening a set to look at or to score: test frames of a prepared set, pairs of a layout, or blurry pictures alone."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-from sdd_bench.captures.layouts import PairList, read_layout
+from sdd_bench.captures.layouts import PairList, has_pairs, read_layout
+from sdd_bench.captures.pictures import PictureList, blurry_of, read_pictures
 from sdd_bench.core.errors import ManifestError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.prepared.manifest import PARTS, is_prepared, read_manifest
@@ -59,6 +60,51 @@ def open_dataset(
     problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
     lost = {(problem.split, problem.pair) for problem in problems if problem.pair}
     return dataclasses.replace(found, pairs=kept[:limit], problems=problems, n_lost=len(lost))
+
+
+def open_pictures(
+    path: Path,
+    *,
+    split: Split | None = Split.TEST,
+    layout: str = "auto",
+    pairs_csv: Path | None = None,
+    lists: Path | None = None,
+    limit: int | None = None,
+) -> PictureList:
+    """The blurry pictures of a set, with or without sharp ones: to run a method on, or to describe its result.
+
+    Args:
+        path: What :func:`open_dataset` takes; or a set without sharp pictures, see :mod:`sdd_bench.captures.pictures`.
+        split: Split to keep; ``None`` keeps all. Pictures whose split is not known count as this one.
+        layout: Layout of the folders.
+        pairs_csv: CSV to use in place of the folders.
+        lists: Folder of DPDD's name lists.
+        limit: Number of pictures to keep, from the first on; None keeps all.
+
+    Raises:
+        PairingError: The pictures cannot be read, or the split has none.
+        ManifestError: ``path`` is a damaged or unfinished prepared set.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "holiday.png").write_bytes(b"")
+        ...     found = open_pictures(Path(folder))
+        >>> [picture.name for picture in found.pictures], found.has_truth
+        (['holiday'], False)
+    """
+    if is_prepared(path) or (path / PARTS).is_dir() or has_pairs(path, layout=layout, pairs_csv=pairs_csv):
+        pairs = open_dataset(path, split=split, layout=layout, pairs_csv=pairs_csv, lists=lists, limit=limit)
+        return dataclasses.replace(
+            blurry_of(pairs.root, pairs.layout, pairs.pairs), problems=pairs.problems, notes=pairs.notes
+        )
+    found = read_pictures(path, layout=layout, pictures_csv=pairs_csv, default_split=split or Split.TEST)
+    kept = tuple(picture for picture in found.pictures if split is None or picture.split == split)
+    if not kept:
+        there = ", ".join(sorted({picture.split for picture in found.pictures}))
+        raise PairingError(f"{path}: has no picture in the split {split}; splits with some: {there}.")
+    problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
+    return dataclasses.replace(found, pictures=kept[:limit], problems=problems)
 
 
 def _prepared_frames(path: Path) -> PairList:

@@ -47,7 +47,7 @@ def test_a_folder_of_pictures_and_one_picture_will_do(tmp_path: Path) -> None:
     path = write(tmp_path / "loose" / "x.png", 10)
     assert pictures_of(tmp_path / "loose") == pictures_of(path) == {"x": path}
     write(tmp_path / "loose" / "x.jpg", 10)
-    with pytest.raises(PairingError, match="collide"):
+    with pytest.raises(PairingError, match="2 pictures share the name x"):
         pictures_of(tmp_path / "loose")
 
 
