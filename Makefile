@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 ifneq ($(wildcard ../shared/data),)
 export SDD_BENCH_DATA ?= $(abspath ../shared/data)
 endif
@@ -27,13 +28,13 @@ demo-short: $(VENV)/.installed
 
 # ARGS: options for pytest, such as ARGS=--cov (coverage with its floor).
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/test_wheel.py
 
 test-all: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

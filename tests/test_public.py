@@ -36,12 +36,12 @@ def test_exactly_these_names_are_public() -> None:
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     found = getattr(sdd_bench, name)
     assert callable(found)
-    assert found.__doc__
+    assert ">>>" in found.__doc__, "an example, which is run as a test"
 
 
 def test_the_metrics_are_functions() -> None:
     assert sdd_bench.metrics.__all__ == ["lpips", "mae", "psnr", "ssim"]
-    assert all(callable(getattr(sdd_bench.metrics, name)) for name in sdd_bench.metrics.__all__)
+    assert all(">>>" in getattr(sdd_bench.metrics, name).__doc__ for name in sdd_bench.metrics.__all__)
 
 
 def test_an_unknown_name_says_what_is_there() -> None:

@@ -79,6 +79,19 @@ def analyze(
         ConfigError: The flow or the device is unknown, or the folder holds another analysis.
         WeightsError: Weights are missing or damaged.
         OutputError: The folder cannot be written, or another run is writing it.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench import open_dataset, synthesize
+        >>> from sdd_bench.synth.options import SynthOptions
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     captures = Path(folder, "captures")
+        ...     made = synthesize(captures, SynthOptions(width=96, height=64, n_train=0, n_test=1))
+        ...     report = analyze(open_dataset(captures), Path(folder, "analysis"), options=AnalyzeOptions(flow="dis"))
+        ...     sorted(path.name for path in report.out.iterdir() if path.is_file())
+        ['analysis.html', 'misalignment.csv', 'options.json', 'summary.json']
+        >>> abs(report.rows[0].zoom - 1) < 0.02
+        True
     """
     options = options or AnalyzeOptions()
     out, name = out.resolve(), printable(dataset.root.resolve().name)

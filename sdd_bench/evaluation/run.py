@@ -84,6 +84,25 @@ def evaluate(
         ConfigError: Options that do not go together, or a run folder that holds another run.
         WeightsError: Weights are missing or damaged.
         OutputError: The run folder cannot be written, or another run is writing it.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench import open_dataset, synthesize
+        >>> from sdd_bench.synth.options import SynthOptions
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     captures = Path(folder, "captures")
+        ...     made = synthesize(captures, SynthOptions(width=96, height=64, n_train=0, n_test=1))
+        ...     report = evaluate(
+        ...         open_dataset(captures),
+        ...         captures / "test" / "blur",  # any folder of predictions; here the blurry pictures themselves
+        ...         Path(folder, "run"),
+        ...         method="copy",
+        ...         options=EvaluateOptions(metrics=("psnr",), flow="dis"),
+        ...         cache=open_cache(Path(folder, "cache")),
+        ...     )
+        >>> scores = report.summary["scores"]
+        >>> scores["copy"]["registered"] == scores["identity"]["registered"]
+        True
     """
     options = options or EvaluateOptions()
     method = check_method(predictions.resolve().name if method is None else method)

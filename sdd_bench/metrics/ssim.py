@@ -37,6 +37,12 @@ def ssim(prediction: Picture, truth: Picture) -> float:
 
     Raises:
         ImageError: The shapes differ, a picture is smaller than the window, or holds NaN or infinite values.
+
+    Example:
+        >>> import numpy as np
+        >>> ramp = np.linspace(0, 1, 32 * 32 * 3, dtype=np.float32).reshape(32, 32, 3)
+        >>> ssim(ramp, ramp), ssim(ramp, np.flip(ramp, 0)) < 0.5
+        (1.0, True)
     """
     check_pair(prediction, truth, smallest=WINDOW)
     height, width = truth.shape[0] - 2 * _BORDER, truth.shape[1] - 2 * _BORDER

@@ -102,6 +102,14 @@ def load_network(
         WeightsError: The file is missing, damaged, or of another network.
         ConfigError: The file does not say what network it is for and ``spec`` is None; or ``spec`` is wrong, or is
             given with a program.
+
+    Example:
+        >>> from sdd_bench.weights import path
+        >>> network = load_network(path("unet-small-jdrl"))
+        >>> network.name
+        'unet-small'
+        >>> network.forward(torch.zeros(1, 3, 64, 96)).shape
+        torch.Size([1, 3, 64, 96])
     """
     place = device_of(device)
     if precision not in ("32", "bf16"):

@@ -99,6 +99,20 @@ def predict(
         ConfigError: ``out`` holds predictions of another network, of other pictures or made otherwise, or the tile is
             too small, or memory ran out.
         OutputError: ``out`` holds something else or is being written by another run, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sdd_bench import load_network
+        >>> from sdd_bench.weights import path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_png(Path(folder, "photos", "0001.png"), np.zeros((64, 96, 3), np.uint8))
+        ...     pictures = pictures_of(Path(folder, "photos"))
+        ...     report = predict(load_network(path("unet-small-jdrl")), pictures, Path(folder, "deblurred"))
+        ...     sorted(path.name for path in report.out.iterdir())
+        ['0001.png', 'predict.json']
+        >>> report.n_made
+        1
     """
     options = options or PredictOptions()
     made_with, run = (

@@ -86,6 +86,20 @@ def train(
         OutputError: ``run`` holds something else, or cannot be written.
         TrainingError: The loss is not finite; the batch is saved in the run.
         ShardError: The patches or their flow are damaged.
+
+    Example:
+        >>> import tempfile
+        >>> from sdd_bench import prepare, synthesize
+        >>> from sdd_bench.preparation.options import PrepareOptions
+        >>> from sdd_bench.synth.options import SynthOptions
+        >>> config = TrainConfig(vanilla=True, model="unet-small", width=8, crop=32, batch=1, epochs=1, val_share=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     captures, prepared = Path(folder, "captures"), Path(folder, "set")
+        ...     made = synthesize(captures, SynthOptions(width=96, height=64, n_train=1, n_test=1))
+        ...     _ = prepare(captures, prepared, PrepareOptions(resize="none", patch=64, overlap=0, drop=0))
+        ...     report = train(prepared, Path(folder, "run"), config)
+        ...     report.finished, report.n_steps, report.model.name
+        (True, 2, 'model.safetensors')
     """
     config = config or TrainConfig()
     fabric = make_fabric(config)
