@@ -61,9 +61,15 @@ def handle_errors(function: F) -> F:
 
 def jobs_options(function: F) -> F:
     """Add ``--jobs`` and ``--dask``."""
-    function = click.option(
-        "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes."
-    )(function)
+    return dask_option(
+        click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes.")(
+            function
+        )
+    )
+
+
+def dask_option(function: F) -> F:
+    """Add ``--dask``."""
     return click.option(
         "--dask", metavar="ADDRESS", help="A Dask scheduler instead; its workers must share this file system."
     )(function)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import dask_option, echo_json, finish, handle_errors, json_option, progress_bar
 from sdd_bench.core.types import Split
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["blend", "published"]),
     help="Classical: blended levels of blur, or the published recipe, slow and with seams.  [default: blend]",
 )
+@dask_option
 @json_option
 @handle_errors
 def command(
@@ -73,6 +76,7 @@ def command(
     alpha: float | None,
     kernel: str | None,
     levels: str | None,
+    dask: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -82,11 +86,13 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
     are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
+    from sdd_bench.core.parallel import reuse_memory
     from sdd_bench.prediction.classical import CLASSICAL, Classical
     from sdd_bench.prediction.options import PredictOptions
     from sdd_bench.prediction.run import predict, true_maps_of
     from sdd_bench.prepared.open import open_pictures
 
+    reuse_memory()
     changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
     changes = {name: value for name, value in changes.items() if value is not None}
     network: Network | Classical
@@ -97,7 +103,7 @@ def command(
     elif changes:
         raise click.UsageError("--lambda, --alpha, --kernel and --levels are for classical methods.")
     else:
-        network = _load_network(model, checkpoint, width, bgr, device=device, precision=precision)
+        network = _load_network(model, checkpoint, width, bgr, device=device, precision=precision, remote=bool(dask))
     chosen = PredictOptions(**options)
     found = open_pictures(data, split=Split(split), layout=layout)
     pictures = {picture.name: picture.path for picture in found.pictures}
@@ -105,7 +111,7 @@ def command(
     true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}
     folder = out or Path("predictions") / network.name.replace(":", "-")
     with progress_bar("predict", unit="pictures") as on_progress:
-        report = predict(network, pictures, folder, chosen, true_maps=true_maps, on_progress=on_progress)
+        report = predict(network, pictures, folder, chosen, true_maps=true_maps, dask=dask, on_progress=on_progress)
     if as_json:
         echo_json(
             {
@@ -129,8 +135,16 @@ def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any]
 
 
 def _load_network(
-    model: str | None, checkpoint: Path | None, width: int | None, bgr: bool | None, *, device: str, precision: str
+    model: str | None,
+    checkpoint: Path | None,
+    width: int | None,
+    bgr: bool | None,
+    *,
+    device: str,
+    precision: str,
+    remote: bool,
 ) -> Network:
+    """The network; where others are to run it (``remote``), it is on the CPU here, and on ``device`` there."""
     from sdd_bench import weights
     from sdd_bench.models.network import load_network
     from sdd_bench.models.spec import ModelSpec
@@ -145,4 +159,6 @@ def _load_network(
     if model is None and (width, bgr) != (None, None):
         raise click.UsageError("--width and --bgr need --model.")
     spec = None if model is None else ModelSpec(model, width=width, bgr=bgr)
-    return load_network(checkpoint, spec, device=device, precision=precision)
+    network = load_network(checkpoint, spec, device="cpu" if remote else device, precision=precision)
+    assert network.again is not None
+    return replace(network, again=partial(network.again, device=device)) if remote else network

@@ -32,7 +32,7 @@ _NEVER_TRIM = 2**31 - 1
 T = TypeVar("T")
 R = TypeVar("R")
 
-_DASK_WINDOW = 64
+DASK_WINDOW = 64
 """Tasks under way on a cluster, whatever its size: more than most clusters have workers, few enough for memory."""
 
 _SEAL = "sha256"
@@ -228,7 +228,7 @@ def run_sealed(
     outcomes: dict[str, R | Problem] = {}
     n_bytes = 0
     with open_executor(jobs, dask) as executor:
-        for task, outcome in run(executor, function, tasks, window=_DASK_WINDOW if dask else jobs + 1):
+        for task, outcome in run(executor, function, tasks, window=DASK_WINDOW if dask else jobs + 1):
             name = str(task)
             if isinstance(outcome, (ImageError, ManifestError, ShardError)):
                 outcomes[name] = Problem(name, str(outcome))

@@ -22,6 +22,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ class Network:
     """Least side of a picture; smaller pictures are padded to it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Other settings that the output depends on: the options of the factory, and the precision."""
+    again: Callable[..., Network] | None = None
+    """What loads the network anew, in another process too and on any ``device=``; None where it is of no file."""
 
     def deblur(self, blurry: Tensor) -> Tensor:
         """Deblurred picture, :math:`(N, 3, H, W)` float32 on the CPU; H and W are multiples of ``size_multiple``."""
@@ -111,7 +114,7 @@ def load_network(
         >>> network.forward(torch.zeros(1, 3, 64, 96)).shape
         torch.Size([1, 3, 64, 96])
     """
-    place = device_of(device)
+    place, asked = device_of(device), spec
     if precision not in ("32", "bf16"):
         raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")
     if checkpoint.suffix == PROGRAM_SUFFIX:
@@ -144,6 +147,7 @@ def load_network(
         device=place,
         least_side=facts.get("least_side") or 1,
         settings=settings | {"precision": precision},
+        again=partial(load_network, checkpoint.absolute(), asked, device=device, precision=precision),
     )
 
 

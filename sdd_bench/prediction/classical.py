@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,8 @@ class Classical:
     levels: str
     estimate: Callable[[Picture], SigmaMap] | None
     """None: it needs no map, or the true one."""
+    again: Callable[[], Classical] | None = None
+    """What loads the method anew, in another process too."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -155,13 +158,14 @@ def load_classical(name: str, *, weights: Path | None = None, options: Classical
     if name not in CLASSICAL:
         raise ConfigError(f"unknown classical method {name!r}; known: {', '.join(CLASSICAL)}.")
     options = options or ClassicalOptions()
+    again = partial(load_classical, name, weights=weights and weights.absolute(), options=options)
     recipe = _changed(name, CLASSICAL[name], options)
     if recipe.blur_map in BLUR_MAPS:
         blur_map = load_blur_map(recipe.blur_map, weights)
-        return Classical(name, blur_map.sha256, recipe, options.levels, blur_map.estimate)
+        return Classical(name, blur_map.sha256, recipe, options.levels, blur_map.estimate, again)
     if weights is not None:
         raise ConfigError(f"{name}: takes no file of weights, got {weights}. Leave it out.")
-    return Classical(name, "", recipe, options.levels, None)
+    return Classical(name, "", recipe, options.levels, None, again)
 
 
 def _changed(name: str, recipe: Recipe, options: ClassicalOptions) -> Recipe:

@@ -8,32 +8,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
-from sdd_bench.images.photograph import Photograph, read_photograph, to_float
-from sdd_bench.images.write import from_float, write_png
+from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.models.network import Network
-from sdd_bench.prediction.classical import Classical, read_true_sigma
+from sdd_bench.prediction.classical import Classical
+from sdd_bench.prediction.cluster import predict_on
+from sdd_bench.prediction.method import Run, method_of, write_prediction
 from sdd_bench.prediction.options import PredictOptions
-from sdd_bench.prediction.tiling import deblur, tile_side
 from sdd_bench.prepared.open import open_dataset, open_pictures
 
 SEAL = "predict.json"
 _PICTURES = "pictures"
 """Key of the seal that grows: the sha256 of each picture by its name."""
-_UNKNOWN_RADIUS_PX = 128
 _READ_AHEAD = 2
 
 
@@ -79,6 +76,7 @@ def predict(
     options: PredictOptions | None = None,
     *,
     true_maps: Mapping[str, Path] = MappingProxyType({}),
+    dask: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> PredictReport:
     """Deblur ``pictures`` into ``out``; what is there already from the same network, options and pictures is kept.
@@ -93,6 +91,7 @@ def predict(
         out: Folder of predictions; new, empty, or begun before.
         options: How.
         true_maps: From :func:`true_maps_of`, for ``oracle-map``.
+        dask: Address of a Dask scheduler, whose workers load the network for themselves (``network.again``).
         on_progress: Called after every picture.
 
     Raises:
@@ -104,6 +103,7 @@ def predict(
         >>> import tempfile
         >>> import numpy as np
         >>> from sdd_bench import load_network
+        >>> from sdd_bench.images.write import write_png
         >>> from sdd_bench.weights import path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_png(Path(folder, "photos", "0001.png"), np.zeros((64, 96, 3), np.uint8))
@@ -115,28 +115,44 @@ def predict(
         1
     """
     options = options or PredictOptions()
-    made_with, run = (
-        _classical(network, options, true_maps) if isinstance(network, Classical) else _tiled(network, options)
-    )
+    made_with, run = method_of(network, options, true_maps)
     with alone_in(out):
         _claim(out, made_with, pictures)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
+        if dask is None:
+            outcomes = _predict_here(run, missing, out, options)
+        else:
+            outcomes = predict_on(dask, network, missing, out, options, true_maps)
         done, n_bytes, problems = len(pictures) - len(missing), 0, []
-        for name, reading in _read_ahead(missing):
-            try:
-                photograph = reading.result()
-                depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
-                write_png(out / f"{name}.png", from_float(run(name, to_float(photograph.pixels)), depth))
-            except ImageError as error:
-                problems.append(Problem(name, str(error)))
-            except MemoryError as error:
-                raise ConfigError(
-                    f"{missing[name]}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
-                ) from error
-            done, n_bytes = done + 1, n_bytes + (missing[name].stat().st_size if missing[name].is_file() else 0)
-            if on_progress is not None:
-                on_progress(Progress(done, len(pictures), n_bytes, name))
+        with closing(outcomes):
+            for name, error in outcomes:
+                path = missing[name]
+                if isinstance(error, ImageError):
+                    problems.append(Problem(name, str(error)))
+                elif isinstance(error, MemoryError):
+                    raise ConfigError(
+                        f"{path}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
+                    ) from error
+                elif error is not None:
+                    raise error
+                done, n_bytes = done + 1, n_bytes + (path.stat().st_size if path.is_file() else 0)
+                if on_progress is not None:
+                    on_progress(Progress(done, len(pictures), n_bytes, name))
+    problems.sort(key=lambda problem: list(pictures).index(problem.item))
     return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
+
+
+def _predict_here(
+    run: Run, pictures: Mapping[str, Path], out: Path, options: PredictOptions
+) -> Generator[tuple[str, Exception | None], None, None]:
+    """One picture after the other; the name of each, and what went wrong."""
+    for name, reading in _read_ahead(pictures):
+        try:
+            write_prediction(run, name, reading.result(), out, options)
+        except Exception as error:
+            yield name, error
+        else:
+            yield name, None
 
 
 def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Photograph]]]:
@@ -153,61 +169,6 @@ def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Phot
                 yield queue.pop(0)
         finally:
             reader.shutdown(cancel_futures=True)
-
-
-_Run = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
-"""From a picture's name and pixels to its prediction."""
-
-
-def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], _Run]:
-    """All that a prediction depends on beside the picture; tiles change nothing that see as far as the network does."""
-    radius = network.receptive_radius_px
-    overlap = options.overlap
-    if overlap is None:
-        overlap = _UNKNOWN_RADIUS_PX if radius is None else radius
-    pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
-    made_with = {
-        "schema": 2,
-        "model": network.name,
-        "sha256": network.sha256,
-        **network.settings,
-        "self_ensemble": options.self_ensemble,
-        "bit_depth": options.bit_depth,
-        "overlap": overlap if radius is None else min(overlap, radius),
-    }
-
-    def run(_: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return deblur(
-            network,
-            picture,
-            tile=options.tile,
-            pixels=pixels,
-            overlap=overlap,
-            self_ensemble=options.self_ensemble,
-        )
-
-    return made_with, run
-
-
-def _classical(
-    method: Classical, options: PredictOptions, true_maps: Mapping[str, Path]
-) -> tuple[dict[str, Any], _Run]:
-    """As :func:`_tiled`; pictures pass whole, since edges are weighed against those of all the picture."""
-    if options.tile is not None or options.overlap is not None or options.self_ensemble:
-        raise ConfigError(f"{method.name}: takes pictures whole and once; leave out tile, overlap and self-ensemble.")
-    made_with = {
-        "schema": 2,
-        "model": method.name,
-        "sha256": method.sha256,
-        **method.settings,
-        "bit_depth": options.bit_depth,
-    }
-
-    def run(name: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        truth = read_true_sigma(true_maps[name]) if method.needs_truth and name in true_maps else None
-        return method.deblur(picture, truth)
-
-    return made_with, run
 
 
 def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> None:

@@ -119,7 +119,8 @@ def synthesize(
         (1, 1)
     """
     photographs = _find_photographs(options.photos)
-    tasks = list(_plan(out, options, photographs))
+    # Absolute paths: a worker may stand in another folder.
+    tasks = list(_plan(out.absolute(), options, [path.absolute() for path in photographs]))
     missing = [task for task in tasks if not all(path.is_file() for path in task.files().values())]
     if options.f_number is not None:
         for task in missing:

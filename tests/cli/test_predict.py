@@ -119,3 +119,18 @@ def test_the_true_map_of_a_synthetic_set_is_found(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out/0000.png").is_file()
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path, checkpoint: Path) -> None:
+    pytest.importorskip("distributed")
+    arguments = [
+        "predict",
+        str(write(tmp_path / "x.png")),
+        "--checkpoint",
+        str(checkpoint),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    result = CliRunner().invoke(main, [*arguments, "--dask", "nonsense", "--device", "cpu"])
+    assert result.exit_code == 2
+    assert "--dask nonsense: no Dask scheduler answers there" in result.stderr

@@ -4,6 +4,9 @@ import csv
 import dataclasses
 import json
 import math
+import os
+import signal
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -169,6 +172,30 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(tmp_p
     assert [step.done for step in progress] == [1, 2, 3]
     assert progress[-1].total == 3
     assert progress[-1].n_bytes > 100_000
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    options = dataclasses.replace(TINY, n_train=6)
+    synthesize(tmp_path / "alone", options)
+    victims = []
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+
+        def kill_one(progress):
+            if not victims:
+                with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+                    victims.append(min(client.run(os.getpid).values()))
+                os.kill(victims[0], signal.SIGKILL)
+
+        monkeypatch.chdir(tmp_path)  # the workers stay where they are
+        report = synthesize(Path("together"), options, dask=cluster.scheduler_address, on_progress=kill_one)
+    assert victims
+    assert report.n_made == report.n_pairs
+    assert _bytes(tmp_path / "alone") == _bytes(tmp_path / "together")
 
 
 def test_another_seed_gives_another_scene_and_another_camera(tmp_path, full):

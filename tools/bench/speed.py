@@ -27,6 +27,8 @@ from pathlib import Path
 
 from evaluate import make_set
 
+from sdd_bench import weights
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -100,12 +102,10 @@ def measure_flow(tree: Path, root: Path) -> Cost:
 
 def measure_first(tree: Path, root: Path) -> Cost:
     """``evaluate`` of a set that nothing is known of."""
-    for folder in (
-        root / "set" / "registered",
-        root / "cache",
-        root / "first",
-    ):  # where the old commit and this one keep
-        shutil.rmtree(folder, ignore_errors=True)
+    for kept in (root / "set" / "registered", root / "cache", root / "first"):  # by the old commit and by this one
+        shutil.rmtree(kept, ignore_errors=True)
+    (root / "cache").mkdir()
+    shutil.copy(weights.path("alexnet"), root / "cache")  # where the old commit looks for it
     return evaluate(tree, root, "first")
 
 

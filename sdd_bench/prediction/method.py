@@ -1,0 +1,100 @@
+"""From a picture to its prediction, by a network in tiles or by a classical method; and all that it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.core.errors import ConfigError
+from sdd_bench.images.photograph import Photograph, to_float
+from sdd_bench.images.write import from_float, write_png
+from sdd_bench.models.network import Network
+from sdd_bench.prediction.classical import Classical, read_true_sigma
+from sdd_bench.prediction.options import PredictOptions
+from sdd_bench.prediction.tiling import deblur, tile_side
+
+_UNKNOWN_RADIUS_PX = 128
+
+Run = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+"""From a picture's name and pixels to its prediction."""
+
+
+def method_of(
+    method: Network | Classical, options: PredictOptions, true_maps: Mapping[str, Path]
+) -> tuple[dict[str, Any], Run]:
+    """What a prediction depends on beside the picture, as JSON values, and the function that makes it.
+
+    Args:
+        method: Network, or classical method.
+        options: How.
+        true_maps: Files of true maps by the names of pictures, for ``oracle-map``.
+
+    Raises:
+        ConfigError: An option does not go with the method, or the memory does not suffice for a tile.
+    """
+    return _classical(method, options, true_maps) if isinstance(method, Classical) else _tiled(method, options)
+
+
+def write_prediction(run: Run, name: str, photograph: Photograph, out: Path, options: PredictOptions) -> None:
+    """Deblur one picture and write ``OUT/NAME.png``.
+
+    Raises:
+        ImageError: The method fails on the picture.
+        MemoryError: There is not enough.
+        OutputError: The file cannot be written.
+    """
+    depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
+    write_png(out / f"{name}.png", from_float(run(name, to_float(photograph.pixels)), depth))
+
+
+def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], Run]:
+    """All that a prediction depends on beside the picture; tiles change nothing that see as far as the network does."""
+    radius = network.receptive_radius_px
+    overlap = options.overlap
+    if overlap is None:
+        overlap = _UNKNOWN_RADIUS_PX if radius is None else radius
+    pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
+    made_with = {
+        "schema": 2,
+        "model": network.name,
+        "sha256": network.sha256,
+        **network.settings,
+        "self_ensemble": options.self_ensemble,
+        "bit_depth": options.bit_depth,
+        "overlap": overlap if radius is None else min(overlap, radius),
+    }
+
+    def run(_: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        return deblur(
+            network,
+            picture,
+            tile=options.tile,
+            pixels=pixels,
+            overlap=overlap,
+            self_ensemble=options.self_ensemble,
+        )
+
+    return made_with, run
+
+
+def _classical(method: Classical, options: PredictOptions, true_maps: Mapping[str, Path]) -> tuple[dict[str, Any], Run]:
+    """As :func:`_tiled`; pictures pass whole, since edges are weighed against those of all the picture."""
+    if options.tile is not None or options.overlap is not None or options.self_ensemble:
+        raise ConfigError(f"{method.name}: takes pictures whole and once; leave out tile, overlap and self-ensemble.")
+    made_with = {
+        "schema": 2,
+        "model": method.name,
+        "sha256": method.sha256,
+        **method.settings,
+        "bit_depth": options.bit_depth,
+    }
+
+    def run(name: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        truth = read_true_sigma(true_maps[name]) if method.needs_truth and name in true_maps else None
+        return method.deblur(picture, truth)
+
+    return made_with, run
