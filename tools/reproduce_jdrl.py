@@ -59,10 +59,15 @@ SETS = {
     "B": Misalignment((1, 1), (-3, 3), (4, -2)),
     "C": Misalignment((0.99, 1.01), (0, 0)),
 }
+_COBI = {"no_reblur": True, "most_places": 45**2}
+"""Half the authors' places: a quarter of the time."""
 METHODS: dict[str, dict[str, Any]] = {
     "oracle": {"vanilla": True},
     "vanilla": {"vanilla": True},
     "jdrl": {},
+    "cobi": _COBI | {"loss": "cobi"},
+    "cobi released": _COBI | {"loss": "cobi-released"},
+    "contextual": _COBI | {"loss": "contextual"},
     "#2 no flow": {"no_flow": True},
     "#3 no mask": {"no_mask": True},
     "#4 no reblur": {"no_reblur": True},

@@ -38,6 +38,12 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("--learning-rate", type=float, help="Learning rate at the start.  [default: 2e-5]")
 @click.option("--clip", type=float, help="Largest norm of the gradient.")
 @click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")
+@click.option(
+    "--loss",
+    type=click.Choice(["adaptive", "contextual", "cobi", "cobi-released"]),
+    help="Loss of the deblurred picture: the paper's, or contextual (bilateral), without flow.  [default: adaptive]",
+)
+@click.option("--loss-weights", type=_PATH, help="torchvision's VGG19 for that loss.  [default: our AlexNet]")
 @_flag("--vanilla", "Table 4 #1: Charbonnier against sharp as captured, nothing else.")
 @_flag("--no-flow", "#2: without deformation; reblurring stays.")
 @_flag("--no-mask", "#3: without the calibration mask.")

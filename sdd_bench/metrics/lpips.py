@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.metrics.alexnet import load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
 
 SMALLEST = 31
@@ -66,7 +66,7 @@ class Lpips:
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
         self._device, self._strip_pixels = torch.device(device), strip_pixels
-        self._trunk = _load_trunk(backbone).to(self._device)
+        self._trunk = load_alexnet(backbone).to(self._device)
         columns = torch.load(linear, map_location=self._device, weights_only=True)
         self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
@@ -189,22 +189,6 @@ def _keep_units(strips: Iterator[Tensor], kept: list[Tensor]) -> Iterator[Tensor
         length = torch.linalg.vector_norm(strip, dim=-1, keepdim=True).add_(1e-10)
         kept.append((strip / length).flatten(end_dim=1))
         yield strip
-
-
-def _load_trunk(file: Path) -> nn.ModuleList:
-    """The five convolutions of AlexNet, frozen, channels_last."""
-    trunk = nn.ModuleDict(
-        {
-            "0": nn.Conv2d(3, 64, 11, stride=4, padding=2, device="meta"),
-            "3": nn.Conv2d(64, 192, 5, padding=2, device="meta"),
-            "6": nn.Conv2d(192, 384, 3, padding=1, device="meta"),
-            "8": nn.Conv2d(384, 256, 3, padding=1, device="meta"),
-            "10": nn.Conv2d(256, 256, 3, padding=1, device="meta"),
-        }
-    )
-    tensors = {name.removeprefix("features."): value for name, value in load_file(file).items()}
-    trunk.load_state_dict(tensors, strict=True, assign=True)
-    return nn.ModuleList(trunk.values()).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def _linear_file() -> Path:

@@ -32,6 +32,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "reblur_init": "xavier",
     },
 }
+_CONTEXTUAL = ("loss", "loss_weights", "spatial_weight", "reach_px", "most_places")
+"""Options of the contextual loss, of no weight in a run without it."""
 _NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file", "recompute")
 """Options that change no weight; a run may be resumed with other values of them."""
 
@@ -86,6 +88,17 @@ class TrainConfig:
     clip: float | None = None
     """Largest norm of the gradient; None for no limit."""
 
+    loss: Literal["adaptive", "contextual", "cobi", "cobi-released"] = "adaptive"
+    """Loss of the deblurred picture: the paper's, or a contextual one that needs no flow, see
+    :mod:`sdd_bench.training.contextual.similarity`."""
+    loss_weights: Path | None = None
+    """torchvision's VGG19 for the contextual loss; None for the AlexNet of this package."""
+    spatial_weight: float = 0.1
+    """Weight of places in ``cobi`` and ``cobi-released``."""
+    reach_px: float = 8.0
+    """Distance in pixels at which ``cobi`` adds that weight; give about the largest misalignment of the set."""
+    most_places: int = 63**2
+    """Places of a layer that the contextual loss draws. Its time rises with the square."""
     alpha: float = 0.5
     """Weight of the reblurring loss."""
     mask: MaskKind = MaskKind.MAGNITUDE
@@ -149,18 +162,24 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         positive = ("crop", "batch", "accumulate", "halve_every", "levels", "reblur_width", "validate_every")
-        for name in (*positive, "checkpoint_every", "keep", "log_every", "val_patches"):
+        for name in (*positive, "checkpoint_every", "keep", "log_every", "val_patches", "most_places"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in ("epochs", "stage_one_epochs", "reblur_epochs", "warm_up", "workers", "seed", "alpha"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("val_share", 0 <= self.val_share < 1, "0 up to, but not, 1")
         self._check("epochs", self.epochs + self.reblur_epochs >= 1, "1 or more")
         self._check("levels", self.levels >= 2, "2 or more")
-        for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance"):
+        self._check("spatial_weight", 0 <= self.spatial_weight <= 1, "0 to 1")
+        for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance", "reach_px"):
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
         if self.free_kernels and self.no_weight_maps:
             raise ConfigError("free_kernels and no_weight_maps exclude each other.")
+        for name in ("vanilla", "no_flow", "no_mask", "no_cycle"):
+            if self.contextual and getattr(self, name):
+                raise ConfigError(f"{name}: belongs to the adaptive loss, which {self.loss} replaces.")
+        if self.loss_weights is not None and not self.contextual:
+            raise ConfigError("loss_weights: there is no contextual loss to use them; give --loss, too.")
         for name in ("reblur_epochs", "free_kernels", "no_weight_maps"):
             if getattr(self, name) and not self.has_reblur:
                 raise ConfigError(f"{name}: there is no reblurring network with vanilla or no_reblur.")
@@ -179,7 +198,12 @@ class TrainConfig:
     @property
     def has_flow(self) -> bool:
         """Whether the sharp picture is warped."""
-        return not (self.vanilla or self.no_flow)
+        return not (self.vanilla or self.no_flow or self.contextual)
+
+    @property
+    def contextual(self) -> bool:
+        """Whether the deblurred picture is compared without alignment."""
+        return self.loss != "adaptive"
 
     @property
     def has_reblur(self) -> bool:
@@ -200,7 +224,8 @@ class TrainConfig:
 
     def training(self) -> dict[str, Any]:
         """Options that the weights depend on, as JSON values."""
-        values = {key: value for key, value in as_dict(self).items() if key not in _NOT_TRAINING}
+        without = _NOT_TRAINING if self.contextual else _NOT_TRAINING + _CONTEXTUAL
+        values = {key: value for key, value in as_dict(self).items() if key not in without}
         return {key: value for key, value in values.items() if value != {}}
 
 

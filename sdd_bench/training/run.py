@@ -107,7 +107,10 @@ def train(
         training = Trainer(data, run, config, fabric, stopping, on_progress)
         with alone_in(run) if fabric.is_global_zero else nullcontext():
             if fabric.is_global_zero:
-                _claim(run, data, config, training.flow_signature, resume=resume)
+                signatures = {"flow_signature": training.flow_signature}
+                if training.loss_signature:
+                    signatures["loss_signature"] = training.loss_signature
+                _claim(run, data, config, signatures, resume=resume)
             fabric.barrier()
             try:
                 finished = training.prepare() and training.loop()
@@ -116,11 +119,11 @@ def train(
     return training.report(finished)
 
 
-def _claim(run: Path, data: Path, config: TrainConfig, flow_signature: str, *, resume: bool) -> None:
+def _claim(run: Path, data: Path, config: TrainConfig, signatures: dict[str, str], *, resume: bool) -> None:
     """Claim the folder for this run, or check that it is claimed for it, and write ``config.toml``."""
     if (run / OPTIONS_JSON).is_file() and not resume:
         raise OutputError(f"{run}: holds a run. Go on with --resume, or choose another output folder.")
-    options = config.training() | {"flow_signature": flow_signature}
+    options = config.training() | signatures
     ours = {"schema": 1, "data_sha256": data_digest(data), "config": options}
     begin(run, OPTIONS_JSON, ours, what="a run", digests={"data_sha256": "the data are others"})
     write_text(run / "config.toml", to_toml(config))

@@ -23,6 +23,7 @@ from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.contextual.loss import ContextualLoss
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
 
 _INVERSION_STEPS = 4
@@ -132,6 +133,7 @@ def compute_terms(
     stage: Stage,
     batch: dict[str, Tensor],
     estimator: FlowEstimator | None,
+    contextual: ContextualLoss | None = None,
 ) -> StepTerms:
     """Run a batch through the networks and compute its loss.
 
@@ -142,6 +144,7 @@ def compute_terms(
         batch: Tensors ``blurry`` and ``sharp``, :math:`(N, 3, H, W)`; in the first stage of a method with flow also
             ``flow``, :math:`(N, 2, H, W)`.
         estimator: Flow network of the second stage.
+        contextual: The loss of the deblurred picture where the configuration asks for a contextual one.
 
     Example:
         >>> config = TrainConfig(model="unet-small", width=1, vanilla=True)
@@ -151,12 +154,14 @@ def compute_terms(
         0.3
     """
     blurry, sharp = batch["blurry"], batch["sharp"]
-    plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped"
+    plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped" and contextual is None
     outputs, reblurred = networks(blurry, stage.value, config.has_reblur and not plain_first)
     deblurred = outputs[0]
     reblurring = None if reblurred is None else charbonnier(reblurred - blurry)
     deblurring = warped_sharp = mask = None
-    if stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
+    if contextual is not None and stage is not Stage.REBLUR:
+        deblurring = torch.stack([contextual(output, sharp) for output in outputs]).sum()
+    elif stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
         deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
         deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)

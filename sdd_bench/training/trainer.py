@@ -44,6 +44,7 @@ from sdd_bench.training.checkpoints import (
     save_checkpoint,
 )
 from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.contextual.loss import load_contextual
 from sdd_bench.training.curves import Curves
 from sdd_bench.training.data.batches import EpochBatches
 from sdd_bench.training.data.split import split_patches
@@ -121,6 +122,7 @@ class Trainer:
             raise ConfigError(f"crop: {config.model} takes multiples of {multiple} pixels, got {config.crop}.")
         PairDataset(data, crop=config.crop)
         self.estimator = self._load_estimator()
+        self.contextual = load_contextual(config, fabric.device)
         self.standing = Standing(0)
         self._saved = -1
         self.curves: Curves | None = None
@@ -149,6 +151,11 @@ class Trainer:
     def flow_signature(self) -> str:
         """Signature of the flow estimator; empty without one."""
         return "" if self.estimator is None else self.estimator.signature
+
+    @property
+    def loss_signature(self) -> str:
+        """Signature of the contextual loss; empty without one."""
+        return "" if self.contextual is None else self.contextual.signature
 
     def _load_estimator(self) -> FlowEstimator | None:
         config = self.config
@@ -239,7 +246,7 @@ class Trainer:
             batch = {name: self._to_device(value) for name, value in next(loader).items() if name != "index"}
             _seed(self.config.seed, 4, step, part, self.fabric.global_rank)
             with self.fabric.no_backward_sync(self.wrapped, enabled=part < parts - 1):
-                terms = compute_terms(self.wrapped, self.config, stage, batch, self.estimator)
+                terms = compute_terms(self.wrapped, self.config, stage, batch, self.estimator, self.contextual)
                 if not bool(terms.total.isfinite()):
                     self._refuse(step, batch)
                 self.fabric.backward(terms.total / parts)

@@ -47,6 +47,7 @@ def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
         ({"no_reblur": True}, True, False, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
         ({"free_kernels": True}, True, True, MaskKind.MAGNITUDE, ReblurKernels.FREE),
         ({"no_weight_maps": True}, True, True, MaskKind.MAGNITUDE, ReblurKernels.SINGLE),
+        ({"loss": "cobi"}, False, True, MaskKind.MAGNITUDE, ReblurKernels.ISOTROPIC),
     ],
 )
 def test_ablations_of_table_4_leave_out_one_part(
@@ -70,6 +71,11 @@ def test_ablations_of_table_4_leave_out_one_part(
         {"free_kernels": True, "no_reblur": True},
         {"no_weight_maps": True, "vanilla": True},
         {"reblur_learning_rate": 1e-4},
+        {"loss": "cobi", "vanilla": True},
+        {"loss": "contextual", "no_mask": True},
+        {"loss": "cobi", "spatial_weight": 1.5},
+        {"loss": "cobi", "reach_px": 0.0},
+        {"loss_weights": Path("vgg19.pth")},
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:
@@ -101,3 +107,8 @@ def test_an_unknown_key_of_a_file_is_said_with_the_file(tmp_path: Path) -> None:
     file.write_text("learnin_rate = 1\n")
     with pytest.raises(ConfigError, match=r"train\.toml: unknown key learnin_rate"):
         load_train_config(file)
+
+
+def test_options_of_the_contextual_loss_bind_only_runs_that_have_it() -> None:
+    assert "reach_px" not in TrainConfig(reach_px=3.0).training()
+    assert TrainConfig(loss="cobi", reach_px=3.0).training()["reach_px"] == 3.0

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.contextual.loss import load_contextual
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
 from sdd_bench.training.step import Stage, build_networks, compute_terms, learning_rate_of, stage_of
 
@@ -89,6 +90,21 @@ def test_without_the_cycle_one_direction_is_estimated(tiny: MakeConfig, batch: d
     config, estimator = tiny(no_cycle=True), Constant()
     compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, estimator)
     assert len(estimator.asked) == 1
+
+
+def test_a_contextual_loss_takes_the_place_of_the_adaptive_one_in_both_stages(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config = tiny(loss="cobi", stage_one_loss="warped")
+    loss = load_contextual(config, torch.device("cpu"))
+    assert loss is not None
+    networks = build_networks(config).eval()
+    for stage in (Stage.FIRST, Stage.SECOND):
+        terms = compute_terms(networks, config, stage, batch, None, loss)
+        assert terms.deblurring is not None
+        assert terms.reblurring is not None
+        torch.testing.assert_close(terms.deblurring, loss(terms.deblurred, batch["sharp"]))
+        torch.testing.assert_close(terms.total, terms.deblurring + 0.5 * terms.reblurring)
 
 
 def test_the_released_first_stage_is_charbonnier_against_warped_sharp(

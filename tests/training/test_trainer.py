@@ -60,6 +60,17 @@ def test_a_run_ends_with_a_network_that_says_what_it_is(prepared: Path, tmp_path
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
+def test_a_run_with_a_contextual_loss_says_whose_features_it_compares(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    config = tiny(loss="cobi", most_places=50, epochs=1)
+    assert train(prepared, tmp_path / "run", config).finished
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    assert options["config"]["loss_signature"].startswith("alexnet:")
+    with pytest.raises(ConfigError, match="reach_px"):
+        train(prepared, tmp_path / "run", tiny(loss="cobi", most_places=50, epochs=1, reach_px=3.0), resume=True)
+
+
 def test_the_best_of_a_set_with_a_val_split_is_best_on_it(tmp_path: Path, tiny: MakeConfig) -> None:
     data = make_prepared(tmp_path, n_train=1, n_val=1)
     report = train(data, tmp_path / "run", tiny())
