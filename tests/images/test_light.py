@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdd_bench.images.light import add_noise, linear_to_srgb, srgb_table, srgb_to_linear
+from sdd_bench.images.light import (
+    add_noise,
+    grey_plane,
+    halve,
+    linear_planes,
+    linear_to_srgb,
+    srgb_table,
+    srgb_to_linear,
+)
 
 
 def _exact(light):
@@ -43,3 +51,28 @@ def test_noise_has_the_variance_of_photons_and_readout(level, rng):
 def test_no_noise_is_no_change(rng):
     light = np.full((4, 4), 0.3, np.float32)
     assert np.array_equal(add_noise(light, rng, shot=0, read=0), light)
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_planes_are_means_of_linear_light_not_of_pixel_values(
+    rng: np.random.Generator, dtype: type, largest: int
+) -> None:
+    pixels = rng.integers(0, largest + 1, (301, 203, 3)).astype(dtype)
+    planes = linear_planes(pixels, 3)
+    light = srgb_to_linear(pixels / largest)[:300, :198].reshape(100, 3, 66, 3, 3).mean(axis=(1, 3))
+    assert planes.shape == (100, 66, 3)
+    np.testing.assert_allclose(planes, light, atol=2e-6)
+
+
+def test_sides_are_even_so_that_half_the_size_has_the_same_centre(rng: np.random.Generator) -> None:
+    planes = linear_planes(rng.integers(0, 256, (55, 77, 3)).astype(np.uint8))
+    assert planes.shape == (54, 76, 3)
+    grey = grey_plane(planes, (0.25, 0.5, 0.25))
+    np.testing.assert_allclose(grey, planes @ np.float32([0.25, 0.5, 0.25]), atol=1e-6)
+    np.testing.assert_allclose(halve(grey), grey.reshape(27, 2, 38, 2).mean(axis=(1, 3)), atol=1e-6)
+
+
+def test_a_float_picture_has_the_planes_of_its_pixels(rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8)
+    as_float = (pixels / 255).astype(np.float32)
+    np.testing.assert_allclose(linear_planes(as_float, 2), linear_planes(pixels, 2), atol=1e-6)

@@ -1,0 +1,47 @@
+"""Writing pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.write import write_image, write_png
+
+
+@pytest.mark.parametrize("name", ["a.png", "deep/er/a.tif"])
+def test_written_pictures_are_read_back_bit_for_bit(
+    tmp_path: Path, small: np.ndarray, small16: np.ndarray, name: str
+) -> None:
+    for pixels in (small, small16):
+        write_image(tmp_path / name, pixels)
+        first = (tmp_path / name).read_bytes()
+        photograph = read_photograph(tmp_path / name)
+        np.testing.assert_array_equal(photograph.pixels, pixels)
+        assert photograph.message == ""
+        write_image(tmp_path / name, pixels)
+        assert (tmp_path / name).read_bytes() == first
+    assert [path.name for path in (tmp_path / name).parent.iterdir()] == [Path(name).name]
+
+
+def test_png_compression_can_be_chosen(tmp_path: Path, small: np.ndarray) -> None:
+    for level in (0, 1, 9):
+        write_png(tmp_path / f"{level}.png", small, compression=level)
+        np.testing.assert_array_equal(read_photograph(tmp_path / f"{level}.png").pixels, small)
+    assert (tmp_path / "9.png").stat().st_size < (tmp_path / "0.png").stat().st_size
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path, small: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=r"a.png: expected \(H, W, 3\) uint8 or uint16 to write, got \(40, 60\)"):
+        write_png(tmp_path / "a.png", small[..., 0])
+    with pytest.raises(ImageError, match="of float32. Convert it by from_float"):
+        write_png(tmp_path / "a.png", to_float(small))
+    with pytest.raises(ConfigError, match=r"written as .png or .tiff, not as .gif"):
+        write_image(tmp_path / "a.gif", small)
+    (tmp_path / "b.png").mkdir()
+    (tmp_path / "b.png" / "in the way").write_text("")
+    with pytest.raises(OutputError, match="b.png: something else is in the way"):
+        write_png(tmp_path / "b.png", small)
