@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-TRUTHS = ("raw", "warped", "registered")
+TRUTHS = ("raw", "warped", "registered", "matched")
 METRICS = ("psnr", "ssim", "mae", "lpips")
 COLUMNS = (
     "method", "image", "scene", "group", "ground_truth", *METRICS, "valid_share", "drift_px", "deform_px",
@@ -88,7 +88,9 @@ def make_run(
         "warp": warp,
         "metrics": list(metrics),
         "signature": {
-            truth: f"{truth}: {protocol}{'' if truth == 'raw' else f' flow=[pwcnet] warp={warp}'}" for truth in TRUTHS
+            truth: f"{truth}: {protocol}{'' if truth == 'raw' else f' flow=[pwcnet] warp={warp}'}"
+            f"{' match=gain light=1' if truth == 'matched' else ''}"
+            for truth in TRUTHS
         },
         "scores": scores,
         "drift_px": {method: drift, "identity": 0.0, "ceiling": 0.0},

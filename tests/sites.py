@@ -60,7 +60,7 @@ def make_site(folder: Path, boards: Path) -> Path:
         )
         for name in names:
             warped = np.roll(iio.imread(data / "test" / "gt" / f"{name}.png"), 2, axis=1)
-            for truth in ("warped", "registered"):
+            for truth in ("warped", "registered", "matched"):
                 place = run / "warped" / truth
                 place.mkdir(parents=True, exist_ok=True)
                 iio.imwrite(place / f"{name}.png", warped)

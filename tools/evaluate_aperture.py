@@ -3,7 +3,7 @@
 `--data DIR` holds `aperture/vabd/{input,8,2_8,1_8}` (f/16 is sharp; f/8, f/2.8 and f/1.8 are blurry) and
 `aperture/ebb/{sharp,blurry}`. Each set becomes a CSV of pairs, is prepared, and three predictions are made and scored:
 the blurry input itself, an unsharp mask, and a Wiener deconvolution with a small disc. None of them is a good network:
-the table shows what raw, warped and registered ground truth make of the same pictures.
+the table shows what raw, warped, registered and matched ground truth make of the same pictures.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def write_predictions(prepared: Path, folder: Path, method: Callable[[Picture], 
 
 
 def lines(name: str, summary: dict[str, Any]) -> list[str]:
-    """Markdown lines of one run: metric cells are raw / warped / registered."""
+    """Markdown lines of one run: metric cells are raw / warped / registered / matched."""
     rows = []
     for method in ordered_methods(summary):
         scores = summary["scores"][method]
@@ -134,7 +134,7 @@ def main() -> None:
                 found = lines(name, report.summary)
                 table += found if method == "input" else found[1:]
                 notes += [f"- {name}: {note}" for note in report.notes]
-    metrics = [f"{metric.upper()} raw / warped / registered" for metric in options.metrics]
+    metrics = [f"{metric.upper()} raw / warped / registered / matched" for metric in options.metrics]
     print("| " + " | ".join(("set", "method", *metrics, "drift_px", "deform_px")) + " |")
     print("|" + "---|" * (len(metrics) + 4))
     print("\n".join([*table, "", *dict.fromkeys(notes)]))

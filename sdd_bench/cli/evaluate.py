@@ -1,4 +1,4 @@
-"""``sdd-bench evaluate``: score a folder of predictions against raw, warped and registered ground truth."""
+"""``sdd-bench evaluate``: score a folder of predictions against raw, warped, registered and matched ground truth."""
 
 from __future__ import annotations
 
@@ -59,6 +59,14 @@ _FOLDER = click.Path(path_type=Path)
     "--warp", type=click.Choice([mode.value for mode in WarpMode]), default=WarpMode.EXACT.value, show_default=True
 )
 @click.option(
+    "--match",
+    type=click.Choice(["gain", "gain+field", "tone", "none"]),
+    default="gain",
+    show_default=True,
+    help="How matched ground truth takes on the light of the blurry picture: a gain per channel, with vignetting, a "
+    "tone curve per channel, or not at all.",
+)
+@click.option(
     "--resize", default="none", show_default=True, help="Resizing of blurry and sharp: none, a factor or WIDTHxHEIGHT."
 )
 @click.option(
@@ -74,7 +82,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--cache-limit", type=float, metavar="GB", help=CACHE_LIMIT_HELP)
 @click.option("--no-cache", is_flag=True, help="Keep nothing for the next method, and use nothing that was kept.")
 @click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
-@click.option("--save-warped", is_flag=True, help="Keep warped and registered ground truth in RUN/warped.")
+@click.option("--save-warped", is_flag=True, help="Keep warped, registered and matched ground truth in RUN/warped.")
 @click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
 @jobs_options
 @json_option

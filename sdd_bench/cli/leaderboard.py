@@ -172,7 +172,10 @@ def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **option
 @leaderboards_option
 @click.option("--dataset", metavar="NAME", help="Take methods from the table of this dataset.")
 @click.option(
-    "--ground-truth", type=click.Choice(["raw", "warped", "registered"]), default="registered", show_default=True
+    "--ground-truth",
+    type=click.Choice(["raw", "warped", "registered", "matched"]),
+    default="registered",
+    show_default=True,
 )
 @click.option(
     "--metric", "metrics", multiple=True, type=click.Choice(["psnr", "ssim", "mae", "lpips"]), help="Default: all."

@@ -13,7 +13,7 @@ _COMMANDS = {
     "synth": "an SDD-style set with known truth",
     "prepare": "captures -> checked pairs -> patches in HDF5 shards",
     "analyze": "zoom, shift and rotation of every pair",
-    "evaluate": "PSNR, SSIM, MAE, LPIPS against raw, warped and registered ground truth",
+    "evaluate": "PSNR, SSIM, MAE, LPIPS against raw, warped, registered and matched ground truth",
     "predict": "run a network over a test split",
     "blur-map": "how blurred every place of a picture is",
     "train-jdrl": "train by joint deblurring and reblurring",

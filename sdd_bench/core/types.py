@@ -21,11 +21,13 @@ class GroundTruth(StrEnum):
 
     ``raw``: the sharp picture as captured. ``warped``: the sharp picture warped to this prediction (the paper,
     Table 1). ``registered``: the sharp picture warped once to the blurry input, so every method has the same target.
+    ``matched``: the registered picture brought to the light of the blurry input, likewise the same for every method.
     """
 
     RAW = "raw"
     WARPED = "warped"
     REGISTERED = "registered"
+    MATCHED = "matched"
 
 
 class WarpMode(StrEnum):

@@ -10,6 +10,7 @@ from typing import Literal
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import WarpMode
+from sdd_bench.registration.light.transfer import Match
 
 Crop = Literal["error", "topleft", "center"]
 METRICS = ("psnr", "ssim", "mae", "lpips")
@@ -32,6 +33,8 @@ class EvaluateOptions:
     """Of the flow network."""
     warp: WarpMode = WarpMode.EXACT
     """``released`` reproduces the authors' half-pixel-off sampling."""
+    match: Match = Match.GAIN
+    """How matched ground truth is brought to the light of the blurry input."""
     resize: str = "none"
     """``none``, a factor, or ``WIDTHxHEIGHT``: applied to blurry and sharp; predictions have that size already."""
     crop: Crop = "error"
@@ -52,6 +55,9 @@ class EvaluateOptions:
             )
         object.__setattr__(self, "metrics", tuple(name for name in METRICS if name in self.metrics))
         object.__setattr__(self, "warp", WarpMode(self.warp))
+        if self.match not in tuple(Match):
+            raise ConfigError(f"match: expected one of {', '.join(Match)}, got {self.match!r}.")
+        object.__setattr__(self, "match", Match(self.match))
         if self.crop not in ("error", "topleft", "center"):
             raise ConfigError(f"crop: expected error, topleft or center, got {self.crop!r}.")
         if self.limit is not None and self.limit < 1:

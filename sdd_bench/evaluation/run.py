@@ -7,7 +7,7 @@
     RUN/per_image.csv     every score
     RUN/summary.json      means with intervals, signatures, provenance
     RUN/run.json          the seal: hashes of both, written last
-    RUN/flow, RUN/warped  on demand: flow of warped ground truth; warped and registered ground truth
+    RUN/flow, RUN/warped  on demand: flow of warped ground truth; warped, registered and matched ground truth
 """
 
 from __future__ import annotations
@@ -132,6 +132,7 @@ def evaluate(
             lpips_sha256=engines.lpips_sha256,
             flow_signature=engines.flow.signature,
             warp=options.warp,
+            match=options.match,
         )
         n_expected = len(dataset.pairs) + dataset.n_lost
         summary = summarize(

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core import protocol
 from sdd_bench.core.types import GroundTruth, WarpMode
+from sdd_bench.registration.light.transfer import Match
 
 PROFILE = "defocus"
 """Name of the way metrics are computed (see :mod:`sdd_bench.metrics`)."""
@@ -33,6 +35,7 @@ class Protocol:
     lpips_sha256: str
     flow_signature: str
     warp: WarpMode
+    match: Match
 
     def signatures(self) -> dict[str, str]:
         """The signature of each ground truth."""
@@ -47,7 +50,9 @@ class Protocol:
             parts.append(f"lpips={self.lpips_sha256}")
         raw = " ".join(parts)
         moved = f"{raw} flow=[{self.flow_signature}] warp={self.warp.value} border={BORDER}"
-        return {truth.value: f"{truth.value}: {raw if truth is GroundTruth.RAW else moved}" for truth in GroundTruth}
+        matched = f"{moved} match={self.match.value} light={protocol.LIGHT}"
+        lines = {GroundTruth.RAW: raw, GroundTruth.MATCHED: matched}
+        return {truth.value: f"{truth.value}: {lines.get(truth, moved)}" for truth in GroundTruth}
 
 
 def pixels_sha256(pixels: NDArray[np.generic]) -> str:

@@ -19,6 +19,7 @@ from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.evaluation.picture.records import PictureRecord, rounded, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
+from sdd_bench.registration.light.transfer import Match
 from sdd_bench.statistics.bootstrap import estimate_mean
 
 SCHEMA = 1
@@ -162,6 +163,7 @@ def summarize(
         "group_sizes": {group: len(of_group(group)) for group in groups},
         "blur_levels": _bins(own, BLUR_EDGES_PX, metrics, lambda record: record.coc_diameter_px),
         "misalignment_bins": _bins(own, MISALIGNMENT_EDGES_PX, metrics, lambda record: record.misalignment_px),
+        "light": _light(records, protocol.match),
         "exposure_gain": _mean([record.exposure_gain for record in records]),
         "misalignment_source": _one_or_all(record.misalignment_source for record in records),
         "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
@@ -177,6 +179,7 @@ def protocol_of(
     lpips_sha256: str,
     flow_signature: str,
     warp: WarpMode,
+    match: Match,
 ) -> Protocol:
     """What the numbers of ``records`` (in the order of the pairs) depend on, apart from the method."""
     crops = [(record.name, record.crop) for record in records if record.crop]
@@ -189,7 +192,20 @@ def protocol_of(
         lpips_sha256=lpips_sha256,
         flow_signature=flow_signature,
         warp=warp,
+        match=match,
     )
+
+
+def _light(records: Sequence[PictureRecord], match: Match) -> dict[str, Any]:
+    """How far the pairs differ in light, and whose transfer is not to be trusted."""
+    gained = [gain for record in records if (gain := record.light.gained_db) is not None]
+    return {
+        "match": match.value,
+        "gained_db": _mean(gained),
+        "flagged": [
+            {"item": record.name, "reason": record.light.reason} for record in records if not record.light.trusted
+        ],
+    }
 
 
 def seal_run(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run's summary as a table for people: one line a metric and method, the three ground truths side by side."""
+"""A run's summary as a table for people: one line a metric and method, the ground truths side by side."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def compare_methods(
         names: Run folders, or names in the table of ``dataset`` (``NAME@RUN`` if several runs have the name).
         leaderboards: Folder of tables.
         dataset: Name of the table.
-        truth: Ground truth: raw, warped or registered.
+        truth: Ground truth: raw, warped, registered or matched.
         metrics: Names of metrics; when empty, all that every method has.
         n_resamples: Number of resamples of the bootstrap and of the permutation test.
         seed: Seed of both.

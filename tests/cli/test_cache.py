@@ -32,8 +32,12 @@ def test_info_says_what_is_kept_where(folder: Path) -> None:
     result = run("info", "--cache", str(folder))
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert [line[:3] for line in lines[:2]] == [["flow", "1", "files"], ["scores", "2", "files"]]
-    assert lines[2:] == [["folder:", str(folder / "registered")], ["size:", "0.00", "of", "20", "GB"]]
+    assert [line[:3] for line in lines[:3]] == [
+        ["flow", "1", "files"],
+        ["light", "0", "files"],
+        ["scores", "2", "files"],
+    ]
+    assert lines[3:] == [["folder:", str(folder / "registered")], ["size:", "0.00", "of", "20", "GB"]]
 
 
 def test_info_for_machines_counts_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +48,11 @@ def test_info_for_machines_counts_bytes(folder: Path, monkeypatch: pytest.Monkey
         "folder": str(folder / "registered"),
         "bytes": sum(sizes.values()),
         "limit_bytes": 500_000_000,
-        "kinds": {"flow": {"files": 1, "bytes": sizes["flow"]}, "scores": {"files": 2, "bytes": sizes["scores"]}},
+        "kinds": {
+            "flow": {"files": 1, "bytes": sizes["flow"]},
+            "light": {"files": 0, "bytes": 0},
+            "scores": {"files": 2, "bytes": sizes["scores"]},
+        },
     }
 
 

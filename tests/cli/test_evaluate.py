@@ -46,7 +46,15 @@ def evaluate(*arguments: str) -> Result:
 def test_people_get_a_table_notes_and_the_run_folder(captures: Path) -> None:
     result = evaluate("captures", "--predictions", "net", *FAST)
     assert result.exit_code == 0, result.output
-    for text in ("net on captures (test, 2 of 2 pictures)", "raw", "warped", "registered", "identity", "drift_px"):
+    for text in (
+        "net on captures (test, 2 of 2 pictures)",
+        "raw",
+        "warped",
+        "registered",
+        "matched",
+        "identity",
+        "drift_px",
+    ):
         assert text in result.stdout
     assert "too few pictures to tell: 2 cannot reach 5 %" in " ".join(result.stdout.split())
     assert "raw: pixels=" in result.stdout
@@ -208,7 +216,7 @@ def test_a_cache_on_a_full_disk_is_no_failure(captures: Path) -> None:
     with _little_space():
         result = evaluate("captures", "--predictions", "net", *FAST, "--cache", "kept")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert {path.suffix for path in (captures / "kept/registered").iterdir()} == {".scores"}
+    assert {path.suffix for path in (captures / "kept/registered").iterdir()} == {".light", ".scores"}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +239,7 @@ def test_the_cache_is_where_it_is_asked_for_and_can_be_left_out(captures: Path) 
     arguments = ("captures", "--predictions", "net", "-o", "out", *FAST)
     assert evaluate(*arguments, "--cache", "kept", "--cache-limit", "1").exit_code == 0
     names = sorted(path.suffix for path in (captures / "kept/registered").iterdir())
-    assert names == [".flow"] * 2 + [".scores"] * 2
+    assert names == [".flow"] * 2 + [".light"] * 2 + [".scores"] * 2
     table = (captures / "out/per_image.csv").read_bytes()
     shutil.rmtree(captures / "kept")
     shutil.rmtree(captures / "out")

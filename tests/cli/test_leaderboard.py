@@ -57,6 +57,7 @@ def test_add_reports_its_rows(tmp_path: Path) -> None:
         ("raw", "dpdd"),
         ("warped", "dpdd"),
         ("registered", "dpdd"),
+        ("matched", "dpdd"),
     ]
 
 

@@ -9,6 +9,7 @@ from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import rows_of
+from sdd_bench.registration.light.transfer import Transfer, failed
 
 
 def _scores(registered: float | None, *, warped: float | None = None, **motion: float) -> PictureScores:
@@ -25,7 +26,9 @@ def _notes(
     misalignment: float = 0.0,
     exposure: float = 1.0,
     ceiling: float | None = None,
+    light: Transfer | None = None,
 ) -> str:
+    light = light or Transfer()
     labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
     labels |= dict.fromkeys(("prediction_sha256", "crop"), "")
     psnr = method[0].truths[GroundTruth.RAW].psnr
@@ -39,6 +42,7 @@ def _notes(
             misalignment_px=misalignment,
             misalignment_source="flow",
             exposure_gain=exposure ** (1 - 2 * (number % 2)),
+            light=light,
             method=scores,
             baselines=Baselines(
                 _scores(None if psnr is None else 30.0 + number), None if ceiling is None else _scores(ceiling), 0.0
@@ -103,6 +107,13 @@ def test_a_difference_in_exposure_is_said_whichever_is_brighter() -> None:
     assert "exposure" not in _notes([_scores(31.0)], exposure=1.05)
 
 
+def test_light_in_doubt_is_said_with_its_reason() -> None:
+    doubted = _notes([_scores(31.0), _scores(31.0)], light=failed("another scene: light correlates by 0.10"))
+    assert "The light of 2 of 2 pairs is in doubt" in doubted
+    assert "p0: another scene: light correlates by 0.10." in doubted
+    assert "in doubt" not in _notes([_scores(31.0)])
+
+
 def test_runs_without_psnr_and_with_infinite_psnr_have_notes() -> None:
     assert _notes([_scores(None, drift=0.7)]).startswith("net moves the picture")
-    assert "3 PSNR value(s) of net are infinite" in _notes([_scores(math.inf), _scores(31.0)])
+    assert "4 PSNR value(s) of net are infinite" in _notes([_scores(math.inf), _scores(31.0)])

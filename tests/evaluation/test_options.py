@@ -27,6 +27,7 @@ def test_what_scores_depend_on_leaves_out_device_and_saving() -> None:
         ({"metrics": ("psnr", "psnr")}, "each once"),
         ({"crop": "right"}, "crop: expected error, topleft or center, got 'right'"),
         ({"limit": 0}, "limit: expected 1 or more, got 0"),
+        ({"match": "curves"}, "match: expected one of none, gain, gain+field, tone, got 'curves'"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, object], message: str) -> None:

@@ -68,7 +68,7 @@ def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path)
         (method, f"p{number}", truth)
         for method in ("ours", "identity", "ceiling")
         for number in range(3)
-        for truth in ("raw", "warped", "registered")
+        for truth in ("raw", "warped", "registered", "matched")
     ]
     first = rows[0]
     labels, metrics = ["method", "image", "scene", "group", "ground_truth"], ["psnr", "ssim", "mae", "lpips"]
@@ -171,7 +171,7 @@ def test_a_second_method_reuses_flows_and_baselines(score: Any, run: Path) -> No
     first = score()
     shared = Path(os.environ["SDD_BENCH_CACHE"]) / "registered"
     before = _inodes(shared)
-    assert sorted(Path(name).suffix for name in before) == [".flow"] * 3 + [".scores"] * 3
+    assert sorted(Path(name).suffix for name in before) == [".flow"] * 3 + [".light"] * 3 + [".scores"] * 3
     assert not (run.parent / "captures/registered").exists()
     second = score(run_folder=run.with_name("other"), method="other")
     assert _inodes(shared) == before
@@ -205,7 +205,7 @@ def test_runs_share_the_cache_and_nothing_lies_beside_the_captures(score: Any, r
     assert {path.suffix for path in before} == {"", ".png", ".json", ".csv"}
     cache = open_cache(tmp_path / "cache")
     score(cache=cache)
-    assert len(list((tmp_path / "cache/registered").iterdir())) == 6
+    assert len(list((tmp_path / "cache/registered").iterdir())) == 9
     assert sorted((run.parent / "captures").rglob("*")) == before
     score(run_folder=run.with_name("other"), cache=cache)
     assert (run.with_name("other") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
@@ -220,7 +220,7 @@ def test_flow_and_ground_truth_can_be_kept(score: Any, run: Path) -> None:
     assert flow.shape == (2, 96, 128)
     np.testing.assert_allclose(np.median(flow, axis=(1, 2)), (3, -2), atol=0.15)
     aligned = cv2.imread(str(run.parent / "captures/truth/test/p0_aligned.png")).astype(float)
-    for truth in ("warped", "registered"):
+    for truth in ("warped", "registered", "matched"):
         kept = cv2.imread(str(run / f"warped/{truth}/p0.png")).astype(float)
         assert np.abs(kept - aligned)[8:-8, 8:-8].mean() < 3
 
@@ -305,7 +305,12 @@ def test_what_was_saved_of_an_old_prediction_goes_with_its_record(score: Any, ru
     score(save_flow=True, save_warped=True)
     cv2.imwrite(str(predictions / "p1.png"), 255 - cv2.imread(str(predictions / "p1.png")))
     score()
-    for folder, suffix in (("flow", "flo"), ("warped/warped", "png"), ("warped/registered", "png")):
+    for folder, suffix in (
+        ("flow", "flo"),
+        ("warped/warped", "png"),
+        ("warped/registered", "png"),
+        ("warped/matched", "png"),
+    ):
         assert sorted(path.name for path in (run / folder).iterdir()) == [f"p0.{suffix}", f"p2.{suffix}"]
     score(save_warped=True)
     assert (run / "warped/warped/p1.png").is_file()

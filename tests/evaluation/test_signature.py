@@ -7,6 +7,7 @@ import pytest
 
 from sdd_bench.core.types import WarpMode
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop, digest, pixels_sha256
+from sdd_bench.registration.light.transfer import Match
 
 PROTOCOL = Protocol(
     pixels_sha256="aa",
@@ -17,6 +18,7 @@ PROTOCOL = Protocol(
     lpips_sha256="bb",
     flow_signature="pwcnet cc, resolution full, precision 32",
     warp=WarpMode.EXACT,
+    match=Match.GAIN,
 )
 
 
@@ -26,13 +28,19 @@ def test_signatures_are_lines_that_name_the_protocol() -> None:
     assert signatures["registered"].endswith(
         "lpips=bb flow=[pwcnet cc, resolution full, precision 32] warp=exact border=replicate"
     )
-    assert len(set(signatures.values())) == 3
+    assert signatures["matched"].endswith("border=replicate match=gain light=1")
+    assert len(set(signatures.values())) == 4
 
 
 @pytest.mark.parametrize("change", [{"flow_signature": "dis"}, {"warp": WarpMode.RELEASED}])
 def test_flow_and_warp_change_all_signatures_but_raw(change: dict[str, object]) -> None:
     before, after = PROTOCOL.signatures(), dataclasses.replace(PROTOCOL, **change).signatures()  # type: ignore[arg-type]
-    assert [truth for truth in before if before[truth] != after[truth]] == ["warped", "registered"]
+    assert [truth for truth in before if before[truth] != after[truth]] == ["warped", "registered", "matched"]
+
+
+def test_the_way_of_matching_changes_matched_alone() -> None:
+    before, after = PROTOCOL.signatures(), dataclasses.replace(PROTOCOL, match=Match.TONE).signatures()
+    assert [truth for truth in before if before[truth] != after[truth]] == ["matched"]
 
 
 @pytest.mark.parametrize(

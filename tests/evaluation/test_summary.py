@@ -11,6 +11,7 @@ from sdd_bench.core.types import GroundTruth, Problem, WarpMode
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
+from sdd_bench.registration.light.transfer import Match, Transfer
 
 
 def scores(psnr: float, *, warped: float | None = None, drift: float = 0.0, valid_share: float = 1.0) -> PictureScores:
@@ -35,6 +36,7 @@ def record(name: str, method: PictureScores, **changes: Any) -> PictureRecord:
         misalignment_px=0.2,
         misalignment_source="flow",
         exposure_gain=1.0,
+        light=Transfer(),
         method=method,
         baselines=Baselines(scores(20.0), None, 0.2),
     )
@@ -50,6 +52,7 @@ def summary_of(records: list[PictureRecord], **changes: Any) -> dict[str, Any]:
         lpips_sha256="",
         flow_signature="dis",
         warp=WarpMode.EXACT,
+        match=Match.GAIN,
     )
     values = {"n_expected": len(records), "problems": [], "protocol": protocol} | changes
     return summarize(records, method="ours", dataset="set", split="test", **values)

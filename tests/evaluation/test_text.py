@@ -17,8 +17,9 @@ SUMMARY = {
             "raw": {"psnr": _estimate(21.239, low=20.0, high=22.5)},
             "warped": {"psnr": _estimate(25.0, n_infinite=2)},
             "registered": {"psnr": _estimate(None, n_infinite=3)},
+            "matched": {"psnr": _estimate(26.0)},
         },
-        "identity": {truth: {"psnr": _estimate(20.0)} for truth in ("raw", "warped", "registered")},
+        "identity": {truth: {"psnr": _estimate(20.0)} for truth in ("raw", "warped", "registered", "matched")},
     },
     "drift_px": {"net": 0.123, "identity": 0.0},
     "deform_px": {"net": 0.5, "identity": 0.0},
@@ -31,8 +32,8 @@ def test_identity_stands_first_and_an_absent_ceiling_nowhere() -> None:
 
 def test_cells_hold_mean_interval_and_how_many_are_infinite() -> None:
     lines = score_lines(SUMMARY)
-    assert lines[0] == ["PSNR (dB) ↑", "identity", "20.00", "20.00", "20.00"]
-    assert lines[1] == ["", "net", "21.24 [20.00, 22.50]", "25.00 +2∞", "- +3∞"]
+    assert lines[0] == ["PSNR (dB) ↑", "identity", "20.00", "20.00", "20.00", "20.00"]
+    assert lines[1] == ["", "net", "21.24 [20.00, 22.50]", "25.00 +2∞", "- +3∞", "26.00"]
     assert score_lines(SUMMARY, intervals=False)[1][2] == "21.24"
     assert {len(line) for line in lines} == {len(COLUMNS)}
 
@@ -42,12 +43,12 @@ def test_motion_is_in_hundredths_of_a_pixel() -> None:
 
 
 def test_levels_name_their_range() -> None:
-    scores = {truth: {"psnr": 30.0} for truth in ("raw", "warped", "registered")}
+    scores = {truth: {"psnr": 30.0} for truth in ("raw", "warped", "registered", "matched")}
     levels = [{"from_px": 8.0, "to_px": "inf", "n": 2, "scores": scores}]
-    assert level_lines(levels, "psnr") == [["8 to inf", "2", "30.00", "30.00", "30.00"]]
+    assert level_lines(levels, "psnr") == [["8 to inf", "2", "30.00", "30.00", "30.00", "30.00"]]
 
 
 def test_groups_name_their_size() -> None:
-    scores = {truth: {"psnr": 30.0 + number} for number, truth in enumerate(("raw", "warped", "registered"))}
+    scores = {truth: {"psnr": 30.0 + number} for number, truth in enumerate(("raw", "warped", "registered", "matched"))}
     summary = {"groups": {"indoor": scores}, "group_sizes": {"indoor": 4}}
-    assert group_lines(summary, "psnr") == [["indoor", "4", "30.00", "31.00", "32.00"]]
+    assert group_lines(summary, "psnr") == [["indoor", "4", "30.00", "31.00", "32.00", "33.00"]]

@@ -1,9 +1,10 @@
 """What every method on a dataset shares, kept from one evaluation to the next.
 
 For each pair that is the flow of the registered ground truth, ``estimate(blurry, sharp)`` (the registered picture is
-one warp away), and the scores of identity and ceiling. Keys name all that they depend on (pixels, resize, crop, flow
-signature, ...), so a changed dataset or another flow network never meets a stale file, and a copy of a dataset shares
-the files of the first. How files are checked, and which leave, is the :mod:`~sdd_bench.core.storage.store`'s.
+one warp away), the transfer of light of the matched one, and the scores of identity and ceiling. Keys name all that
+they depend on (pixels, resize, crop, flow signature, ...), so a changed dataset or another flow network never meets a
+stale file, and a copy of a dataset shares the files of the first. How files are checked, and which leave, is the
+:mod:`~sdd_bench.core.storage.store`'s.
 
 The folder is ``--cache``, else ``SDD_BENCH_CACHE``, else the user's cache folder (``~/.cache/sdd-bench`` on Linux).
 """
@@ -14,6 +15,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +28,19 @@ from torch import Tensor
 from sdd_bench.core.errors import ConfigError, reason_of
 from sdd_bench.core.storage.store import Store, open_store
 from sdd_bench.evaluation.picture.records import Baselines, baselines_from_json, baselines_to_json
+from sdd_bench.registration.light.transfer import Transfer
 
 FOLDER_VARIABLE = "SDD_BENCH_CACHE"
 LIMIT_VARIABLE = "SDD_BENCH_CACHE_LIMIT"
 LIMIT_GB = 20.0
 """Some 400 flows of 4096x2160 pictures, more than any public test split has."""
-FLOW, SCORES = "flow", "scores"
+FLOW, LIGHT, SCORES = "flow", "light", "scores"
 _FOLDER = "registered"
 """Below the cache folder, which a user may share with other things."""
 _LEVEL = 1
 """Of Zstandard: 5 takes three times as long and saves 4 % (4096x2160, DIS)."""
-_SCORES_BYTES = 1 << 20
-"""A thousand times what the scores of one pair take."""
+_JSON_BYTES = 1 << 20
+"""A thousand times what the scores, or the transfer of light, of one pair take."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,25 @@ class SharedCache:
             self.store.keep(FLOW, key, _packed(flow))
         return flow
 
+    def transfer(self, key: str, compute: Callable[[], Transfer]) -> Transfer:
+        """The transfer of light of a pair, read or computed and kept.
+
+        Args:
+            key: Digest of all that the transfer depends on.
+            compute: Estimates the transfer.
+        """
+        content = None if self.store is None else self.store.read(LIGHT, key, at_most=_JSON_BYTES)
+        if content is not None:
+            with suppress(ConfigError, UnicodeDecodeError):
+                return Transfer.from_json(content.decode("ascii"))
+        transfer = compute()
+        if self.store is not None:
+            self.store.keep(LIGHT, key, f"{transfer.to_json()}\n".encode("ascii"))
+        return transfer
+
     def read_baselines(self, key: str) -> Baselines | None:
         """The scores of identity and ceiling, if they are kept."""
-        content = None if self.store is None else self.store.read(SCORES, key, at_most=_SCORES_BYTES)
+        content = None if self.store is None else self.store.read(SCORES, key, at_most=_JSON_BYTES)
         if content is None:
             return None
         try:
@@ -118,7 +137,7 @@ class Usage:
 def usage(store: Store) -> list[Usage]:
     """How much of each kind ``store`` holds."""
     entries = store.entries()
-    kinds = dict.fromkeys([FLOW, SCORES, *(entry.kind for entry in entries)])
+    kinds = dict.fromkeys([FLOW, LIGHT, SCORES, *(entry.kind for entry in entries)])
     sizes = {kind: [entry.n_bytes for entry in entries if entry.kind == kind] for kind in kinds}
     return [Usage(kind or "partial", len(sizes[kind]), sum(sizes[kind])) for kind in kinds]
 

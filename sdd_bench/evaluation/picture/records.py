@@ -7,13 +7,16 @@ another process or in an earlier run. JSON knows no infinity: it is written as t
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.registration.light.transfer import Transfer
 
 SCHEMA = 1
 _DIGITS = 7
@@ -53,6 +56,8 @@ class PictureRecord:
     """``truth`` where the set knows it, else ``flow``: measured here."""
     exposure_gain: float
     """Light of the blurry picture over that of the sharp one, green channel, as ``analyze`` measures it."""
+    light: Transfer
+    """What brings the registered picture to the light of the blurry one."""
     method: PictureScores
     baselines: Baselines
 
@@ -63,6 +68,7 @@ def record_to_json(record: PictureRecord) -> dict[str, Any]:
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
         values[field.name] = to_number(value) if isinstance(value, float) else value
+    values["light"] = json.loads(record.light.to_json())
     values["method"] = _scores_to_json(record.method)
     values["baselines"] = baselines_to_json(record.baselines)
     return values
@@ -77,6 +83,10 @@ def record_from_json(values: Mapping[str, Any]) -> PictureRecord:
     if values["schema"] != SCHEMA:
         raise ValueError(f"schema {values['schema']}")
     fields = {field.name: values[field.name] for field in dataclasses.fields(PictureRecord)}
+    try:
+        fields["light"] = Transfer.from_json(json.dumps(values["light"]))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
     fields["method"] = _scores_from_json(values["method"])
     fields["baselines"] = baselines_from_json(values["baselines"])
     return PictureRecord(**fields)

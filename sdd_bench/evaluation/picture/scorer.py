@@ -1,11 +1,12 @@
-r"""Scores of one picture against three ground truths, on arrays.
+r"""Scores of one picture against four ground truths, on arrays.
 
 With flow :math:`\Phi(a, b)` = ``estimate(reference=a, moving=b)`` and :math:`W` the backward warp of the sharp picture
 S:
 
 - ``raw``: S as captured;
 - ``warped`` (Table 1 of Li et al., 2023): :math:`W(S, \Phi(P, S))`, brought onto the prediction P;
-- ``registered``: :math:`W(S, \Phi(B, S))`, brought onto the blurry input B, the same for every method.
+- ``registered``: :math:`W(S, \Phi(B, S))`, brought onto the blurry input B, the same for every method;
+- ``matched``: the registered picture after the transfer of light from S to B, estimated from these two alone.
 
 Metrics cover the whole picture; what a warp draws from outside repeats the border, and ``valid_share`` says how much
 of the picture that is not. ``drift_px`` and ``deform_px`` split :math:`\Phi(B, P)`, the motion a method put between its
@@ -15,9 +16,10 @@ method.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,11 +34,14 @@ from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.metrics.mae import mae
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.metrics.ssim import ssim
+from sdd_bench.registration.light.estimate import estimate_transfer
+from sdd_bench.registration.light.transfer import Match, Transfer
 
 if TYPE_CHECKING:
     from sdd_bench.metrics.lpips import Lpips
 
 Picture = NDArray[np.float32]
+Kept = TypeVar("Kept")
 _ON_ARRAYS: Mapping[str, Callable[[Picture, Picture], float]] = {"psnr": psnr, "ssim": ssim, "mae": mae}
 
 
@@ -80,7 +85,7 @@ class Motion:
     deform_px: float
 
 
-def _computed(compute: Callable[[], Tensor]) -> Tensor:
+def _computed(compute: Callable[[], Kept]) -> Kept:
     return compute()
 
 
@@ -96,6 +101,8 @@ class PictureScorer:
         lpips: The network; needed when ``lpips`` is among the metrics.
         registered_flow: Gives the flow of the registered ground truth from the function that computes it, so that it
             can be kept between methods.
+        match: What the transfer of light of the matched ground truth may do.
+        transfer: Gives that transfer from the function that estimates it, likewise.
 
     Raises:
         ImageError: The shapes differ.
@@ -112,6 +119,8 @@ class PictureScorer:
         metrics: tuple[str, ...] = ("psnr", "ssim", "mae", "lpips"),
         lpips: Lpips | None = None,
         registered_flow: Callable[[Callable[[], Tensor]], Tensor] = _computed,
+        match: Match = Match.GAIN,
+        transfer: Callable[[Callable[[], Transfer]], Transfer] = _computed,
     ) -> None:
         if blurry.shape != sharp.shape:
             raise ImageError(f"blurry is {blurry.shape} but sharp is {sharp.shape}; a pair must share one size.")
@@ -120,6 +129,9 @@ class PictureScorer:
         self.blurry, self.sharp = blurry, sharp
         self._flow, self._warp, self._metrics, self._lpips = flow, warp, metrics, lpips
         self.registered = self._backwarp(registered_flow(lambda: self._estimate(blurry, sharp)))
+        self.transfer = transfer(lambda: self._estimate_transfer(match))
+        light = self.transfer.apply(self.registered.picture)
+        self.matched = dataclasses.replace(self.registered, picture=light)
         self._features: dict[GroundTruth, Any] = {}
 
     def identity(self) -> PictureScores:
@@ -130,6 +142,7 @@ class PictureScorer:
             GroundTruth.RAW: self._raw_scores(self.blurry, features),
             GroundTruth.WARPED: registered,
             GroundTruth.REGISTERED: registered,
+            GroundTruth.MATCHED: self._matched_scores(self.blurry, features, registered),
         }
         return PictureScores(truths, drift_px=0.0, deform_px=0.0)
 
@@ -162,12 +175,14 @@ class PictureScorer:
         motion = motion or self.motion(prediction)
         warped = motion.warped
         features = self._features_of(prediction)
+        registered = self._registered_scores(prediction, features)
         truths = {
             GroundTruth.RAW: self._raw_scores(prediction, features),
             GroundTruth.WARPED: self._scores(
                 prediction, warped.picture, warped.valid_share, features, self._features_of(warped.picture)
             ),
-            GroundTruth.REGISTERED: self._registered_scores(prediction, features),
+            GroundTruth.REGISTERED: registered,
+            GroundTruth.MATCHED: self._matched_scores(prediction, features, registered),
         }
         return PictureScores(truths, motion.drift_px, motion.deform_px)
 
@@ -178,6 +193,14 @@ class PictureScorer:
     def _registered_scores(self, prediction: Picture, features: Any) -> TruthScores:
         truth = self.registered
         truth_features = self._shared_features(GroundTruth.REGISTERED, truth.picture)
+        return self._scores(prediction, truth.picture, truth.valid_share, features, truth_features)
+
+    def _matched_scores(self, prediction: Picture, features: Any, registered: TruthScores) -> TruthScores:
+        """Scores against the matched picture; without a transfer it is the registered one."""
+        if self.transfer.model is Match.NONE:
+            return registered
+        truth = self.matched
+        truth_features = self._shared_features(GroundTruth.MATCHED, truth.picture)
         return self._scores(prediction, truth.picture, truth.valid_share, features, truth_features)
 
     def _scores(
@@ -202,6 +225,13 @@ class PictureScorer:
         with torch.no_grad():
             return self._flow.estimate(to_tensor(reference), to_tensor(moving))[0].cpu()
 
+    def _estimate_transfer(self, match: Match) -> Transfer:
+        if match is Match.NONE:
+            return Transfer()
+        flow = self.registered.flow
+        inside = valid_mask(flow[None])[0, 0].numpy()
+        return estimate_transfer(self.blurry, self.sharp, flow=flow.numpy(), model=match, valid=inside)
+
     def _backwarp(self, flow: Tensor) -> Warped:
         with torch.no_grad():
             moved = backwarp(to_tensor(self.sharp), flow[None], mode=self._warp)[0]
@@ -218,8 +248,9 @@ def score_picture(
     warp: WarpMode = WarpMode.EXACT,
     metrics: tuple[str, ...] = ("psnr", "ssim", "mae", "lpips"),
     lpips: Lpips | None = None,
+    match: Match = Match.GAIN,
 ) -> PictureScores:
-    """Score one prediction against the three ground truths.
+    """Score one prediction against the four ground truths.
 
     Args:
         blurry: The captured input, ``(H, W, 3)`` float32 RGB in [0, 1].
@@ -229,12 +260,13 @@ def score_picture(
         warp: How a flow is applied.
         metrics: Some of ``psnr``, ``ssim``, ``mae``, ``lpips``.
         lpips: The network; needed when ``lpips`` is among the metrics.
+        match: What the transfer of light of the matched ground truth may do.
 
     Raises:
         ImageError: The shapes differ, or the prediction holds NaN.
         ConfigError: LPIPS is asked for without a network.
     """
-    scorer = PictureScorer(blurry, sharp, flow=flow, warp=warp, metrics=metrics, lpips=lpips)
+    scorer = PictureScorer(blurry, sharp, flow=flow, warp=warp, metrics=metrics, lpips=lpips, match=match)
     return scorer.score(prediction)
 
 

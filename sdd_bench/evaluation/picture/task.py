@@ -90,6 +90,7 @@ def score_files(
     inputs = read_inputs(pair, prediction_path, options)
     height, width = inputs.sharp.shape[:2]
     flow_key = digest({**inputs.provenance, "flow": engines.flow.signature})
+    light_key = digest({"flow key": flow_key, "match": options.match.value, "protocol": protocol.LIGHT})
     scorer = PictureScorer(
         inputs.blurry,
         inputs.sharp,
@@ -98,13 +99,15 @@ def score_files(
         metrics=options.metrics,
         lpips=engines.lpips,
         registered_flow=lambda compute: cache.flow(flow_key, height, width, compute),
+        match=options.match,
+        transfer=lambda compute: cache.transfer(light_key, compute),
     )
     motion = scorer.motion(inputs.prediction)
     if save_to is not None:
         _save(save_to, pair.name, scorer, motion, options, inputs.bit_depth)
     baselines_key = digest(
         {
-            "flow key": flow_key,
+            "light key": light_key,
             "aligned": sha256_of(pair.aligned_path) if pair.aligned_path else "",
             "warp": options.warp.value,
             "metrics": ",".join(options.metrics),
@@ -132,6 +135,7 @@ def score_files(
         misalignment_px=truth.misalignment_px if truth else baselines.measured_misalignment_px,
         misalignment_source="truth" if truth else "flow",
         exposure_gain=green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow),
+        light=scorer.transfer,
         method=scorer.score(inputs.prediction, motion),
         baselines=baselines,
     )
@@ -151,8 +155,13 @@ def _save(
         write_flo(_flow_file(run, name), motion.warped.flow)
     if options.save_warped:
         files = _warped_files(run, name)
-        for truth, warped in ((GroundTruth.WARPED, motion.warped), (GroundTruth.REGISTERED, scorer.registered)):
-            write_png(files[truth], from_float(warped.picture, bit_depth))
+        pictures = {
+            GroundTruth.WARPED: motion.warped,
+            GroundTruth.REGISTERED: scorer.registered,
+            GroundTruth.MATCHED: scorer.matched,
+        }
+        for truth, path in files.items():
+            write_png(path, from_float(pictures[truth].picture, bit_depth))
 
 
 def _flow_file(run: Path, name: str) -> Path:
@@ -160,7 +169,7 @@ def _flow_file(run: Path, name: str) -> Path:
 
 
 def _warped_files(run: Path, name: str) -> dict[GroundTruth, Path]:
-    truths = (GroundTruth.WARPED, GroundTruth.REGISTERED)
+    truths = (GroundTruth.WARPED, GroundTruth.REGISTERED, GroundTruth.MATCHED)
     return {truth: run / "warped" / truth.value / f"{name}.png" for truth in truths}
 
 
@@ -178,6 +187,6 @@ def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
         "options": sorted(options.scoring().items()),
         "flow": engines.flow.signature,
         "lpips": engines.lpips_sha256,
-        "protocol": protocol.EVALUATION,
+        "protocol": (protocol.EVALUATION, protocol.LIGHT),
     }
     return digest(values)

@@ -142,6 +142,7 @@ def _protocol(run: Run, records: Sequence[PictureRecord], options: EvaluateOptio
         lpips_sha256=engines.lpips_sha256,
         flow_signature=engines.flow.signature,
         warp=options.warp,
+        match=options.match,
     )
     if len(records) < stated["n_images"]:
         found = replace(found, pixels_sha256=stated["dataset"]["pixels_sha256"])

@@ -48,6 +48,7 @@ LAYERS = {
     "sharp": "sharp",
     "warped": "sharp warped to this method",
     "registered": "sharp registered to blurry",
+    "matched": "sharp registered to blurry, in its light",
 }
 """Layers of the slider, with their names on a page."""
 VIEWS = {
@@ -160,6 +161,7 @@ def _sources(task: PictureTask) -> dict[str, Path]:
     saved = {
         "warped": task.run / "warped" / "warped" / f"{name}.png",
         "registered": task.run / "warped" / "registered" / f"{name}.png",
+        "matched": task.run / "warped" / "matched" / f"{name}.png",
         "flow": task.run / "flow" / f"{name}.flo",
     }
     always = {"blurry": task.pair.blurry_path, "deblurred": task.prediction, "sharp": task.pair.sharp_path}

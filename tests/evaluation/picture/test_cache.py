@@ -11,6 +11,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import LIMIT_VARIABLE, SharedCache, open_cache, stored
 from sdd_bench.evaluation.picture.task import score_files
+from sdd_bench.registration.light.transfer import Match, Transfer
 
 FLOW = torch.arange(2 * 4 * 5, dtype=torch.float32).reshape(2, 4, 5) / 7
 KEY = "0123456789abcdef" * 4
@@ -45,6 +46,21 @@ def test_a_flow_of_another_size_is_computed_anew(tmp_path: Path) -> None:
     cache.flow(KEY, 4, 5, lambda: FLOW)
     wide = torch.zeros(2, 4, 6)
     assert torch.equal(cache.flow(KEY, 4, 6, lambda: wide), wide)
+
+
+def test_a_kept_transfer_of_light_is_not_estimated_again_and_a_damaged_one_is(tmp_path: Path) -> None:
+    cache, transfer = open_cache(tmp_path), Transfer(Match.GAIN, (1.25, 1 / 3, 1e-17), residual=0.1)
+    calls: list[int] = []
+
+    def estimate() -> Transfer:
+        calls.append(1)
+        return transfer
+
+    assert cache.transfer(KEY, estimate) == cache.transfer(KEY, estimate) == transfer
+    path = _files(cache)["light"]
+    path.write_bytes(path.read_bytes().replace(b"1.25", b"1.26"))
+    assert cache.transfer(KEY, estimate) == transfer
+    assert len(calls) == 2
 
 
 def test_without_a_store_nothing_is_kept() -> None:

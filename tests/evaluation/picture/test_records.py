@@ -8,6 +8,7 @@ import pytest
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.registration.light.transfer import Match, Transfer
 
 
 def _scores(psnr: float) -> PictureScores:
@@ -30,6 +31,7 @@ RECORD = PictureRecord(
     misalignment_px=3.5,
     misalignment_source="flow",
     exposure_gain=1.25,
+    light=Transfer(Match.GAIN, (1.25, 1.2, 1.3), distrust=("gain: known to 2.0 % only",)),
     method=_scores(math.inf),
     baselines=Baselines(_scores(30.0), None, 3.5),
 )
@@ -40,7 +42,7 @@ def test_a_record_survives_json() -> None:
     assert record_from_json(json.loads(text)) == RECORD
 
 
-@pytest.mark.parametrize("damage", [{"schema": 99}, {"method": {}}, {"baselines": None}])
+@pytest.mark.parametrize("damage", [{"schema": 99}, {"method": {}}, {"baselines": None}, {"light": {"gain": 1}}])
 def test_another_schema_or_a_damaged_record_is_noticed(damage: dict[str, object]) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         record_from_json({**record_to_json(RECORD), **damage})

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import GroundTruth, WarpMode
 from sdd_bench.evaluation.picture.scorer import PictureScorer, score_picture
 from sdd_bench.flow.estimator import load_flow
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.metrics.psnr import psnr
+from sdd_bench.registration.light.transfer import Match, Transfer
+from sdd_bench.synth.scenes import random_scene
 
 Triple = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 METRICS = ("psnr", "ssim", "mae")
@@ -124,3 +128,40 @@ def test_what_does_not_fit_is_refused(triple: Triple, scorer: PictureScorer) -> 
     bad[3, 4, 1] = np.nan
     with pytest.raises(ImageError, match="the prediction holds NaN or infinite values"):
         scorer.score(bad)
+
+
+def _exposed(picture: NDArray[np.float32], gains: tuple[float, float, float]) -> NDArray[np.float32]:
+    return linear_to_srgb(np.clip(srgb_to_linear(picture) * np.array(gains, np.float32), 0, 1))
+
+
+def test_the_matched_ground_truth_has_the_light_of_the_input_whatever_the_prediction() -> None:
+    whole = np.clip(random_scene(256, 320, np.random.default_rng(5)), 0.1, 0.8)
+    sharp, aligned = np.ascontiguousarray(whole[:-4, :-4]), np.ascontiguousarray(whole[2:-2, 3:-1])
+    blurry = linear_to_srgb(cv2.GaussianBlur(srgb_to_linear(aligned), (0, 0), 1.5))
+    darker = _exposed(blurry, (0.6, 0.65, 0.7))
+    scorer = PictureScorer(darker, sharp, flow=load_flow("dis"), metrics=METRICS)
+    before = scorer.matched.picture.copy()
+    truths = scorer.score(_exposed(aligned, (0.6, 0.65, 0.7))).truths
+    np.testing.assert_allclose(scorer.transfer.gains, (0.6, 0.65, 0.7), rtol=0.04)
+    assert (truths[GroundTruth.MATCHED].psnr or 0) > (truths[GroundTruth.REGISTERED].psnr or 0) + 5
+    scorer.score(darker)
+    np.testing.assert_array_equal(scorer.matched.picture, before)
+
+
+def test_without_matching_matched_is_registered(triple: Triple) -> None:
+    scores = score_picture(*triple, flow=load_flow("dis"), metrics=METRICS, match=Match.NONE)
+    assert scores.truths[GroundTruth.MATCHED] == scores.truths[GroundTruth.REGISTERED]
+
+
+def test_a_pair_without_light_to_compare_stays_as_registered_and_is_flagged(triple: Triple) -> None:
+    white = np.ones_like(triple[0])
+    scorer = PictureScorer(white, triple[1], flow=load_flow("dis"), metrics=METRICS)
+    assert scorer.transfer.gains == (1.0, 1.0, 1.0)
+    assert "nothing to compare" in scorer.transfer.reason
+    np.testing.assert_array_equal(scorer.matched.picture, scorer.registered.picture)
+
+
+def test_a_transfer_can_be_given(triple: Triple) -> None:
+    kept = Transfer(Match.GAIN, (0.5, 0.5, 0.5), white=(0.7, 0.7, 0.7))
+    scorer = PictureScorer(triple[0], triple[1], flow=load_flow("dis"), metrics=METRICS, transfer=lambda estimate: kept)
+    np.testing.assert_array_equal(scorer.matched.picture, kept.apply(scorer.registered.picture))

@@ -12,7 +12,7 @@ from sdd_bench.leaderboard.runs.read import read_rows, read_run
 def test_the_entries_of_a_run_hold_its_recomputed_means(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run"))
     entries = entries_of(run, trained_on="dpdd", reference="me")
-    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered"]
+    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered", "matched"]
     stated = run.summary["scores"]["UNet"]["warped"]["psnr"]["mean"]
     assert entries[1].psnr == pytest.approx(stated, rel=1e-6)
     assert entries[0].drift_px == pytest.approx(0.65)

@@ -48,10 +48,10 @@ def test_a_run_of_evaluate_can_be_listed_rendered_and_scored_again(
     run, data, predictions = scored
     assert [check.what for check in check_run(run) if check.status == "missing"] == []
     entries = add(run, tmp_path / "boards")
-    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered"]
+    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered", "matched"]
     assert verify(tmp_path / "boards") == []
     results = rerun(run, open_dataset(data), predictions, n_pictures=2, seed=1)
-    assert len([item for item in results if item.image]) == 2 * 2 * 3 * 4  # pictures, method and input, truths, figures
+    assert len([item for item in results if item.image]) == 2 * 2 * 4 * 4  # pictures, method and input, truths, figures
     assert rerun_problems(results) == []
     assert rerun_problems(rerun(run, open_dataset(data), predictions)) == []
     index = render_run(PictureSource.open(run, data, predictions), tmp_path / "site")
@@ -79,6 +79,7 @@ def test_a_protocol_that_the_options_do_not_give_is_found(scored: tuple[Path, Pa
     assert [problem.item for problem in problems] == [
         "-mine warped signature",
         "-mine registered signature",
+        "-mine matched signature",
         "-mine warp",
     ]
 
@@ -90,7 +91,7 @@ def test_the_hash_of_all_pixels_is_checked_when_all_are_scored(scored: tuple[Pat
     signature = {truth: text.replace(pixels, "0" * 64) for truth, text in summary["signature"].items()}
     change_summary(run, dataset=summary["dataset"] | {"pixels_sha256": "0" * 64}, signature=signature)
     assert rerun_problems(rerun(run, open_dataset(data), predictions, n_pictures=1, seed=0)) == []
-    assert len(rerun_problems(rerun(run, open_dataset(data), predictions))) == 3
+    assert len(rerun_problems(rerun(run, open_dataset(data), predictions))) == 4
 
 
 @pytest.mark.parametrize("method", ["-mine", "identity"])
@@ -110,7 +111,7 @@ def test_a_forged_figure_of_method_or_baseline_is_found(
         writer.writerows(rows)
     seal(run)
     problems = rerun_problems(rerun(run, open_dataset(data), predictions, n_pictures=1, seed=0))
-    assert len(problems) == 3
+    assert len(problems) == 4
     assert all(problem.item.startswith(method) and problem.item.endswith(figure) for problem in problems)
 
 

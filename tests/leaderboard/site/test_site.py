@@ -28,6 +28,7 @@ from sdd_bench.leaderboard.site.media import PictureSource
 from sdd_bench.leaderboard.site.site import render_run, render_site
 from sdd_bench.leaderboard.tables.add import add, run_paths
 from sdd_bench.leaderboard.text import compare_methods
+from sdd_bench.registration.light.transfer import Transfer
 
 PROJECT = Path(__file__).parents[3]
 PLAYWRIGHT = importlib.util.find_spec("playwright")
@@ -146,8 +147,8 @@ def evaluated_rows(run: Path) -> list[EvaluatedRow]:
     records = [
         PictureRecord(
             **labels, name=image, scene=scene, bit_depth=8, prediction_bit_depth=8, crop="", coc_diameter_px=None,
-            misalignment_px=0.0, misalignment_source="flow", exposure_gain=1.0, method=found["UNet", image],
-            baselines=Baselines(found["identity", image], found["ceiling", image], 0.0),
+            misalignment_px=0.0, misalignment_source="flow", exposure_gain=1.0, light=Transfer(),
+            method=found["UNet", image], baselines=Baselines(found["identity", image], found["ceiling", image], 0.0),
         )
         for image, scene in scenes.items()
     ]  # fmt: skip

@@ -32,8 +32,8 @@ def lines(tmp_path: Path) -> dict[str, Line]:
     return {line.method + line.protocol: line for line in standing_of(good, base, other).lines}
 
 
-def test_the_three_ground_truths_of_a_run_share_a_line(lines: dict[str, Line]) -> None:
-    assert len(lines["goodP1"].entries) == 3
+def test_the_ground_truths_of_a_run_share_a_line(lines: dict[str, Line]) -> None:
+    assert len(lines["goodP1"].entries) == 4
     assert len(lines["UNet"].entries) == 2
     assert lines["UNet"].cells["raw", "psnr"].text == "24.60"
     assert lines["UNet"].cells["raw", "mae"].text == ""
@@ -88,7 +88,7 @@ def test_a_run_against_fewer_ground_truths_joins_the_larger_protocol(tmp_path: P
 
 def test_a_table_of_papers_alone_stands_without_runs() -> None:
     found = standing("made-up", PAPER, {})
-    assert (len(found.lines), found.images, found.empty_truths) == (1, (), ["registered"])
+    assert (len(found.lines), found.images, found.empty_truths) == (1, (), ["registered", "matched"])
 
 
 @pytest.mark.parametrize(("metric", "worst_is_low"), [("psnr", True), ("lpips", False)])

@@ -15,8 +15,8 @@ from sdd_bench.leaderboard.tables.verify import verify
 def test_a_run_enters_with_its_figures_per_picture(tmp_path: Path) -> None:
     run, boards = make_run(tmp_path / "run"), tmp_path / "boards"
     entries = add(run, boards, trained_on="dpdd", reference="https://example.org/x")
-    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered"]
-    assert len(read_table(table_path(boards, "made-up"))) == 3
+    assert [entry.ground_truth for entry in entries] == ["raw", "warped", "registered", "matched"]
+    assert len(read_table(table_path(boards, "made-up"))) == 4
     kept = run_paths(boards, entries[0].run_sha256)
     assert kept.figures.read_bytes() == (run / "per_image.csv").read_bytes()
     assert kept.summary.read_bytes() == (run / "summary.json").read_bytes()
@@ -76,17 +76,19 @@ def test_another_protocol_is_another_row(tmp_path: Path) -> None:
     boards = tmp_path / "boards"
     add(make_run(tmp_path / "a"), boards)
     add(make_run(tmp_path / "b", protocol="pixels=abc bits=8 resize=0.5"), boards)
-    assert len(read_table(table_path(boards, "made-up"))) == 6
+    assert len(read_table(table_path(boards, "made-up"))) == 8
 
 
 def test_another_warp_is_another_run_though_raw_knows_no_warp(tmp_path: Path) -> None:
     boards = tmp_path / "boards"
     exact = add(make_run(tmp_path / "a"), boards)
     add(make_run(tmp_path / "b", warp="released"), boards)
-    assert len(read_table(table_path(boards, "made-up"))) == 6
+    assert len(read_table(table_path(boards, "made-up"))) == 8
     assert verify(boards) == []
     newer = make_run(tmp_path / "c", warp="released", gain=2.0, seed=1)
-    with pytest.raises(LeaderboardError, match=r"there already with this protocol \(raw, warped, registered\)"):
+    with pytest.raises(
+        LeaderboardError, match=r"there already with this protocol \(raw, warped, registered, matched\)"
+    ):
         add(newer, boards)
     released = add(newer, boards, replace=True)
     runs = [entry.run_sha256 for entry in read_table(table_path(boards, "made-up"))]
@@ -98,7 +100,7 @@ def test_a_few_pictures_of_a_known_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LeaderboardError, match="n_images 12, but the test split of sdd has 35 pictures"):
         add(make_run(tmp_path / "run"), tmp_path / "boards", dataset="sdd")
     whole = make_run(tmp_path / "whole", dataset="sdd", images=[f"picture{index:02d}" for index in range(35)])
-    assert len(add(whole, tmp_path / "boards")) == 3
+    assert len(add(whole, tmp_path / "boards")) == 4
 
 
 def test_replace_deletes_nothing_outside_the_folder(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_rows_stand_by_ground_truth_then_source_then_method() -> None:
         ({"method": " x"}, "spaces around"),
         ({"method": ""}, "method is empty"),
         ({"method": "a\u202eb"}, "control characters"),
-        ({"ground_truth": "aligned"}, "none of raw, warped, registered"),
+        ({"ground_truth": "aligned"}, "none of raw, warped, registered, matched"),
         ({"source": "guess"}, "neither paper nor measured"),
         ({"psnr": 1e4}, "psnr 10000.0 is outside"),
         ({"ssim": 1.2}, "ssim 1.2 is outside"),
