@@ -1,11 +1,13 @@
 """Does JDRL train a network on misaligned pairs? The table of the README, on synthetic sets whose truth is known.
 
 Sets, of 640x384 captures without change of exposure: **A** zero-mean misalignment (shift up to 6 px, zoom within 1 %),
-**B** a shift with a mean, (4, -2) px +- 3, **C** zoom alone. Methods, all with the same small U-Net, first weights,
+**B** a shift with a mean, (4, -2) px +- 3, **C** zoom alone. Methods, all with the same small network, first weights,
 patches and number of steps: ``oracle`` (vanilla on the aligned sharp pictures: what perfect data give), ``vanilla``,
 ``jdrl``, and the ablations of Table 4. Everything lands in ``--out``; a killed run goes on, a finished cell is kept.
+``--model`` takes a narrow form of another network of the paper in place of the U-Net, alike for all methods.
 
     python tools/reproduce_jdrl.py --sets B --methods oracle,vanilla,jdrl --seeds 0,1,2
+    python tools/reproduce_jdrl.py --model ifan --sets A --seeds 0 --threads 1 --out runs/reproduce-ifan
     python tools/reproduce_jdrl.py --table
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train
 
 WIDTH, HEIGHT, PATCH = 640, 384, 192
+REBLUR_WIDTH = 16
 MARGIN = 8
 """Drawn around every capture, so that B's mean shift can be made by cropping."""
 
@@ -78,10 +81,32 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Narrow:
+    """A network in a form that trains on a CPU."""
+
+    width: int
+    options: dict[str, Any] = field(default_factory=dict)
+    clip: float | None = None
+    """Largest norm of the gradient."""
+
+
+NETWORKS = {
+    "unet-small": Narrow(16),
+    "mprnet": Narrow(12, {"depth": 2}),
+    "ifan": Narrow(8, {"iterations": 8}, clip=0.5),
+    "nafnet": Narrow(16, {"encoder": [1, 1, 1, 4]}),
+}
+"""Networks by ``--model``. IFAN is that of the paper's IFAN*: no dual pixels, so no loss of its defocus map, and JDRL's
+reblurring network in place of its own. Its authors clip gradients at 0.5."""
+
+
 def check_settings(arguments: argparse.Namespace) -> None:
     """Cells are comparable only when all of them were made with the same settings."""
     names = ("steps", "batch", "crop", "width", "learning_rate", "n_train", "n_test")
     settings = {name: getattr(arguments, name) for name in names}
+    if arguments.model != "unet-small":
+        settings["model"] = arguments.model
     path = arguments.out / "settings.json"
     if path.is_file() and (before := json.loads(path.read_text(encoding="utf-8"))) != settings:
         raise SystemExit(f"{arguments.out}: was begun with {before}; give the same, or another --out.")
@@ -144,8 +169,10 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
     summary = prepare(aligned if method == "oracle" else captures, prepared, patches)
     epochs = max(1, round(arguments.steps * arguments.batch / summary.n_patches))
     config = TrainConfig(
-        model="unet-small",
+        model=arguments.model,
         width=arguments.width,
+        model_options=NETWORKS[arguments.model].options,
+        clip=NETWORKS[arguments.model].clip,
         crop=arguments.crop,
         batch=arguments.batch,
         epochs=epochs,
@@ -153,7 +180,7 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         halve_every=max(1, round(0.3 * epochs)),
         learning_rate=arguments.learning_rate,
         warm_up=40,
-        reblur_width=arguments.width,
+        reblur_width=REBLUR_WIDTH,
         flips=False,  # flips and turns would give B a mean shift of zero
         val_share=0,
         validate_every=epochs,
@@ -274,13 +301,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=360)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--crop", type=int, default=128)
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--model", choices=list(NETWORKS), default="unet-small")
+    parser.add_argument("--width", type=int, help="channels of the first stage; by default a narrow network's")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--n-train", type=int, default=16)
     parser.add_argument("--n-test", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is finished")
     arguments = parser.parse_args()
+    arguments.width = arguments.width or NETWORKS[arguments.model].width
     torch.set_num_threads(arguments.threads)
     if not arguments.table:
         check_settings(arguments)

@@ -75,6 +75,31 @@ def dask_option(function: F) -> F:
     )(function)
 
 
+def model_option(function: F) -> F:
+    """Add ``--model-option`` as ``model_options``: a dict, empty where none is given."""
+    return click.option(
+        "--model-option",
+        "model_options",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_assignments,
+        help="Option of the network's factory, such as depth=2 or encoder=[1,1,1,4]; may be repeated.",
+    )(function)
+
+
+def _assignments(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"expected KEY=VALUE, got {value!r}.", context, parameter)
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
 def json_option(function: F) -> F:
     """Add ``--json`` as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(function)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import dask_option, echo_json, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import dask_option, echo_json, finish, handle_errors, json_option, model_option, progress_bar
 from sdd_bench.core.types import Split
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--width", type=click.IntRange(min=1), help="Channels of the first stage.")
 @click.option("--bgr/--rgb", default=None, help="Order of colours that the weights expect.")
+@model_option
 @click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
 @click.option(
     "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
@@ -67,6 +68,7 @@ def command(
     model: str | None,
     width: int | None,
     bgr: bool | None,
+    model_options: dict[str, Any],
     out: Path | None,
     split: str,
     layout: str,
@@ -97,13 +99,17 @@ def command(
     changes = {name: value for name, value in changes.items() if value is not None}
     network: Network | Classical
     if model is not None and model in CLASSICAL:
-        if (width, bgr, precision, device) != (None, None, "32", "cpu"):
-            raise click.UsageError(f"{model} is no network; leave out --width, --bgr, --precision and --device.")
+        if (width, bgr, model_options, precision, device) != (None, None, {}, "32", "cpu"):
+            raise click.UsageError(
+                f"{model} is no network; leave out --width, --bgr, --model-option, --precision and --device."
+            )
         network = _load_classical(model, checkpoint, changes)
     elif changes:
         raise click.UsageError("--lambda, --alpha, --kernel and --levels are for classical methods.")
     else:
-        network = _load_network(model, checkpoint, width, bgr, device=device, precision=precision, remote=bool(dask))
+        network = _load_network(
+            model, checkpoint, width, bgr, model_options, device=device, precision=precision, remote=bool(dask)
+        )
     chosen = PredictOptions(**options)
     found = open_pictures(data, split=Split(split), layout=layout)
     pictures = {picture.name: picture.path for picture in found.pictures}
@@ -139,6 +145,7 @@ def _load_network(
     checkpoint: Path | None,
     width: int | None,
     bgr: bool | None,
+    options: dict[str, Any],
     *,
     device: str,
     precision: str,
@@ -156,9 +163,9 @@ def _load_network(
     elif checkpoint.is_dir():
         run = checkpoint / "model.safetensors"
         checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run
-    if model is None and (width, bgr) != (None, None):
-        raise click.UsageError("--width and --bgr need --model.")
-    spec = None if model is None else ModelSpec(model, width=width, bgr=bgr)
+    if model is None and (width, bgr, options) != (None, None, {}):
+        raise click.UsageError("--width, --bgr and --model-option need --model.")
+    spec = None if model is None else ModelSpec(model, width=width, bgr=bgr, options=options)
     network = load_network(checkpoint, spec, device="cpu" if remote else device, precision=precision)
     assert network.again is not None
     return replace(network, again=partial(network.again, device=device)) if remote else network

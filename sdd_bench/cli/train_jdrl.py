@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sdd_bench.cli.common import echo_json, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import echo_json, handle_errors, json_option, model_option, progress_bar
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
@@ -25,9 +25,12 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("-o", "--out", "run", type=_PATH, default=Path("runs/jdrl"), show_default=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run from its last checkpoint.")
 @click.option("--config", "config_path", type=_PATH, help="TOML file of options; the command line wins.")
-@click.option("--recipe", type=click.Choice(["paper", "released"]), help="Source of the defaults.  [default: paper]")
-@click.option("--model", help="unet, unet-released, unet-small or package.module:factory.  [default: unet]")
-@click.option("--width", type=int, help="Channels of the first stage of a U-Net; 64 in the paper.")
+@click.option(
+    "--recipe", type=click.Choice(["paper", "released", "two-stage"]), help="Source of the defaults.  [default: paper]"
+)
+@click.option("--model", help="A name of `sdd-bench models`, or package.module:factory.  [default: unet]")
+@click.option("--width", type=int, help="Channels of the network's first stage; 64 in the paper's U-Net.")
+@model_option
 @click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")
 @click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512]")
 @click.option("--batch", type=int, help="Patches per step, over all devices.  [default: 1]")
@@ -36,6 +39,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("--stage-one-epochs", type=int, help="Epochs with the flow of blurry and sharp.  [default: 15]")
 @click.option("--reblur-epochs", type=int, help="Epochs before these, for the reblurring network alone.")
 @click.option("--learning-rate", type=float, help="Learning rate at the start.  [default: 2e-5]")
+@click.option("--edge-weight", type=float, help="Weight of the distance of edges; 0.05 for MPRNet.  [default: 0]")
 @click.option("--clip", type=float, help="Largest norm of the gradient.")
 @click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")
 @click.option(
@@ -67,6 +71,7 @@ def command(
     resume: bool,
     config_path: Path | None,
     assignments: tuple[str, ...],
+    model_options: dict[str, Any],
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -81,7 +86,8 @@ def command(
     pairs = [assignment.partition("=") for assignment in assignments]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise click.UsageError(f"--set {wrong[0]}: expected KEY=VALUE.")
-    config = load_train_config(config_path, options | {name: value for name, _, value in pairs})
+    given = options | {"model_options": model_options or None} | {name: value for name, _, value in pairs}
+    config = load_train_config(config_path, given)
     with progress_bar("train", unit="steps") as on_progress:
         report = train(data, run, config, resume=resume, on_progress=on_progress)
     if os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks

@@ -177,7 +177,9 @@ def read_spec(
     """
     told = _told_spec(checkpoint)
     if asked is not None:
-        return dataclasses.replace(told, **asked.facts()) if told and told.model == asked.model else asked
+        if told is None or told.model != asked.model:
+            return asked
+        return dataclasses.replace(told, **asked.facts() | {"options": told.options | asked.options})
     if told is None and tensors is not None:
         found = recognise(shapes_of(tensors), source=checkpoint)
         options = dict(found.options)

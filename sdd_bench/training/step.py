@@ -11,6 +11,7 @@ stage        flow                                     trained
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,7 +25,7 @@ from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import ContextualLoss
-from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
+from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
 
 _INVERSION_STEPS = 4
 """Steps of an inversion of flow. Each multiplies the error by the slope of the flow, which is small within a pair."""
@@ -59,16 +60,17 @@ class JointNetworks(nn.Module):
         self.deblur = deblur
         self.reblur = reblur
 
-    def forward(self, blurry: Tensor, stage: str, with_reblur: bool) -> tuple[list[Tensor], Tensor | None]:
-        """All outputs of F, the final one first, and the reblurred picture R(final, blurry)."""
+    def forward(self, blurry: Tensor, stage: str, with_reblur: bool) -> tuple[list[Tensor], list[Tensor]]:
+        """All outputs of F, the final one first, and of each the reblurred picture R(output, blurry)."""
         if stage == Stage.REBLUR:
             self.deblur.eval()
             with torch.no_grad():
                 outputs = _outputs(self.deblur(blurry))
         else:
             outputs = _outputs(self.deblur(blurry))
-        reblurred = self.reblur(outputs[0], blurry) if with_reblur and self.reblur is not None else None
-        return outputs, reblurred
+        if self.reblur is None or not with_reblur:
+            return outputs, []
+        return outputs, [self.reblur(output, blurry) for output in outputs]
 
 
 def _outputs(output: Any) -> list[Tensor]:
@@ -157,10 +159,10 @@ def compute_terms(
     plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped" and contextual is None
     outputs, reblurred = networks(blurry, stage.value, config.has_reblur and not plain_first)
     deblurred = outputs[0]
-    reblurring = None if reblurred is None else charbonnier(reblurred - blurry)
+    reblurring = _sum(charbonnier(picture - blurry) for picture in reblurred) if reblurred else None
     deblurring = warped_sharp = mask = None
     if contextual is not None and stage is not Stage.REBLUR:
-        deblurring = torch.stack([contextual(output, sharp) for output in outputs]).sum()
+        deblurring = _sum(contextual(output, sharp) for output in outputs)
     elif stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
         deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
@@ -168,7 +170,11 @@ def compute_terms(
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:
         total = total + config.alpha * reblurring
-    return StepTerms(total, deblurring, reblurring, deblurred, reblurred, warped_sharp, mask)
+    return StepTerms(total, deblurring, reblurring, deblurred, reblurred[0] if reblurred else None, warped_sharp, mask)
+
+
+def _sum(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()
 
 
 def _deblurring(
@@ -180,8 +186,13 @@ def _deblurring(
     estimator: FlowEstimator | None,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Loss over all outputs, and warped sharp picture and mask of the final one."""
+
+    def distance(difference: Tensor) -> Tensor:
+        near = charbonnier(difference)
+        return near + config.edge_weight * charbonnier(edges(difference)) if config.edge_weight else near
+
     if not config.has_flow:
-        return torch.stack([charbonnier(output - sharp) for output in outputs]).sum(), None, None
+        return _sum(distance(output - sharp) for output in outputs), None, None
     back: Tensor | None = None
     if stage is Stage.SECOND:
         assert estimator is not None
@@ -193,11 +204,13 @@ def _deblurring(
     assert flow is not None
     if stage is Stage.FIRST and config.stage_one_loss == "warped":
         warped = backwarp(sharp, flow)
-        return torch.stack([charbonnier(output - warped) for output in outputs]).sum(), warped, None
+        return _sum(distance(output - warped) for output in outputs), warped, None
     if back is None and not config.no_cycle:
         back = invert_flow(flow, steps=_INVERSION_STEPS)
     terms = [
-        adaptive_deblurring_loss(output, sharp, flow, back, mask=config.mask_kind, tolerance=config.tolerance)
+        adaptive_deblurring_loss(
+            output, sharp, flow, back, mask=config.mask_kind, tolerance=config.tolerance, distance=distance
+        )
         for output in outputs
     ]
-    return torch.stack([term.loss for term in terms]).sum(), terms[0].warped_sharp, terms[0].mask
+    return _sum(term.loss for term in terms), terms[0].warped_sharp, terms[0].mask

@@ -34,6 +34,8 @@ from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.models.convert import save_weights
 from sdd_bench.models.program import export_program
+from sdd_bench.models.recognise import own_tensors
+from sdd_bench.models.released.checkpoint import read_checkpoint
 from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.checkpoints import (
     Standing,
@@ -51,7 +53,7 @@ from sdd_bench.training.data.split import split_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
 from sdd_bench.training.validation import validate
-from sdd_bench.weights.tensors import WRAPPERS, load_into, read_tensors
+from sdd_bench.weights.tensors import load_into
 
 RESULT_JSON = "result.json"
 
@@ -135,8 +137,8 @@ class Trainer:
             self._saved = steps[-1]
             self.standing, *state = load_checkpoint(checkpoint_folder(self.run, steps[-1]), self.networks)
         elif config.init is not None:
-            tensors = read_tensors(config.init, wrappers=("G_state_dict", *WRAPPERS))
-            load_into(self.networks.deblur, tensors, config.init)
+            network = self.networks.deblur
+            load_into(network, own_tensors(network, read_checkpoint(config.init)), config.init)
         self._flow = self._flow_file()
         if self.estimator is not None and self._flow is None:
             return False

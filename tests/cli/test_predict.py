@@ -82,6 +82,20 @@ def test_a_network_of_the_users_needs_its_name(
     assert "bgr" in result.stderr
 
 
+def test_options_of_the_network_reach_its_factory_and_the_seal(tmp_path: Path) -> None:
+    network = ModelSpec("nafnet", width=2, options={"encoder": [1], "middle": 1, "decoder": [1]}).build()
+    save_file(network.state_dict(), tmp_path / "naf.safetensors")
+    arguments = ["predict", str(write(tmp_path / "x.png")), "--checkpoint", str(tmp_path / "naf.safetensors")]
+    options = [f"--model-option={option}" for option in ("encoder=[1]", "middle=1", "decoder=[1]", "window=8")]
+    out = ["-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, *out, "--model", "nafnet", "--width", "2", *options])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out/predict.json").read_text())["options"]["window"] == 8
+    result = CliRunner().invoke(main, [*arguments, *out, *options])
+    assert result.exit_code == 2
+    assert "--model-option need --model" in result.stderr
+
+
 def test_without_a_checkpoint_the_network_of_the_package_deblurs(tmp_path: Path) -> None:
     still = {"zoom_range": (1, 1), "shift_range": (0, 0), "rotation_range": (0, 0), "exposure_range": (1, 1)}
     options = SynthOptions(width=320, height=192, n_train=0, n_test=3, coc_range=(5, 9), color_cast=0, **still)

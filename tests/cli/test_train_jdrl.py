@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from prepared_sets import make_prepared
 
 from sdd_bench.cli.main import main
+from sdd_bench.models.network import load_network
 
 TINY = "--model unet-small --width 2 --crop 32 --batch 2 --epochs 1 --flow dis --accelerator cpu --set levels=3"
 
@@ -40,11 +41,24 @@ def test_options_come_from_a_file_and_are_kept_in_the_run(prepared: Path, tmp_pa
     assert "learning_rate = 0.0001" in kept
 
 
+def test_options_of_the_network_are_kept_in_the_run(prepared: Path, tmp_path: Path) -> None:
+    tiny = TINY.replace("unet-small", "nafnet").split()
+    options = ["encoder=[1,1]", "middle=1", "decoder=[1,1]"]
+    command = ["train-jdrl", str(prepared), "-o", str(tmp_path / "run"), *tiny, "--vanilla"]
+    result = CliRunner().invoke(main, [*command, *(part for option in options for part in ("--model-option", option))])
+    assert result.exit_code == 0, result.output
+    kept = load_network(tmp_path / "run" / "model.safetensors").settings["options"]
+    assert kept == {"encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--set", "nothing"], "KEY=VALUE"),
         (["--set", "nothing=1"], "unknown key"),
+        (["--model-option", "depth"], "KEY=VALUE"),
+        (["--model-option", "depth=2"], "depth"),
+        (["--recipe", "two-stage"], "init"),
         (["--free-kernels", "--no-weight-maps"], "exclude"),
         (["--crop", "4096"], "crop"),
         (["--batch", "64"], "larger"),

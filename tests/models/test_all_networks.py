@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_networks import NAMES, NETWORKS
 from torch import nn
 
 from sdd_bench.models.network import Network, final_output, load_network
@@ -13,25 +14,12 @@ from sdd_bench.models.program import export_program
 from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
 from sdd_bench.prediction.tiling import deblur
 
-NETWORKS: list[tuple[str, dict[str, Any]]] = [
-    ("mprnet", {"width": 8, "depth": 1}),
-    ("dmphn", {"width": 4}),
-    ("dpdnet", {"width": 4, "dropout": 0.0}),
-    ("kpac", {"width": 8}),
-    ("kpac-2level", {"width": 8}),
-    ("ifan", {"width": 4, "iterations": 3}),
-    ("ifan-released", {"width": 4, "iterations": 3}),
-    ("drbnet", {"width": 4}),
-    ("restormer", {"width": 4, "blocks": (1, 1, 1, 1), "refinement": 1}),
-    ("nafnet", {"width": 8, "encoder": (1, 1, 1, 2), "middle": 1, "decoder": (1, 1, 1, 1)}),
-]
-
 CLIPPED = {"ifan", "ifan-released", "drbnet", "restormer", "nafnet"}
 """Networks that clip to [0, 1] in evaluation; of the others ``predict`` clips what it writes."""
 WITHOUT_THE_INPUT = {"dmphn", "dpdnet"}
 """Networks that do not add their input at the end, so that half precision rounds the whole picture."""
 
-every_network = pytest.mark.parametrize(("name", "options"), NETWORKS, ids=[name for name, _ in NETWORKS])
+every_network = pytest.mark.parametrize(("name", "options"), NETWORKS, ids=NAMES)
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:

@@ -8,6 +8,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.training.config import TrainConfig, load_train_config, to_toml
 from sdd_bench.training.losses import MaskKind
+from sdd_bench.training.step import learning_rate_of, stage_of
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -21,6 +22,21 @@ def test_the_released_recipe_changes_what_the_code_does_otherwise() -> None:
     config = load_train_config(None, {"recipe": "released"})
     assert (config.model, config.crop, config.flips) == ("unet-released", 256, False)
     assert (config.mask, config.stage_one_loss, config.reblur_init) == (MaskKind.RELEASED, "warped", "xavier")
+
+
+def test_the_two_stage_recipe_starts_with_reblurring_alone_and_goes_on_at_a_tenth_of_the_rate() -> None:
+    config = load_train_config(None, {"recipe": "two-stage", "model": "mprnet", "init": "mprnet.pth"})
+    rates = [learning_rate_of(config, epoch, 0) for epoch in (0, 4, 5)]
+    assert rates == [2e-5, 2e-5, pytest.approx(2e-6)]
+    assert [str(stage_of(config, epoch)) for epoch in (0, 4, 5, 20)] == ["reblur", "reblur", "first", "second"]
+    with pytest.raises(ConfigError, match="init"):
+        load_train_config(None, {"recipe": "two-stage"})
+
+
+def test_options_that_came_later_are_not_told_at_their_defaults() -> None:
+    assert {"edge_weight", "model_options"}.isdisjoint(TrainConfig().training())
+    told = TrainConfig(edge_weight=0.05, model_options={"depth": 2}).training()
+    assert (told["edge_weight"], told["model_options"]) == (0.05, {"depth": 2})
 
 
 def test_a_file_wins_over_the_recipe_and_an_option_over_the_file(tmp_path: Path) -> None:
@@ -73,9 +89,11 @@ def test_ablations_of_table_4_leave_out_one_part(
         {"reblur_learning_rate": 1e-4},
         {"loss": "cobi", "vanilla": True},
         {"loss": "contextual", "no_mask": True},
+        {"loss": "contextual", "edge_weight": 0.05},
         {"loss": "cobi", "spatial_weight": 1.5},
         {"loss": "cobi", "reach_px": 0.0},
         {"loss_weights": Path("vgg19.pth")},
+        {"edge_weight": -1.0},
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdd_bench.training.losses import MaskKind, adaptive_deblurring_loss, charbonnier
+from sdd_bench.training.losses import MaskKind, adaptive_deblurring_loss, charbonnier, edges
 
 
 def smooth_picture() -> torch.Tensor:
@@ -37,6 +37,27 @@ def test_without_motion_and_cycle_it_is_the_plain_loss() -> None:
     sharp, deblurred = smooth_picture(), smooth_picture().flip(3)
     terms = adaptive_deblurring_loss(deblurred, sharp, constant_flow(0, 0), None)
     torch.testing.assert_close(terms.loss, charbonnier(deblurred - sharp))
+
+
+def test_edges_are_the_sums_written_out() -> None:
+    torch.manual_seed(0)
+    picture = torch.rand(9, 8, dtype=torch.float64)
+    taps = [0.05, 0.25, 0.4, 0.25, 0.05]
+
+    def blur(x: torch.Tensor) -> torch.Tensor:
+        rows, columns = x.shape
+        out = torch.zeros_like(x)
+        for y in range(rows):
+            for z in range(columns):
+                for i in range(5):
+                    for j in range(5):
+                        place = min(max(y + i - 2, 0), rows - 1), min(max(z + j - 2, 0), columns - 1)
+                        out[y, z] += taps[i] * taps[j] * x[place]
+        return out
+
+    blurred, kept = blur(picture), torch.zeros_like(picture)
+    kept[::2, ::2] = 4 * blurred[::2, ::2]
+    torch.testing.assert_close(edges(picture[None, None])[0, 0], picture - blur(kept))
 
 
 def test_masked_pixels_count_as_zero_difference_in_the_mean() -> None:

@@ -1,15 +1,17 @@
 """What each stage and each ablation computes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from small_networks import NAMES, NETWORKS
 from torch import Tensor, nn
 
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
-from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier
+from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
 from sdd_bench.training.step import Stage, build_networks, compute_terms, learning_rate_of, stage_of
 
 MakeConfig = Callable[..., TrainConfig]
@@ -136,17 +138,79 @@ def test_every_parameter_gets_a_gradient(
     assert all(parameter.grad is not None for parameter in networks.parameters())
 
 
-def test_losses_act_on_every_output_of_a_network(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
-    class Two(nn.Module):
-        def forward(self, blurry: Tensor) -> list[Tensor]:
-            return [blurry, blurry / 2]
+class Two(nn.Module):
+    """The final picture and one before it."""
 
+    def forward(self, blurry: Tensor) -> list[Tensor]:
+        return [blurry, blurry / 2]
+
+
+def test_losses_act_on_every_output_of_a_network(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
     config = tiny(vanilla=True)
     networks = build_networks(config)
     networks.deblur = Two()
     terms = compute_terms(networks, config, Stage.SECOND, batch, None)
     blurry, sharp = batch["blurry"], batch["sharp"]
     assert torch.allclose(terms.total, charbonnier(blurry - sharp) + charbonnier(blurry / 2 - sharp))
+
+
+def test_every_output_bears_both_losses_under_the_flow_of_the_final_one(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config, estimator = tiny(), Constant()
+    networks = build_networks(config).eval()
+    networks.deblur = Two()
+    terms = compute_terms(networks, config, Stage.SECOND, batch, estimator)
+    blurry, sharp = batch["blurry"], batch["sharp"]
+    assert [bool(torch.equal(reference, blurry)) for reference, _ in estimator.asked] == [True, False]
+    flow = torch.full((2, 2, 32, 32), 1.5)
+    outputs = (blurry, blurry / 2)
+    deblurring = sum(adaptive_deblurring_loss(output, sharp, flow, -flow).loss for output in outputs)
+    assert networks.reblur is not None
+    reblurring = sum(charbonnier(networks.reblur(output, blurry) - blurry) for output in outputs)
+    torch.testing.assert_close(terms.deblurring, deblurring)
+    torch.testing.assert_close(terms.reblurring, reblurring)
+
+
+def test_edges_are_compared_as_much_as_the_option_says(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    config = tiny(vanilla=True, edge_weight=0.05)
+    terms = compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, None)
+    difference = terms.deblurred - batch["sharp"]
+    torch.testing.assert_close(terms.total, charbonnier(difference) + 0.05 * charbonnier(edges(difference)))
+
+
+def test_edges_of_what_is_warped_are_those_inside_the_mask(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    plain, with_edges = (tiny(edge_weight=weight) for weight in (0.0, 0.05))
+    networks = build_networks(plain).eval()
+    before, after = (compute_terms(networks, c, Stage.SECOND, batch, Constant()) for c in (plain, with_edges))
+    assert before.mask is not None
+    assert before.warped_sharp is not None
+    inside = before.mask * (before.warped_sharp - before.deblurred)
+    torch.testing.assert_close(after.total - before.total, 0.05 * charbonnier(edges(inside)))
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=NAMES)
+def test_every_network_trains_in_every_stage(
+    name: str, options: dict[str, Any], tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config = tiny(model=name, width=None, dropout=None, model_options=options, edge_weight=0.05)
+    networks = build_networks(config).train()
+    for stage in Stage:
+        terms = compute_terms(networks, config, stage, batch, Constant())
+        networks.zero_grad()
+        terms.total.backward()
+        assert all((p.grad is None) == (stage is Stage.REBLUR) for p in networks.deblur.parameters())
+        assert all(bool(p.grad.isfinite().all()) for p in networks.parameters() if p.grad is not None)
+
+
+def test_ifan_trains_by_jdrl_without_dual_pixels(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
+    """IFAN*: no loss of its defocus map, and JDRL's reblurring network in place of its own."""
+    config = tiny(model="ifan", width=4, dropout=None, model_options={"iterations": 2})
+    networks = build_networks(config).train()
+    assert not any("reblurNet" in name for name, _ in networks.deblur.named_parameters())
+    compute_terms(networks, config, Stage.SECOND, batch, Constant()).total.backward()
+    still = [name for name, p in networks.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    assert still == []
 
 
 def test_stages_and_rates_follow_the_epochs() -> None:

@@ -1,5 +1,6 @@
 """Runs: to the end, killed and resumed, refused."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from sdd_bench.core.errors import ConfigError, OutputError, TrainingError
 from sdd_bench.core.types import Progress
 from sdd_bench.flow.pwcnet.network import PWCNet
 from sdd_bench.models.network import load_network
+from sdd_bench.models.spec import MODELS
 from sdd_bench.training.checkpoints import Standing, checkpoint_folder, checkpoint_steps
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.run import train
@@ -276,6 +278,20 @@ def test_training_starts_from_the_weights_it_is_given(prepared: Path, tmp_path: 
     assert second.model is not None
     one, other = load_file(first.model), load_file(second.model)
     assert all(torch.equal(one[name], other[name]) for name in one), "reblurring alone trains no deblurring network"
+
+
+def test_a_two_stage_run_starts_from_a_released_file_as_it_is(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    options = {"depth": 1}
+    network = MODELS.get("mprnet")(8, **options)
+    released = {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}
+    torch.save(released, tmp_path / "mprnet.pth")
+    config = tiny(model="mprnet", width=8, dropout=None, model_options=options, init=tmp_path / "mprnet.pth")
+    config = dataclasses.replace(config, recipe="two-stage", reblur_epochs=1, epochs=0, stage_one_epochs=0)
+    report = train(prepared, tmp_path / "run", config)
+    assert report.model is not None
+    trained = load_file(report.model)
+    assert all(torch.equal(value, trained[name]) for name, value in network.state_dict().items())
+    assert load_network(report.model).settings["options"] == options
 
 
 def test_half_precision_trains(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
