@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,10 +14,13 @@ from numpy.typing import NDArray
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.files import sealed
-from sdd_bench.images.formats.header import SUFFIXES
+from sdd_bench.images.formats.header import PNG_SIGNATURE, SUFFIXES
+from sdd_bench.images.metadata import Metadata
 
 # fmt: on
 _COLOR_CHANNELS = 3
+_NOTHING = Metadata()
+_IHDR_END = len(PNG_SIGNATURE) + 25
 
 
 def from_float(pixels: NDArray[np.floating], bit_depth: int) -> Pixels:
@@ -37,7 +42,7 @@ def from_float(pixels: NDArray[np.floating], bit_depth: int) -> Pixels:
     return np.rint(np.clip(pixels, 0, 1) * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
-def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
+def write_png(path: Path, pixels: Pixels, *, compression: int = 1, metadata: Metadata = _NOTHING) -> None:
     """Write (H, W, 3) uint8 or uint16 RGB as a PNG of the same depth, as a whole or not at all.
 
     Args:
@@ -45,6 +50,7 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
         pixels: Picture.
         compression: zlib level, 0 (fast, large) to 9. Level 1 searches for runs only, which makes photographs smaller
             and is faster than zlib's own level 1.
+        metadata: EXIF tags and ICC profile to store beside the pixels.
 
     Raises:
         ImageError: ``pixels`` has another shape or dtype.
@@ -63,7 +69,21 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1) -> None:
     options = [cv2.IMWRITE_PNG_COMPRESSION, compression, cv2.IMWRITE_PNG_STRATEGY, strategy]
     _, encoded = cv2.imencode(".png", bgr, options)
     with sealed(path) as partial:
-        partial.write_bytes(encoded.tobytes())
+        partial.write_bytes(_with_metadata(encoded.tobytes(), metadata))
+
+
+def _with_metadata(png: bytes, metadata: Metadata) -> bytes:
+    """``png`` with the chunks iCCP and eXIf after its first one."""
+    chunks = b""
+    if metadata.profile:
+        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.profile))
+    if metadata.exif:
+        chunks += _chunk(b"eXIf", metadata.exif)
+    return png[:_IHDR_END] + chunks + png[_IHDR_END:]
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
 def write_image(path: Path, pixels: Pixels) -> None:

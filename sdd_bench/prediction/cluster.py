@@ -86,7 +86,7 @@ def _predict(task: _Task) -> None:
             "Workers must share the file system."
         )
     write = method_of(network, task.options, task.true_maps)[1]
-    write_prediction(write, task.name, read_photograph(task.picture), task.out, task.options)
+    write_prediction(write, task.name, task.picture, read_photograph(task.picture), task.out, task.options)
 
 
 @lru_cache(maxsize=1)

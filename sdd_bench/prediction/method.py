@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.images.metadata import read_metadata
 from sdd_bench.images.photograph import Photograph, to_float
 from sdd_bench.images.write import from_float, write_png
 from sdd_bench.models.network import Network
@@ -39,8 +40,10 @@ def method_of(
     return _classical(method, options, true_maps) if isinstance(method, Classical) else _tiled(method, options)
 
 
-def write_prediction(run: Run, name: str, photograph: Photograph, out: Path, options: PredictOptions) -> None:
-    """Deblur one picture and write ``OUT/NAME.png``.
+def write_prediction(
+    run: Run, name: str, picture: Path, photograph: Photograph, out: Path, options: PredictOptions
+) -> None:
+    """Deblur the ``photograph`` read from ``picture`` and write ``OUT/NAME.png``, with the tags and the profile of the file.
 
     Raises:
         ImageError: The method fails on the picture.
@@ -48,7 +51,8 @@ def write_prediction(run: Run, name: str, photograph: Photograph, out: Path, opt
         OutputError: The file cannot be written.
     """
     depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
-    write_png(out / f"{name}.png", from_float(run(name, to_float(photograph.pixels)), depth))
+    made = from_float(run(name, to_float(photograph.pixels)), depth)
+    write_png(out / f"{name}.png", made, metadata=read_metadata(picture))
 
 
 def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], Run]:

@@ -3,7 +3,8 @@
 ::
 
     OUT/predict.json     method, weights and options, and the sha256 of every blurry picture; what differs is refused
-    OUT/NAME.png         the prediction, called after the blurry picture; sealed, so a killed run goes on
+    OUT/NAME.png         the prediction, with the name, EXIF tags and ICC profile of the blurry picture; a killed run
+                         goes on
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _predict_here(
     """One picture after the other; the name of each, and what went wrong."""
     for name, reading in _read_ahead(pictures):
         try:
-            write_prediction(run, name, reading.result(), out, options)
+            write_prediction(run, name, pictures[name], reading.result(), out, options)
         except Exception as error:
             yield name, error
         else:

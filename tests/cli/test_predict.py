@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image, ImageCms
 from safetensors.torch import save_file
 
 from sdd_bench import weights
@@ -148,3 +149,21 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path, checkpoint: P
     result = CliRunner().invoke(main, [*arguments, "--dask", "nonsense", "--device", "cpu"])
     assert result.exit_code == 2
     assert "--dask nonsense: no Dask scheduler answers there" in result.stderr
+
+
+def test_a_photograph_keeps_its_tags_profile_and_upright_pixels(
+    tmp_path: Path, checkpoint: Path, photo: np.ndarray
+) -> None:
+    exif = Image.Exif()
+    exif.update({271: "Maker", 274: 6})
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = tmp_path / "PHOTO.JPG"
+    Image.fromarray(photo[:40, :60]).save(path, "JPEG", quality=95, exif=exif, icc_profile=profile)
+    arguments = ["predict", str(path), "--checkpoint", str(checkpoint), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "out" / "PHOTO.png") as made:
+        assert made.size == (40, 60)
+        assert made.info["icc_profile"] == profile
+        assert dict(made.getexif()) == {271: "Maker"}
+        assert np.array_equal(np.asarray(made), read_photograph(path).pixels)
