@@ -56,6 +56,7 @@ ORIGINS: Mapping[str, Origin] = {
     "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _COUNTS),
     "unet": Origin("Li et al., AAAI 2023, Table 6", "", "", f"24.62, UNet* 25.82 {_WARPED}"),
     "unet-released": Origin("Li et al., AAAI 2023", "liyucs/JDRL", "none stated", "", _OUTPUTS),
+    "unet-folded": Origin("this project"),
     "unet-laplacian": Origin("this project"),
     "unet-small": Origin("this project"),
 }

@@ -14,6 +14,7 @@ from sdd_bench.core.registry import Registry
 from sdd_bench.models.networks.dmphn import DMPHN
 from sdd_bench.models.networks.dpdnet import DPDNet
 from sdd_bench.models.networks.drbnet import DRBNet
+from sdd_bench.models.networks.folded import FoldedUNet
 from sdd_bench.models.networks.ifan import IFAN, ifan_released
 from sdd_bench.models.networks.kpac import KPAC
 from sdd_bench.models.networks.laplacian import LaplacianUNet
@@ -91,6 +92,7 @@ MODELS.register("dmphn")(DMPHN)
 MODELS.register("dpdnet")(DPDNet)
 MODELS.register("kpac")(KPAC)
 MODELS.register("unet")(UNet)
+MODELS.register("unet-folded")(FoldedUNet)
 MODELS.register("unet-laplacian")(LaplacianUNet)
 
 

@@ -52,7 +52,10 @@ def test_the_released_network_expects_blue_first_unless_told_otherwise() -> None
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        (ModelSpec("nothing"), "known: .*nafnet, restormer, unet, unet-laplacian, unet-released, unet-small"),
+        (
+            ModelSpec("nothing"),
+            "known: .*nafnet, restormer, unet, unet-folded, unet-laplacian, unet-released, unet-small",
+        ),
         (ModelSpec("test_factory_missing:factory"), "cannot import"),
         (ModelSpec(f"{__name__}:doubling", width=4), "leave out"),
         (ModelSpec(f"{__name__}:not_a_module"), "expected a torch Module"),
