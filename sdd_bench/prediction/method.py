@@ -43,7 +43,7 @@ def method_of(
 def write_prediction(
     run: Run, name: str, picture: Path, photograph: Photograph, out: Path, options: PredictOptions
 ) -> None:
-    """Deblur the ``photograph`` read from ``picture`` and write ``OUT/NAME.png``, with the tags and the profile of the file.
+    """Deblur the ``photograph`` read from ``picture`` and write ``OUT/NAME.png``, with the file's tags and profile.
 
     Raises:
         ImageError: The method fails on the picture.
