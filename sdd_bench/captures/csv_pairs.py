@@ -82,11 +82,11 @@ def read_pairs_csv(path: Path, root: Path, default_split: Split) -> tuple[list[P
         try:
             pair = _pair_of(root, row, default_split)
             if pair.blurry_path in seen_blurry:
-                raise _RowError(
+                raise RowError(
                     f"{row.blurry} was given in row {seen_blurry[pair.blurry_path]} already; "
                     "a blurry picture belongs to one pair"
                 )
-        except _RowError as error:
+        except RowError as error:
             split = row.split or default_split.value
             problems.append(Problem(f"{path.name} row {number}", str(error), split, f"row {number}"))
             continue
@@ -139,10 +139,10 @@ def read_pictures_csv(
     problems = []
     for number, row in read_table(path, _ListedPicture, _FORM).items():
         try:
-            split, blurry = _split_of(row.split, default_split), _inside(root, row.blurry, "blurry")
+            split, blurry = _split_of(row.split, default_split), inside(root, row.blurry, "blurry")
             if blurry in pictures:
-                raise _RowError(f"{row.blurry} was given already")
-        except _RowError as error:
+                raise RowError(f"{row.blurry} was given already")
+        except RowError as error:
             where = row.split or default_split.value
             problems.append(Problem(f"{path.name} row {number}", str(error), where, f"row {number}"))
             continue
@@ -150,32 +150,37 @@ def read_pictures_csv(
     return list(pictures.values()), problems
 
 
-class _RowError(Exception):
-    pass
+class RowError(Exception):
+    """Why a row gives no pair."""
 
 
 def _split_of(text: str, default_split: Split) -> Split:
     try:
         return Split(text) if text else default_split
     except ValueError:
-        raise _RowError(f"split is {text!r}; expected one of {', '.join(Split)}") from None
+        raise RowError(f"split is {text!r}; expected one of {', '.join(Split)}") from None
 
 
 def _pair_of(root: Path, row: _ListedPair, default_split: Split) -> Pair:
     split = _split_of(row.split, default_split)
-    blurry = _inside(root, row.blurry, "blurry")
-    sharp = _inside(root, row.sharp, "sharp")
+    blurry = inside(root, row.blurry, "blurry")
+    sharp = inside(root, row.sharp, "sharp")
     if blurry == sharp:
-        raise _RowError(f"blurry and sharp are the same file, {row.blurry}")
+        raise RowError(f"blurry and sharp are the same file, {row.blurry}")
     return Pair("", split, blurry, sharp, scene=row.scene, group=row.group)
 
 
-def _inside(root: Path, text: str, column: str) -> Path:
+def inside(root: Path, text: str, column: str) -> Path:
+    """The file that a cell names below ``root``.
+
+    Raises:
+        RowError: The cell is empty or absolute, leads out of ``root``, or names no file.
+    """
     if not text:
-        raise _RowError(f"the column {column} is empty")
+        raise RowError(f"the column {column} is empty")
     given = PurePosixPath(text.replace("\\", "/"))
     if given.is_absolute() or Path(text).is_absolute():
-        raise _RowError(f"{text} is absolute; paths are relative to {root}")
+        raise RowError(f"{text} is absolute; paths are relative to {root}")
     parts: list[str] = []
     for part in given.parts:
         if part != "..":
@@ -183,8 +188,8 @@ def _inside(root: Path, text: str, column: str) -> Path:
         elif parts:
             parts.pop()
         else:
-            raise _RowError(f"{text} leads out of {root}: choose a source folder above all pictures")
+            raise RowError(f"{text} leads out of {root}: choose a source folder above all pictures")
     path = root.joinpath(*parts)
     if not path.is_file():
-        raise _RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")
+        raise RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")
     return path

@@ -20,7 +20,8 @@ _PREVIEW = 3
 class SplitFolders:
     """The folders in which a layout keeps a split, relative to the layout's root."""
 
-    split: Split
+    split: Split | None
+    """None: the names of the folders do not tell the split."""
     blurry: str
     sharp: str
 
@@ -32,10 +33,18 @@ class Found:
     pairs: list[Pair] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    root: Path | None = None
+    """Folder that contains all pictures, if it is not the source."""
 
 
 def _folders(pattern: str, blurry: str, sharp: str, splits: Iterable[Split] = tuple(Split)) -> tuple[SplitFolders, ...]:
     return tuple(SplitFolders(split, pattern.format(split) + blurry, pattern.format(split) + sharp) for split in splits)
+
+
+def _any_split(blurry: str, sharp: str) -> tuple[SplitFolders, ...]:
+    """Folders below those of the splits (``val`` or ``validation``), or without splits."""
+    named = (*_folders("{}/", blurry, sharp), SplitFolders(Split.VAL, f"validation/{blurry}", f"validation/{sharp}"))
+    return (*named, SplitFolders(None, blurry, sharp))
 
 
 _SDD = _folders("{}/", "blur", "gt")
@@ -46,30 +55,46 @@ FOLDERS: dict[str, tuple[SplitFolders, ...]] = {
     "restormer": _folders("{}/", "inputC", "target"),
     "realdof": (SplitFolders(Split.TEST, "source", "target"),),
     "lfdof": _folders("{}_data/", "input", "ground_truth", (Split.TRAIN, Split.TEST)),
+    "pairs": (*_any_split("input", "target"), *_any_split("blurry", "sharp")),
+    "basicsr": _any_split("lq", "gt"),
+    "ebb": (*_any_split("bokeh", "original"), *_any_split("gt", "in")),
 }
 LISTED = ("dpdd", "restormer")
 """Layouts that can be paired by DPDD's name lists."""
 
 
 def describe(layout: str) -> str:
-    """The folders or columns of a layout, for messages.
+    """The folders of a layout, for messages.
 
     Example:
-        >>> describe("realdof")
-        'source + target'
+        >>> describe("realdof"), describe("lfdof")
+        ('source + target', '{train,test}_data/input + {train,test}_data/ground_truth')
     """
-    if layout == "csv":
-        return "pairs.csv with the columns blurry, sharp (and split, scene, group)"
-    return "; ".join(f"{split.blurry} + {split.sharp}" for split in FOLDERS[layout])
+    forms: dict[tuple[str, str], list[str]] = {}
+    for folders in FOLDERS[layout]:
+        names = [name for name in (*Split, "validation") if folders.blurry.startswith((f"{name}/", f"{name}_"))]
+        name = names[0] if names else ""
+        form = folders.blurry.removeprefix(name), folders.sharp.removeprefix(name)
+        forms.setdefault(form, []).append(name)
+    shown = []
+    for sides, found in forms.items():
+        splits = [str(name) for name in found if name and name != "validation"]
+        before = f"{{{','.join(splits)}}}" if len(splits) > 1 else "".join(splits)
+        if splits:
+            shown.append(" + ".join(before + side for side in sides))
+        elif "" in found:
+            shown.append(" + ".join(sides))
+    return "; ".join(shown)
 
 
-def read_folders(root: Path, layout: str, lists: Path | None) -> Found:
+def read_folders(root: Path, layout: str, lists: Path | None, default_split: Split = Split.TEST) -> Found:
     """Pair the pictures below ``root``, split by split.
 
     Args:
         root: Folder of captures.
         layout: Layout of the folders, a key of :data:`FOLDERS`.
         lists: Folder of DPDD's name lists; None: pair without lists.
+        default_split: Split of folders whose names do not tell it.
 
     Raises:
         PairingError: A list is damaged, or sorted order is needed and the counts differ.
@@ -87,7 +112,7 @@ def read_folders(root: Path, layout: str, lists: Path | None) -> Found:
     """
     found = Found()
     for folders in FOLDERS[layout]:
-        split = folders.split
+        split = folders.split or default_split
         sides = [list_pictures(root / side, root, split) for side in (folders.blurry, folders.sharp)]
         present = [side for side in sides if side.folder.is_dir()]
         found.problems += chain.from_iterable(side.problems for side in sides)
@@ -130,9 +155,7 @@ def _pair_stems(
                 f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and "
                 "no name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
             )
-        stems, why = list(zip(blurry.stems, sharp.stems, strict=True)), ""
-        if stems:
-            found.notes.append(_preview(blurry, sharp, stems, root))
+        stems, why = sorted_order(blurry, sharp, root, found.notes), ""
     for side, other, used in (
         (blurry, sharp, {a for a, _ in stems}),
         (sharp, blurry, {b for _, b in stems}),
@@ -146,11 +169,16 @@ def _pair_stems(
     return stems
 
 
-def _preview(blurry: Listing, sharp: Listing, stems: list[tuple[str, str]], root: Path) -> str:
+def sorted_order(blurry: Listing, sharp: Listing, root: Path, notes: list[str]) -> list[tuple[str, str]]:
+    """The stems of two folders with equal counts, paired by sorted order; ``notes`` gets the first and last pairs."""
+    stems = list(zip(blurry.stems, sharp.stems, strict=True))
+    if not stems:
+        return stems
     shown = stems if len(stems) <= 2 * _PREVIEW else [*stems[:_PREVIEW], *stems[-_PREVIEW:]]
     lines = "".join(f"\n  {blurry.pictures[a].name} - {sharp.pictures[b].name}" for a, b in shown)
     folders = f"{below(blurry.folder, root)} and {below(sharp.folder, root)}"
-    return f"{folders}: the names differ, so {len(stems)} pairs were formed by sorted order; check them:{lines}"
+    notes.append(f"{folders}: the names differ, so {len(stems)} pairs were formed by sorted order; check them:{lines}")
+    return stems
 
 
 def _read_lists(folder: Path, split: Split) -> list[tuple[str, str]]:

@@ -12,13 +12,14 @@ is one of these:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.captures.csv_pairs import read_pictures_csv
 from sdd_bench.captures.folders import FOLDERS
-from sdd_bench.captures.listing import list_pictures, names_of
+from sdd_bench.captures.listing import list_pictures, names_of, natural_key
+from sdd_bench.captures.pairing import folder_below
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
@@ -64,7 +65,12 @@ def blurry_of(root: Path, layout: str, pairs: Iterable[Pair]) -> PictureList:
 
 
 def read_pictures(
-    source: Path, *, layout: str = "auto", pictures_csv: Path | None = None, default_split: Split = Split.TEST
+    source: Path,
+    *,
+    layout: str = "auto",
+    pictures_csv: Path | None = None,
+    blurry_dirs: Sequence[str] = (),
+    default_split: Split = Split.TEST,
 ) -> PictureList:
     """The blurry pictures of a source without sharp pictures.
 
@@ -72,6 +78,7 @@ def read_pictures(
         source: Folder, picture, or CSV file.
         layout: A layout of folders, whose blurry side is read; or ``auto``.
         pictures_csv: CSV to use in place of the folders; its paths are relative to ``source``.
+        blurry_dirs: Folders below ``source`` to use in place of a layout.
         default_split: Split of pictures whose folder or row states none.
 
     Raises:
@@ -97,7 +104,12 @@ def read_pictures(
     csv_path = pictures_csv or (source if source.is_file() else None)
     if csv_path is None and layout == "auto" and (root / "pairs.csv").is_file():
         csv_path = root / "pairs.csv"
-    if csv_path is not None:
+    if blurry_dirs:
+        listings = [list_pictures(folder_below(root, each), root, default_split) for each in blurry_dirs]
+        layout, problems = "pictures", [problem for listing in listings for problem in listing.problems]
+        paths = {path for listing in listings for path in listing.pictures.values()}
+        pictures = [Picture("", default_split, path) for path in sorted(paths, key=lambda path: natural_key(str(path)))]
+    elif csv_path is not None:
         rows, problems = read_pictures_csv(csv_path, root, default_split)
         layout, pictures = "csv", [Picture("", *row) for row in rows]
     else:
@@ -115,9 +127,8 @@ def _from_folders(root: Path, layout: str, default_split: Split) -> tuple[str, l
     for name, splits in names.items():
         present = [folders for folders in splits if (root / folders.blurry).is_dir()]
         if present:
-            listings = [
-                (folders.split, list_pictures(root / folders.blurry, root, folders.split)) for folders in present
-            ]
+            splits_of = [(folders.split or default_split, folders.blurry) for folders in present]
+            listings = [(split, list_pictures(root / blurry, root, split)) for split, blurry in splits_of]
             pictures = [Picture("", split, path) for split, each in listings for path in each.pictures.values()]
             return name, pictures, [problem for _, each in listings for problem in each.problems]
     if layout != "auto":

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.pairing import NAMES, pairing_options
 from sdd_bench.core.types import Split
 
+if TYPE_CHECKING:
+    from sdd_bench.captures.pairing import Pairing
+
 _PATH = click.Path(path_type=Path)
-_OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "page", "jobs", "dask")
+_OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "worst", "page", "jobs", "dask")
 """Options that have no meaning for two pictures."""
 
 
@@ -26,6 +30,7 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", "limit", "worst", "
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders.")
 @click.option("--lists", type=_PATH, help="Folder of DPDD's name lists.")
+@pairing_options
 @click.option(
     "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
 )
@@ -51,6 +56,7 @@ def command(
     layout: str,
     pairs_csv: Path | None,
     lists: Path | None,
+    pairing: Pairing | None,
     page: bool,
     jobs: int,
     dask: str | None,
@@ -74,8 +80,8 @@ def command(
         _two_pictures(data, sharp, options, as_json)
         return
     chosen = None if split == "all" else Split(split)
-    dataset = open_dataset(data, split=chosen, layout=layout, pairs_csv=pairs_csv, lists=lists)
-    for note in dataset.notes:
+    dataset = open_dataset(data, split=chosen, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
+    for note in dataset.remarks:
         click.echo(note, err=True)
     folder = out or Path("analysis") / data.resolve().name
     with progress_bar("analyze") as on_progress:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split
+
+if TYPE_CHECKING:
+    from sdd_bench.captures.pairing import Pairing
 
 _PATH = click.Path(path_type=Path)
 
@@ -22,10 +27,18 @@ _PATH = click.Path(path_type=Path)
     "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
+@pairing_options
 @json_option
 @handle_errors
 def command(
-    data: Path, method: str, weights: Path | None, out: Path | None, split: str, layout: str, as_json: bool
+    data: Path,
+    method: str,
+    weights: Path | None,
+    out: Path | None,
+    split: str,
+    layout: str,
+    pairing: Pairing | None,
+    as_json: bool,
 ) -> None:
     """Estimate the blur of the blurry pictures of DATA: a set, a folder of pictures, or one picture.
 
@@ -35,10 +48,11 @@ def command(
     """
     from sdd_bench.defocus.run import blur_maps
     from sdd_bench.defocus.spec import load_blur_map
-    from sdd_bench.prediction.run import pictures_of
+    from sdd_bench.prepared.open import open_pictures
 
     blur_map = load_blur_map(method, weights)
-    pictures = pictures_of(data, split=Split(split), layout=layout)
+    found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
+    pictures = {picture.name: picture.path for picture in found.pictures}
     with progress_bar("blur-map", unit="pictures") as on_progress:
         report = blur_maps(blur_map, pictures, out or Path("blur-maps") / method, on_progress=on_progress)
     if as_json:
@@ -55,4 +69,4 @@ def command(
         )
     else:
         click.echo(f"{len(report.rows)} blur maps: {report.out}")
-    finish(report.problems)
+    finish([*report.problems, *(() if found.has_truth else found.problems)])

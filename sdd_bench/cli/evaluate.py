@@ -18,10 +18,12 @@ from sdd_bench.cli.common import (
     json_option,
     progress_bar,
 )
+from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split, WarpMode
 
 if TYPE_CHECKING:
     from sdd_bench.captures.layouts import PairList
+    from sdd_bench.captures.pairing import Pairing
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -39,6 +41,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @click.option("--pairs", "pairs_csv", type=_FOLDER, help="CSV of pairs instead of folders.")
 @click.option("--lists", type=_FOLDER, help="Folder of DPDD's name lists.")
+@pairing_options
 @click.option("--metrics", default="psnr,ssim,mae,lpips", show_default=True, help="A leaderboard needs all four.")
 @click.option(
     "--flow",
@@ -96,6 +99,7 @@ def command(
     layout: str,
     pairs_csv: Path | None,
     lists: Path | None,
+    pairing: Pairing | None,
     metrics: str,
     cache_folder: Path | None,
     cache_limit: float | None,
@@ -123,7 +127,7 @@ def command(
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)
-    dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
+    dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):
         click.echo(note, err=True)

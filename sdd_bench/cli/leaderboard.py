@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import F, echo_json, echo_table, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Problem, Split
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def data_options(function: F) -> F:
         click.option("--split", type=click.Choice([s.value for s in Split]), default="test", show_default=True),
     ):
         function = option(function)
-    return function
+    return pairing_options(function)
 
 
-def _open(data: Path, *, split: str, layout: str, pairs_csv: Path | None, lists: Path | None) -> PairList:
+def _open(data: Path, *, split: str, **options: Any) -> PairList:
     from sdd_bench.prepared.open import open_dataset
 
-    return open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists)
+    return open_dataset(data, split=Split(split), **options)
 
 
 @click.group()

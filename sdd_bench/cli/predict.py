@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import dask_option, echo_json, finish, handle_errors, json_option, model_option, progress_bar
+from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split
 
 if TYPE_CHECKING:
+    from sdd_bench.captures.pairing import Pairing
     from sdd_bench.models.network import Network
     from sdd_bench.prediction.classical import Classical
 
@@ -40,6 +42,7 @@ _PATH = click.Path(path_type=Path)
     "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
+@pairing_options
 @click.option(
     "--memory", "memory_gib", type=float, default=8.0, show_default=True, help="Memory for the network in GiB."
 )
@@ -72,6 +75,7 @@ def command(
     out: Path | None,
     split: str,
     layout: str,
+    pairing: Pairing | None,
     precision: str,
     device: str,
     fidelity: float | None,
@@ -113,7 +117,7 @@ def command(
             model, checkpoint, width, bgr, model_options, device=device, precision=precision, remote=bool(dask)
         )
     chosen = PredictOptions(**options)
-    found = open_pictures(data, split=Split(split), layout=layout)
+    found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
     pictures = {picture.name: picture.path for picture in found.pictures}
     truth = isinstance(network, Classical) and network.needs_truth
     true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}

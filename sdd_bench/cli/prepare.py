@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.pairing import pairing_options
 
 if TYPE_CHECKING:
+    from sdd_bench.captures.pairing import Pairing
     from sdd_bench.preparation.plan import PreparePlan
 
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
 @click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
+@pairing_options
 @click.option("--resize", help="Resizing: none, a factor, or WIDTHxHEIGHT.")
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
 @click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")
@@ -62,6 +65,7 @@ def command(
     layout: str,
     pairs_csv: Path | None,
     lists: Path | None,
+    pairing: Pairing | None,
     bit_depth: str | None,
     white_balance: Literal["auto", "camera", "daylight"] | None,
     register: Path | None,
@@ -92,12 +96,12 @@ def command(
 
         given["register"] = registration_table(register)
     options = dataclasses.replace(PRESETS[preset], **given)
-    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
+    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     if dry_run:
         _echo_plan(planned, as_json)
         finish([*planned.problems, *planned.foreseen])
         return
-    for note in planned.source.notes:
+    for note in planned.source.remarks:
         click.echo(f"note: {note}", err=True)
     with progress_bar("prepare") as on_progress:
         report = carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
@@ -143,5 +147,5 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
     echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
     cut_rows = [(f"patches of {split}", f"overlap {cut.overlap:g}, drop {cut.drop:g}") for split, cut in cuts.items()]
     echo_table("plan", ("what", "value"), [*summary.items(), *cut_rows])
-    for note in planned.source.notes:
+    for note in planned.source.remarks:
         click.echo(f"note: {note}")

@@ -62,6 +62,8 @@ class Pair:
     """The aligned sharp picture; None if the truth is not known (it is known in synthetic sets)."""
     truth_path: Path | None = None
     """JSON file with the true zoom, shift, rotation, exposure and blur; None if they are not known."""
+    f_number: float | None = None
+    """F-number of the blurry picture, where the layout says it."""
 
     @property
     def pair_id(self) -> str:

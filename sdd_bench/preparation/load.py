@@ -66,7 +66,7 @@ def load_frames(task: Task, index: int) -> Loaded:
         width=width,
         height=height,
         bit_depth=max(blurry.bit_depth, sharp.bit_depth),
-        blurry_f_number=blurry.exif.f_number,
+        blurry_f_number=blurry.exif.f_number or pair.f_number,
         sharp_f_number=sharp.exif.f_number,
         blurry_focal_length_mm=blurry.exif.focal_length_mm,
         sharp_focal_length_mm=sharp.exif.focal_length_mm,

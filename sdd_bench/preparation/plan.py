@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdd_bench.captures.layouts import PairList, read_layout
 from sdd_bench.captures.listing import below
+from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import read_header
@@ -94,6 +95,7 @@ def plan(
     layout: str = "auto",
     pairs_csv: Path | None = None,
     lists: Path | None = None,
+    pairing: Pairing | None = None,
 ) -> PreparePlan:
     """Pair the files below ``source``, and work out what they become with ``options``.
 
@@ -103,6 +105,7 @@ def plan(
         layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`.
         pairs_csv: CSV of pairs to use in place of the folders.
         lists: Folder of DPDD's name lists.
+        pairing: What the user says about pairs, see :mod:`sdd_bench.captures.pairing`.
 
     Raises:
         PairingError: No pair was found, or the layout is unknown or ambiguous.
@@ -121,7 +124,7 @@ def plan(
     """
     source = source.absolute()  # workers may run in other folders
     pairs_csv = pairs_csv and pairs_csv.absolute()
-    found = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, limit=options.limit)
+    found = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=options.limit)
     resize = parse_resize(options.resize)
     depths: dict[int, Path] = {}
     n_bytes = n_patches = n_frames = n_pixels = 0

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench import __version__
+from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
@@ -58,6 +59,7 @@ def prepare(
     layout: str = "auto",
     pairs_csv: Path | None = None,
     lists: Path | None = None,
+    pairing: Pairing | None = None,
     jobs: int = 1,
     dask: str | None = None,
     on_progress: OnProgress | None = None,
@@ -71,6 +73,7 @@ def prepare(
         layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`.
         pairs_csv: CSV of pairs to use in place of the folders.
         lists: Folder of DPDD's name lists.
+        pairing: What the user says about pairs, see :mod:`sdd_bench.captures.pairing`.
         jobs: Number of local processes.
         dask: Address of a Dask scheduler, used in place of local processes.
         on_progress: Callback after every pair with ``jobs=1``, otherwise after every finished unit.
@@ -96,7 +99,7 @@ def prepare(
         >>> report.n_pairs, report.n_patches
         (1, 2)
     """
-    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists)
+    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     return carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
 
 

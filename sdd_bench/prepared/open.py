@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from sdd_bench.captures.layouts import PairList, has_pairs, read_layout
+from sdd_bench.captures.pairing import Pairing
 from sdd_bench.captures.pictures import PictureList, blurry_of, read_pictures
 from sdd_bench.core.errors import ManifestError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
@@ -19,6 +20,7 @@ def open_dataset(
     layout: str = "auto",
     pairs_csv: Path | None = None,
     lists: Path | None = None,
+    pairing: Pairing | None = None,
     limit: int | None = None,
 ) -> PairList:
     """The full pictures of a prepared set (its test frames), or the pairs of any layout, to look at or to score.
@@ -30,6 +32,7 @@ def open_dataset(
         layout: Layout of the folders, see :func:`~sdd_bench.captures.layouts.read_layout`; not used for a prepared set.
         pairs_csv: CSV of pairs to use in place of the folders.
         lists: Folder of DPDD's name lists.
+        pairing: What the user says about pairs, see :mod:`sdd_bench.captures.pairing`.
         limit: Number of pairs to keep, from the first on; None keeps all.
 
     Raises:
@@ -52,7 +55,9 @@ def open_dataset(
         raise ManifestError(f"{path}: a prepared set that is not finished. Run the same prepare command again.")
     else:
         default_split = split or Split.TEST
-        found = read_layout(path, layout=layout, pairs_csv=pairs_csv, lists=lists, default_split=default_split)
+        found = read_layout(
+            path, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, default_split=default_split
+        )
     kept = tuple(pair for pair in found.pairs if split is None or pair.split == split)
     if not kept:
         there = ", ".join(sorted({pair.split for pair in found.pairs})) or "none"
@@ -69,6 +74,7 @@ def open_pictures(
     layout: str = "auto",
     pairs_csv: Path | None = None,
     lists: Path | None = None,
+    pairing: Pairing | None = None,
     limit: int | None = None,
 ) -> PictureList:
     """The blurry pictures of a set, with or without sharp ones: to run a method on, or to describe its result.
@@ -79,6 +85,7 @@ def open_pictures(
         layout: Layout of the folders.
         pairs_csv: CSV to use in place of the folders.
         lists: Folder of DPDD's name lists.
+        pairing: What the user says about pairs.
         limit: Number of pictures to keep, from the first on; None keeps all.
 
     Raises:
@@ -93,12 +100,18 @@ def open_pictures(
         >>> [picture.name for picture in found.pictures], found.has_truth
         (['holiday'], False)
     """
-    if is_prepared(path) or (path / PARTS).is_dir() or has_pairs(path, layout=layout, pairs_csv=pairs_csv):
-        pairs = open_dataset(path, split=split, layout=layout, pairs_csv=pairs_csv, lists=lists, limit=limit)
+    is_set = is_prepared(path) or (path / PARTS).is_dir()
+    if is_set or has_pairs(path, layout=layout, pairs_csv=pairs_csv, pairing=pairing):
+        pairs = open_dataset(
+            path, split=split, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=limit
+        )
         return dataclasses.replace(
             blurry_of(pairs.root, pairs.layout, pairs.pairs), problems=pairs.problems, notes=pairs.notes
         )
-    found = read_pictures(path, layout=layout, pictures_csv=pairs_csv, default_split=split or Split.TEST)
+    folders = () if pairing is None else pairing.blurry_dirs
+    found = read_pictures(
+        path, layout=layout, pictures_csv=pairs_csv, blurry_dirs=folders, default_split=split or Split.TEST
+    )
     kept = tuple(picture for picture in found.pictures if split is None or picture.split == split)
     if not kept:
         there = ", ".join(sorted({picture.split for picture in found.pictures}))

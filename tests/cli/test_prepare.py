@@ -176,3 +176,28 @@ def test_a_mixed_set_is_refused_until_told(captures: Path, tmp_path: Path) -> No
     assert result.exit_code == 2
     assert "Say what to store by --bit-depth 8 or 16." in result.stderr
     assert _prepare(captures, tmp_path / "out", *SMALL, "--bit-depth", 8).exit_code == 0
+
+
+def test_two_folders_of_any_name_are_prepared(tmp_path: Path) -> None:
+    for name in ("rig/f2/1.png", "rig/f8/1.png", "rig/f16/1.png"):
+        _picture(tmp_path / name)
+    rig, out = tmp_path / "rig", tmp_path / "out"
+    made = _prepare(rig, out, *SMALL, "--blurry-dir", "f2", "--blurry-dir", "f8", "--sharp-dir", "f16")
+    assert made.exit_code == 0, made.output
+    assert [(row.blurry_path, row.sharp_path, row.scene) for row in read_manifest(out).pairs] == [
+        ("f2/1.png", "f16/1.png", "f16/1"),
+        ("f8/1.png", "f16/1.png", "f16/1"),
+    ]
+    for arguments, message in (
+        (("--sharp-dir", "f16"), "without --blurry-dir"),
+        (("--columns", "one"), "expected two names, BLURRY,SHARP"),
+    ):
+        refused = _prepare(rig, tmp_path / "other", *arguments)
+        assert refused.exit_code == 2
+        assert message in refused.output
+
+
+def test_what_told_the_layout_is_said(captures: Path, tmp_path: Path) -> None:
+    assert (
+        "note: read as sdd: found train/blur and train/gt" in _prepare(captures, tmp_path / "out", "--dry-run").output
+    )
