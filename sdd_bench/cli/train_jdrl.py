@@ -56,6 +56,11 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @_flag("--no-weight-maps", "#6: one isotropic kernel of full size.")
 @_flag("--no-cycle", "One direction of deformation only.")
 @click.option("--flow", help="pwcnet-plain, pwcnet, dis or ptlflow:NAME.  [default: pwcnet-plain]")
+@click.option(
+    "--match",
+    type=click.Choice(["none", "gain", "gain+field", "tone"]),
+    help="Bring sharp pictures to the light of the blurry ones before every loss; for captures.  [default: none]",
+)
 @click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="Precision.  [default: 32]")
 @click.option("--accelerator", help="Device: cpu, cuda, ...  [default: the best one available]")
 @_flag("--compile", "Compile the deblurring network.")

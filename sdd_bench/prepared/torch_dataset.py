@@ -7,6 +7,8 @@ on (seed, epoch, index) only, not on the number of workers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,18 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from sdd_bench.core.errors import ConfigError, ShardError
+from sdd_bench.images.photograph import to_float
 from sdd_bench.prepared.shards import FlowReader, ShardSet, shard_paths
 from sdd_bench.prepared.transforms import Transform, centre_crop, random_transform
+from sdd_bench.registration.light.transfer import Match, Place, Transfer
+
+
+@dataclass(frozen=True)
+class PatchLight:
+    """The transfer of light that a sharp patch goes through, and where the patch lies in its pair."""
+
+    transfer: Transfer
+    place: Place
 
 
 class PairDataset(Dataset[dict[str, Any]]):
@@ -37,6 +49,8 @@ class PairDataset(Dataset[dict[str, Any]]):
         seed: Seed of the random numbers.
         flow: File of flows ``estimate(reference=blurry, moving=sharp)`` beside the set, see
             :mod:`sdd_bench.prepared.shards.flows`.
+        light: For each patch, the transfer that brings its sharp picture to the light of the blurry one; None leaves
+            the sharp pictures as they are.
         with_transform: Whether an item holds the transform that was applied to the patch.
 
     Raises:
@@ -68,6 +82,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         flips: bool = True,
         seed: int = 0,
         flow: Path | str | None = None,
+        light: Sequence[PatchLight] | None = None,
         with_transform: bool = False,
     ) -> None:
         path = Path(path)
@@ -86,6 +101,9 @@ class PairDataset(Dataset[dict[str, Any]]):
                 f"{flow}: flow of {len(self._flows)} patches of {self._flows.patch} pixels, but {path} holds "
                 f"{len(self)} of {patch}. Delete it and estimate it again."
             )
+        self._light = light
+        if light is not None and len(light) != len(self):
+            raise ConfigError(f"{path}: light of {len(light)} patches, but it holds {len(self)}.")
         # In shared memory, so that workers that persist from epoch to epoch see the change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -107,7 +125,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         crop = self._shards.read_crop(index, *transform[:4])
         item: dict[str, Any] = {
             "blurry": _to_tensor(transform.turn(crop.blurry)),
-            "sharp": _to_tensor(transform.turn(crop.sharp)),
+            "sharp": self._sharp(index, transform, crop.sharp),
             "index": index,
         }
         if self._flows is not None:
@@ -117,6 +135,14 @@ class PairDataset(Dataset[dict[str, Any]]):
         if self.with_transform:
             item["transform"] = transform
         return item
+
+    def _sharp(self, index: int, transform: Transform, pixels: NDArray[np.generic]) -> Tensor:
+        if self._light is None or self._light[index].transfer.model is Match.NONE:
+            return _to_tensor(transform.turn(pixels))
+        place = self._light[index].place
+        place = replace(place, top=place.top + transform.y, left=place.left + transform.x)
+        matched = self._light[index].transfer.apply(to_float(pixels), place=place)
+        return torch.from_numpy(np.ascontiguousarray(transform.turn(matched).transpose(2, 0, 1)))
 
     def _transform(self, index: int) -> Transform:
         if not self.augment:

@@ -23,6 +23,7 @@ from sdd_bench.core.config import as_dict, build, read_toml
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
+from sdd_bench.registration.light.transfer import Match
 from sdd_bench.training.losses import MaskKind
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ _CONTEXTUAL = ("loss", "loss_weights", "spatial_weight", "reach_px", "most_place
 """Options of the contextual loss, of no weight in a run without it."""
 _NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file", "recompute")
 """Options that change no weight; a run may be resumed with other values of them."""
-_SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0}
+_SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0, "match": "none"}
 """Options that came later, with the values at which a run is what it was before, so that older runs go on."""
 
 
@@ -106,6 +107,11 @@ class TrainConfig:
     """Distance in pixels at which ``cobi`` adds that weight; give about the largest misalignment of the set."""
     most_places: int = 63**2
     """Places of a layer that the contextual loss draws. Its time rises with the square."""
+
+    match: Match = Match.NONE
+    """How sharp pictures are brought to the light of the blurry ones before every loss (not in the paper): ``gain``,
+    ``gain+field`` or ``tone``. The transfer of a pair is estimated once, from the flow of the first stage."""
+
     alpha: float = 0.5
     """Weight of the reblurring loss."""
     edge_weight: float = 0.0
@@ -191,6 +197,8 @@ class TrainConfig:
         for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance", "reach_px"):
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
+        self._check("match", self.match in tuple(Match), f"one of {', '.join(Match)}")
+        object.__setattr__(self, "match", Match(self.match))
         if self.recipe == "two-stage" and self.init is None:
             raise ConfigError(
                 "recipe two-stage: starts from a network that is trained already; give its weights: init."
@@ -226,6 +234,11 @@ class TrainConfig:
     def contextual(self) -> bool:
         """Whether the deblurred picture is compared without alignment."""
         return self.loss != "adaptive"
+
+    @property
+    def needs_flow(self) -> bool:
+        """Whether the flow of blurry and sharp is estimated: to warp the sharp picture, or to compare its light."""
+        return self.has_flow or self.match is not Match.NONE
 
     @property
     def has_reblur(self) -> bool:

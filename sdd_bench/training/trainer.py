@@ -4,6 +4,7 @@
 
     RUN/options.json        training options and digest of the patches; a run with others is refused
     RUN/config.toml         all options, to use again
+    RUN/light.json          the transfer of light of every pair, if sharp pictures are matched
     RUN/checkpoints, best.json   see :mod:`sdd_bench.training.checkpoints`
     RUN/tensorboard         curves and pictures
     RUN/model.safetensors   the best network, or the last one without validation; with it RUN/model.pt2 on demand
@@ -36,7 +37,8 @@ from sdd_bench.models.convert import save_weights
 from sdd_bench.models.program import export_program
 from sdd_bench.models.recognise import own_tensors
 from sdd_bench.models.released.checkpoint import read_checkpoint
-from sdd_bench.prepared.torch_dataset import PairDataset
+from sdd_bench.prepared.torch_dataset import PairDataset, PatchLight
+from sdd_bench.registration.light.transfer import Match
 from sdd_bench.training.checkpoints import (
     Standing,
     checkpoint_folder,
@@ -49,6 +51,7 @@ from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
 from sdd_bench.training.curves import Curves
 from sdd_bench.training.data.batches import EpochBatches
+from sdd_bench.training.data.light import LIGHT_JSON, light_of_patches
 from sdd_bench.training.data.split import split_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
@@ -139,11 +142,16 @@ class Trainer:
         elif config.init is not None:
             network = self.networks.deblur
             load_into(network, own_tensors(network, read_checkpoint(config.init)), config.init)
-        self._flow = self._flow_file()
-        if self.estimator is not None and self._flow is None:
+        flow_file = self._flow_file()
+        if self.estimator is not None and flow_file is None:
             return False
+        self._flow = flow_file if config.has_flow else None
+        self._light = self._match(flow_file)
+        if self._light is None:
+            return False
+        val, light = self.split.val_from, self._light
         self.val_dataset = PairDataset(
-            self._data, self.split.val_from, crop=config.crop, augment=False, flow=self._flow
+            self._data, val, crop=config.crop, augment=False, flow=self._flow, light=light.get(val)
         )
         self._set_up(state)
         self.curves = Curves(self.run, self.standing.step) if fabric.is_global_zero else None
@@ -161,7 +169,7 @@ class Trainer:
 
     def _load_estimator(self) -> FlowEstimator | None:
         config = self.config
-        if not config.has_flow:
+        if not config.needs_flow:
             return None
         device = str(self.fabric.device)
         return load_flow(config.flow, weights=config.flow_weights, device=device, precision=config.flow_precision)
@@ -175,6 +183,19 @@ class Trainer:
         path = self.fabric.broadcast(path)
         return path
 
+    def _match(self, flow_file: Path | None) -> dict[str, list[PatchLight]] | None:
+        """Transfers of light by split, empty if none are asked for; None after a signal."""
+        light: dict[str, list[PatchLight]] | None = None
+        match = self.config.match
+        if match is Match.NONE or flow_file is None:
+            return {}
+        if self.fabric.is_global_zero:
+            with suppress(_Stopped):
+                kept = self.run / LIGHT_JSON
+                light = light_of_patches(self._data, flow_file, match, kept, on_progress=self._tell_or_stop)
+        light = self.fabric.broadcast(light)
+        return light
+
     def _tell_or_stop(self, progress: Progress) -> None:
         if self._on_progress is not None:
             self._on_progress(progress)
@@ -186,7 +207,11 @@ class Trainer:
         config, workers = self.config, self.config.workers
         if with_flow not in self._readers:
             flow = self._flow if with_flow else None
-            dataset = PairDataset(self._data, crop=config.crop, flips=config.flips, seed=config.seed, flow=flow)
+            assert self._light is not None
+            light = self._light.get("train")
+            dataset = PairDataset(
+                self._data, crop=config.crop, flips=config.flips, seed=config.seed, flow=flow, light=light
+            )
             loader = DataLoader(
                 dataset,
                 batch_sampler=self.batches,  # type: ignore[arg-type]  # any iterable of lists will do

@@ -347,3 +347,19 @@ def test_two_processes_train_as_one_does(prepared: Path, tmp_path: Path, tiny: M
     one, two = final_weights(tmp_path / "one"), final_weights(tmp_path / "two")
     for name, value in one.items():
         assert float((two[name] - value).norm() / value.norm().clamp(min=1e-6)) < 1e-5, name
+
+
+@pytest.mark.parametrize("vanilla", [False, True])
+def test_a_matched_run_keeps_its_light_and_goes_on_with_it(
+    vanilla: bool, prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    config = tiny(match="gain", vanilla=vanilla, checkpoint_every=2, epochs=2)
+    whole = train(prepared, tmp_path / "whole", config)
+    with pytest.raises(Killed):
+        train(prepared, tmp_path / "run", config, on_progress=killing_at(3))
+    kept = json.loads((tmp_path / "run/light.json").read_text())
+    assert sorted(kept["pairs"]) == ["train/a0", "train/a1", "train/a2"]
+    report = train(prepared, tmp_path / "run", config, resume=True)
+    assert (report.best_step, report.best_psnr) == (whole.best_step, whole.best_psnr)
+    with pytest.raises(ConfigError, match="match"):
+        train(prepared, tmp_path / "run", tiny(vanilla=vanilla, checkpoint_every=2, epochs=2), resume=True)
