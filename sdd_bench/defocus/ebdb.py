@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.defocus.domain_transform import domain_transform
 from sdd_bench.defocus.edges import edge_blur
+from sdd_bench.defocus.filters.domain_transform import domain_transform
 
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / np.float32(255)
 """BT.601, from 16/255 for black to 235/255 for white."""

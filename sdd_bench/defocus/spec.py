@@ -84,7 +84,7 @@ def _jnb(dictionary: Path | None) -> Estimator:
 
 
 def _dmenet(weights: Path | None) -> Estimator:
-    from sdd_bench.defocus.dmenet_weights import dmenet, load_dmenet
+    from sdd_bench.defocus.dmenet.released import dmenet, load_dmenet
 
     assert weights is not None
     network = load_dmenet(weights)

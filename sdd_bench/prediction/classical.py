@@ -20,13 +20,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError, reason_of
-from sdd_bench.deconvolution.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.kernels import KERNELS, sigma_from_coc
-from sdd_bench.deconvolution.richardson_lucy import RichardsonLucy
+from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
+from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
+from sdd_bench.deconvolution.methods.wiener import Wiener
 from sdd_bench.deconvolution.solve import Method
 from sdd_bench.deconvolution.spatially_varying import blend, published
 from sdd_bench.deconvolution.unsharp import unsharp
-from sdd_bench.deconvolution.wiener import Wiener
 from sdd_bench.defocus.spec import BLUR_MAPS, load_blur_map
 
 Picture = NDArray[np.float32]

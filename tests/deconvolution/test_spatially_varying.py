@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from sdd_bench.core.errors import ImageError
 from sdd_bench.deconvolution import spatially_varying
-from sdd_bench.deconvolution.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.kernels import Kernel, compact_gaussian_kernel, disk_kernel, gaussian_kernel
+from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.solve import deconvolve
 from sdd_bench.deconvolution.spatially_varying import blend, blend_levels, published, quantised
 from sdd_bench.metrics.psnr import psnr

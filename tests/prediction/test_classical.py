@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError
-from sdd_bench.deconvolution.hyper_laplacian import HyperLaplacian
+from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.spatially_varying import blend
 from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.images.photograph import read_photograph, to_float

@@ -2,10 +2,12 @@
 
     python tools/bench/blur_maps.py
     python tools/bench/blur_maps.py --dmenet DMENet_BDCS.npz --jnb dict128Blur.mat --pictures 6
+    python tools/bench/blur_maps.py --steps
 
 A map's circle of confusion is four times its sigma. ``constant`` is the best that says the same of every pixel (the
 median of the truth): a map that is worse knows less than nothing about the amount. Rank correlation (Spearman) asks
-for the order alone.
+for the order alone. ``--steps`` measures EBDB's edges on steps blurred by a known Gaussian, in eight directions, by
+contrast and noise.
 """
 
 from __future__ import annotations
@@ -18,11 +20,16 @@ from pathlib import Path
 import numpy as np
 from _captures import COC_LEVELS, Capture, captures
 from numpy.typing import NDArray
+from scipy.special import erf
 from scipy.stats import spearmanr
 
+from sdd_bench.defocus.edges import edge_blur
 from sdd_bench.defocus.spec import load_blur_map
 
 Map = NDArray[np.float32]
+_SIGMAS = (1, 1.5, 2, 3, 4)
+_ANGLES = (0, 10, 22.5, 33, 45, 60, 90, 135)
+_SIDE = 160
 _EVERY = 7
 """Pixels from one to the next that enter the rank correlation."""
 
@@ -47,13 +54,42 @@ def scores(maps: list[Map], found: list[Capture]) -> tuple[float, float]:
     return float(np.mean(errors)), float(np.mean(ranks)) if ranks else float("nan")
 
 
+def print_steps() -> None:
+    """How far the median of a step's sigmas is off, mean and worst of eight directions, in percent."""
+    rng = np.random.default_rng(0)
+    print(f"{'contrast':>8s}{'noise':>8s}" + "".join(f"{f'sigma {sigma:g}':>16s}" for sigma in _SIGMAS))
+    for contrast in (0.05, 0.2, 0.6):
+        for noise in (0.0, 0.002, 0.005, 0.01):
+            cells = ""
+            for sigma in _SIGMAS:
+                off = [100 * _step_error(sigma, angle, contrast, noise, rng) for angle in _ANGLES]
+                cells += f"{f'{np.mean(off):+.1f} ({np.abs(off).max():.1f})':>16s}"
+            print(f"{contrast:8g}{noise:8g}{cells}", flush=True)
+
+
+def _step_error(sigma: float, angle_deg: float, contrast: float, noise: float, rng: np.random.Generator) -> float:
+    """Relative error of the median sigma near the middle of a step."""
+    y, x = np.mgrid[:_SIDE, :_SIDE] - (_SIDE - 1) / 2
+    angle = np.radians(angle_deg)
+    across = (x - 0.3) * np.cos(angle) + y * np.sin(angle)
+    plane = 0.5 + contrast / 2 * erf(across / np.sqrt(2) / sigma) + noise * rng.standard_normal(x.shape)
+    blur = edge_blur(plane.astype(np.float32))
+    at = blur.rows, blur.columns
+    own = (np.abs(across[at]) < 3) & (np.abs(x[at]) < _SIDE / 3) & (np.abs(y[at]) < _SIDE / 3)
+    return float(np.median(blur.sigma_px[own])) / sigma - 1
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=3, help="per level and kind of scene")
     parser.add_argument("--dmenet", type=Path, help="the authors' DMENet_BDCS.npz")
     parser.add_argument("--jnb", type=Path, help="the authors' dict128Blur.mat")
+    parser.add_argument("--steps", action="store_true", help="only steps of known blur")
     arguments = parser.parse_args()
+    if arguments.steps:
+        print_steps()
+        return
     methods = {"ebdb": load_blur_map("ebdb"), "jnb-style": load_blur_map("jnb-style")}
     for name, weights in (("jnb", arguments.jnb), ("dmenet", arguments.dmenet)):
         if weights is not None:

@@ -26,12 +26,12 @@ from _memory import peak_mib
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
-from sdd_bench.deconvolution.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.kernels import KERNELS
-from sdd_bench.deconvolution.richardson_lucy import RichardsonLucy
+from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
+from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
+from sdd_bench.deconvolution.methods.wiener import Wiener
 from sdd_bench.deconvolution.solve import Method
 from sdd_bench.deconvolution.spatially_varying import blend, published
-from sdd_bench.deconvolution.wiener import Wiener
 from sdd_bench.defocus.ebdb import ebdb
 from sdd_bench.metrics.psnr import psnr
 

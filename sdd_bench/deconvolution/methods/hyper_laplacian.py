@@ -3,7 +3,8 @@ r"""Deconvolution under a hyper-Laplacian prior of the gradients.
 .. math:: \min_x \tfrac{\lambda}{2} \|k * x - y\|^2 + \sum |D_h x|^\alpha + |D_v x|^\alpha
 
 with forward differences and circular ends: Krishnan and Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors"
-(NIPS 2009). Half-quadratic splitting: gradients :math:`w` are shrunk (:mod:`sdd_bench.deconvolution.shrinkage`), then
+(NIPS 2009). Half-quadratic splitting: gradients :math:`w` are shrunk
+(:mod:`sdd_bench.deconvolution.methods.shrinkage`), then
 
 .. math:: F x = \frac{\bar K Y + \frac{\beta}{\lambda} \sum_j \bar D_j F w_j}
                      {|K|^2 + \frac{\beta}{\lambda} \sum_j |D_j|^2}
@@ -24,7 +25,7 @@ import numpy as np
 from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution.fourier import Spectrum, backward, forward, gradient_power, workers
-from sdd_bench.deconvolution.shrinkage import shrink
+from sdd_bench.deconvolution.methods.shrinkage import shrink
 
 _BETA_FACTOR = 2 * math.sqrt(2)
 _ROWS = 32

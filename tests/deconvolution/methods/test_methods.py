@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.deconvolution.fourier import transfer_function
-from sdd_bench.deconvolution.hyper_laplacian import HyperLaplacian, shrunk_divergence
 from sdd_bench.deconvolution.kernels import compact_gaussian_kernel, disk_kernel
-from sdd_bench.deconvolution.richardson_lucy import RichardsonLucy
-from sdd_bench.deconvolution.shrinkage import shrink
+from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian, shrunk_divergence
+from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
+from sdd_bench.deconvolution.methods.shrinkage import shrink
+from sdd_bench.deconvolution.methods.wiener import Wiener
 from sdd_bench.deconvolution.solve import Method, deconvolve
-from sdd_bench.deconvolution.wiener import Wiener
 from sdd_bench.metrics.psnr import psnr
 
 SHAPE = (6, 8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import ImageError
-from sdd_bench.defocus.bilateral import joint_bilateral
+from sdd_bench.defocus.filters.bilateral import joint_bilateral
 
 
 def test_the_grid_comes_near_the_full_sum(rng: np.random.Generator) -> None:

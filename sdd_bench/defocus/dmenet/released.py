@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import WeightsError, reason_of
-from sdd_bench.defocus.dmenet import ENCODER, N_BLOCKS, SIZE_MULTIPLE, DMENet
+from sdd_bench.defocus.dmenet.network import ENCODER, N_BLOCKS, SIZE_MULTIPLE, DMENet
 
 _ROOT = "main_net/defocus_net"
 _COC_SCALE = 15.0

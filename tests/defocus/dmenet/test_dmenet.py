@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from sdd_bench.core.errors import WeightsError
-from sdd_bench.defocus import dmenet as module
-from sdd_bench.defocus.dmenet import ConvNorm, DMENet, enlarge
-from sdd_bench.defocus.dmenet_weights import dmenet, load_dmenet, released_names, sigma_from_output
+from sdd_bench.defocus.dmenet import network as module
+from sdd_bench.defocus.dmenet.network import ConvNorm, DMENet, enlarge
+from sdd_bench.defocus.dmenet.released import dmenet, load_dmenet, released_names, sigma_from_output
 
 
 @pytest.fixture(scope="module")

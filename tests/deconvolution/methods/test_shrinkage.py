@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.deconvolution import shrinkage
-from sdd_bench.deconvolution.shrinkage import shrink, threshold
+from sdd_bench.deconvolution.methods import shrinkage
+from sdd_bench.deconvolution.methods.shrinkage import shrink, threshold
 
 BETAS = (1.0, 8.0, 64 * 2 * math.sqrt(2))
 GRADIENTS = np.concatenate([np.linspace(-3, 3, 1201), [1e-4, -2e-3, 40.0]]).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import ConfigError, ImageError
-from sdd_bench.defocus.domain_transform import domain_transform
+from sdd_bench.defocus.filters.domain_transform import domain_transform
 
 
 def by_the_equations(planes: np.ndarray, guide: np.ndarray, sigma_s: float, sigma_r: float, n: int) -> np.ndarray:
