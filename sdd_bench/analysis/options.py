@@ -8,6 +8,7 @@ from typing import Literal
 
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.registration.light.transfer import Match
 from sdd_bench.registration.options import MeasureOptions
 
 _NOT_MEASURING = ("flow_weights", "device", "limit", "worst")
@@ -31,6 +32,8 @@ class AnalyzeOptions(MeasureOptions):
     """Torch device of the flow network."""
     precision: Literal["32", "bf16"] = "32"
     """Precision of the flow network."""
+    match: Match = Match.GAIN
+    """What the transfer of light may do; ``none``: light is not measured."""
     limit: int | None = None
     """Number of pairs to measure, from the first on; None for all."""
     worst: int = 6
@@ -38,6 +41,9 @@ class AnalyzeOptions(MeasureOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.match not in tuple(Match):
+            raise ConfigError(f"match: expected one of {', '.join(Match)}, got {self.match!r}.")
+        object.__setattr__(self, "match", Match(self.match))
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit: expected 1 or more, got {self.limit}.")
         if self.worst < 0:

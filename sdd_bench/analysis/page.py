@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.pair import flow_of
-from sdd_bench.analysis.summary import headline
-from sdd_bench.analysis.table import Row, similarity_of
+from sdd_bench.analysis.summary import headline, light_line
+from sdd_bench.analysis.table import Row, similarity_of, transfer_of
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Pair
 from sdd_bench.geometry.affine import warp
@@ -40,6 +40,9 @@ class _Shown:
     after: str
     colours: str
     arrows: str
+    matched: str
+    differences: tuple[str, str, str]
+    """From the blurry picture: as captured, registered, registered and matched."""
 
 
 def write_report(
@@ -84,6 +87,7 @@ def write_report(
         path,
         "analysis.html",
         headline=headline(summary),
+        light_line=light_line(summary),
         summary=summary,
         rows=rows,
         shown=shown,
@@ -106,6 +110,9 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
     flow = flow_of(options).estimate(to_tensor(light), to_tensor(other * gain))[0].numpy() * (factor / by)
     pictures = [_to_pixels(picture) for picture in (light, other, aligned)]
     uris = [data_uri(encode_image(picture), "webp") for picture in pictures]
+    matched = transfer_of(row).apply(linear_to_srgb(aligned))
+    display = linear_to_srgb(light)
+    gaps = [_difference(display, shown) for shown in (linear_to_srgb(other), linear_to_srgb(aligned), matched)]
     before, after = (data_uri(encode_image(_overlay(light, picture * gain)), "webp") for picture in (other, aligned))
     return _Shown(
         row=row,
@@ -117,6 +124,8 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
         after=after,
         colours=data_uri(encode_image(flow_colours(flow)), "webp"),
         arrows=_uri(quiver(flow, picture=pictures[0])),
+        matched=data_uri(encode_image(np.rint(255 * matched).astype(np.uint8)), "webp"),
+        differences=(gaps[0], gaps[1], gaps[2]),
     )
 
 
@@ -124,6 +133,11 @@ def _overlay(light: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[
     """Overlay of blurry in red and sharp in cyan: grey where they agree, coloured fringes where they do not."""
     a, b = (linear_to_srgb(picture.mean(axis=-1)) for picture in (light, other))
     return np.rint(255 * np.stack((a, b, b), axis=-1)).astype(np.uint8)
+
+
+def _difference(display: NDArray[np.float32], other: NDArray[np.float32]) -> str:
+    """Absolute difference of display values, four times as bright."""
+    return data_uri(encode_image(np.rint(255 * np.clip(4 * np.abs(display - other), 0, 1)).astype(np.uint8)), "webp")
 
 
 def _to_pixels(light: NDArray[np.float32]) -> NDArray[np.uint8]:

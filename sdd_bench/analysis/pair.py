@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.analysis.options import AnalyzeOptions
-from sdd_bench.analysis.table import Row, figures, printable, similarity_of
+from sdd_bench.analysis.table import Row, figures, light_figures, printable, similarity_of
 from sdd_bench.core.errors import ImageError, ManifestError
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
@@ -24,6 +24,7 @@ from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
+from sdd_bench.registration.light.pair import light_of_pair
 from sdd_bench.registration.measure import measure
 
 
@@ -78,6 +79,8 @@ def analyze_pair(task: PairTask) -> Row:
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
     values: dict[str, Any] = {**labels, **figures(measured)}
+    light = light_of_pair(blurry.pixels, sharp.pixels, measured.similarity, match=task.options.match)
+    values |= light_figures(light)
     found = similarity_of(Row(**values, corner_error_px=None))
     values["corner_error_px"] = _corner_error(pair, found, measured.width, measured.height)
     write_sealed(task.record, {"schema": ANALYSIS, "key": key, "row": values})

@@ -58,6 +58,7 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
             "low": _percentile(trusted, column, 2.5),
             "high": _percentile(trusted, column, 97.5),
         }
+    summary["light"] = _light(rows, trusted)
     errors = [row.corner_error_px for row in rows if row.corner_error_px is not None]
     if errors:
         surprising = sum(row.corner_error_px > 1 for row in trusted if row.corner_error_px is not None)
@@ -67,6 +68,32 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
             "n_above_1_px_and_trusted": surprising,
         }
     return summary
+
+
+def _light(rows: Sequence[Row], trusted: Sequence[Row]) -> dict[str, Any]:
+    """How much of the difference is geometry and how much is light, by the means over the trusted pairs."""
+    means: dict[str, Any] = {}
+    for column in ("raw_psnr_db", "geometry_db", "light_db", "light_richer_db"):
+        values = [value for row in trusted if (value := getattr(row, column)) is not None]
+        means[column] = _round(float(np.mean(values))) if values else None
+    return means | {"n_flagged": sum(bool(row.light_distrust) for row in rows)}
+
+
+def light_line(summary: dict[str, Any]) -> str:
+    """How much of the difference is geometry and how much is light, in one line; empty where it was not measured.
+
+    Example:
+        >>> light_line({"light": {"geometry_db": 1.5, "light_db": 3.0, "raw_psnr_db": 20.0, "n_flagged": 0}})
+        'sharp against blurry: 20.00 dB PSNR; geometry: +1.50 dB when registered; light: +3.00 dB when matched then.'
+    """
+    light = summary["light"]
+    if light["geometry_db"] is None or light["light_db"] is None:
+        return ""
+    flagged = f" The light of {light['n_flagged']} pair(s) is in doubt." if light["n_flagged"] else ""
+    return (
+        f"sharp against blurry: {light['raw_psnr_db']:.2f} dB PSNR; geometry: {light['geometry_db']:+.2f} dB when "
+        f"registered; light: {light['light_db']:+.2f} dB when matched then.{flagged}"
+    )
 
 
 def headline(summary: dict[str, Any]) -> str:

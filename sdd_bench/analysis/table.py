@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration.light.pair import PairLight
+from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.registration.measure import Misalignment, interval
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -56,6 +58,18 @@ class Row:
     exposure_gain_r: float | None  # light of blurry over light of sharp
     exposure_gain_g: float | None
     exposure_gain_b: float | None
+    light_gain_r: float | None  # of the transfer of light, in scene light; None: not measured, or not to be known
+    light_gain_g: float | None
+    light_gain_b: float | None
+    light_gain_error: float | None  # the largest relative standard error of the three
+    light_field: float | None  # vignetting (model gain+field)
+    light_residual: float | None  # relative difference of light that the transfer leaves
+    raw_psnr_db: float | None  # of the sharp picture against the blurry one, as captured, where both overlap
+    geometry_db: float | None  # what registration gains
+    light_db: float | None  # what matching light gains then
+    light_richer_db: float | None  # what the next richer model would gain beyond
+    light_distrust: str  # why not to believe the transfer
+    light_transfer: str  # all of it, as JSON
     corner_error_px: float | None  # against the truth, where the set knows it: largest error at a corner
     blurry_path: str  # relative to the data
     sharp_path: str
@@ -82,6 +96,25 @@ def figures(measured: Misalignment) -> dict[str, Any]:
     for name in (*others, "forward_backward_px", "flow_difference_px", "likeness"):
         row[name] = getattr(measured, name)
     return {name: _rounded(value) for name, value in row.items()}
+
+
+def light_figures(light: PairLight) -> dict[str, Any]:
+    """The columns that a measurement of light fills."""
+    transfer = light.transfer
+    measured = transfer.model is not Match.NONE
+    gains = transfer.gains if measured else (None, None, None)
+    row: dict[str, Any] = dict(zip(("light_gain_r", "light_gain_g", "light_gain_b"), gains, strict=True))
+    row["light_gain_error"] = max(transfer.gain_errors) if measured else None
+    row["light_field"] = transfer.field if transfer.model is Match.FIELD else None
+    row["light_residual"] = transfer.residual if measured else None
+    row |= {"raw_psnr_db": light.raw_db, "geometry_db": light.geometry_db, "light_db": light.light_db}
+    row |= {"light_richer_db": transfer.richer_gains_db if measured else None, "light_distrust": transfer.reason}
+    return {name: _rounded(value) for name, value in row.items()} | {"light_transfer": transfer.to_json()}
+
+
+def transfer_of(row: Row) -> Transfer:
+    """The transfer of light that a row holds."""
+    return Transfer.from_json(row.light_transfer)
 
 
 def similarity_of(row: Row) -> Similarity:

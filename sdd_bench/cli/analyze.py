@@ -42,6 +42,13 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "w
 )
 @click.option("--aligned-px", type=float, default=0.5, show_default=True, help="Least motion that counts.")
 @click.option("--nonrigid-px", type=float, default=1.0, show_default=True, help="Least residual of a nonrigid pair.")
+@click.option(
+    "--match",
+    type=click.Choice(["gain", "gain+field", "tone", "none"]),
+    default="gain",
+    show_default=True,
+    help="Model of the light's transfer from sharp to blurry; none: light is not measured.",
+)
 @click.option("--limit", type=int, help="Number of pairs to measure, from the first on.")
 @click.option("--worst", type=int, default=6, show_default=True, help="Number of pairs shown in pictures on the page.")
 @click.option("--page/--no-page", default=True, show_default=True, help="Write analysis.html.")
@@ -63,7 +70,7 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Measure the misalignment of blurry and sharp pictures: all pairs of DATA, or the two files BLURRY SHARP.
+    """Measure misalignment and light of blurry and sharp pictures: all pairs of DATA, or the two files BLURRY SHARP.
 
     Writes misalignment.csv, summary.json and analysis.html. Run the same command again to go on after an
     interruption.
@@ -107,12 +114,15 @@ def _refuse_options_of_a_set(context: click.Context) -> None:
 
 def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bool) -> None:
     from sdd_bench.analysis.pair import flow_of
-    from sdd_bench.analysis.table import figures
+    from sdd_bench.analysis.table import figures, light_figures
     from sdd_bench.images.pair import read_pair
+    from sdd_bench.registration.light.pair import light_of_pair
     from sdd_bench.registration.measure import measure
 
     blurry, sharp = read_pair(blurry_path, sharp_path)
-    row = figures(measure(blurry.pixels, sharp.pixels, flow_of(options), options=options))
+    measured = measure(blurry.pixels, sharp.pixels, flow_of(options), options=options)
+    row = figures(measured)
+    row |= light_figures(light_of_pair(blurry.pixels, sharp.pixels, measured.similarity, match=options.match))
     if as_json:
         echo_json(row)
     else:
@@ -121,7 +131,7 @@ def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bo
 
 
 def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
-    from sdd_bench.analysis.summary import headline
+    from sdd_bench.analysis.summary import headline, light_line
 
     worst = sorted(rows, key=lambda row: -row.rms_px)[:20]
     columns = (
@@ -154,4 +164,6 @@ def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
         ],
     )
     click.echo(headline(summary))
+    if line := light_line(summary):
+        click.echo(line)
     click.echo(f"results: {out}")

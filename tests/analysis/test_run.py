@@ -14,7 +14,7 @@ import pytest
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.run import analyze
-from sdd_bench.analysis.table import Row
+from sdd_bench.analysis.table import Row, transfer_of
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError
 from sdd_bench.core.storage.files import sha256_of
@@ -58,6 +58,7 @@ def test_every_pair_is_measured_close_to_the_truth(finished: Path) -> None:
     assert [row.pair_id for row in rows] == ["test/0000", "test/0001"]
     assert all(row.trusted and row.corner_error_px is not None and row.corner_error_px < 0.05 for row in rows)
     summary = json.loads((finished / "summary.json").read_text())
+    assert summary["light"]["geometry_db"] > 0.5
     assert summary["n_trusted"] == summary["dataset"]["n_expected"] == 2
     assert summary["corner_error_px"]["n_above_1_px_and_trusted"] == 0
 
@@ -69,6 +70,16 @@ def test_the_page_is_complete_in_itself(finished: Path) -> None:
     assert [link for link in links.targets if not link.startswith(("data:", "#"))] == []
     assert sum(link.startswith("data:image") for link in links.targets) >= 8
     assert "test/0000" in page
+    assert "dB when matched then" in page
+    assert page.count("Difference, registered and matched") == 1
+
+
+def test_the_exposure_of_every_pair_is_found(captures: Path, finished: Path) -> None:
+    for row in _table(finished):
+        truth = json.loads((captures / f"truth/{row.pair_id}.json").read_text())
+        gains = (row.light_gain_r, row.light_gain_g, row.light_gain_b)
+        assert gains == pytest.approx(truth["exposure_gain"], rel=0.01)
+        assert transfer_of(row).gains == pytest.approx(gains, rel=1e-6)
 
 
 def test_a_set_without_truth_has_a_page(captures: Path, tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 
-from sdd_bench.analysis.summary import headline, summarize
-from sdd_bench.analysis.table import Row, figures, similarity_of
+from sdd_bench.analysis.summary import headline, light_line, summarize
+from sdd_bench.analysis.table import Row, figures, light_figures, similarity_of, transfer_of
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.storage.tables import Form, read_table, write_table
 from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration.light.pair import PairLight
+from sdd_bench.registration.light.transfer import Match, Transfer, failed
 from sdd_bench.registration.measure import Misalignment
 from sdd_bench.registration.trust import Kind
 
 
-def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> Row:
+def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0, transfer: Transfer | None = None) -> Row:
     measured = Misalignment(
         similarity=Similarity(1.01, 0.1, 2.0, -1.0),
         standard_error=Similarity(1e-5, 1e-3, 0.01, math.nan),
@@ -33,10 +36,11 @@ def _row(name: str, *, distrust: tuple[str, ...] = (), rms_px: float = 2.0) -> R
         kind=Kind.ZOOM_SHIFT,
         distrust=distrust,
     )
+    light = PairLight(transfer or Transfer(Match.GAIN, (0.8, 0.9, 1.1), (0.01, 0.02, 0.01)), 20.0, 22.0, 25.5)
     labels = {"pair_id": f"test/{name}", "split": "test", "scene": "=1+1", "group": ""}
     paths = {"blurry_path": f"test/blur/{name}.png", "sharp_path": f"test/gt/{name}.png"}
     digests = {"blurry_sha256": "ab" * 32, "sharp_sha256": "12" * 32}
-    return Row(**labels, **paths, **digests, **figures(measured), corner_error_px=None)
+    return Row(**labels, **paths, **digests, **figures(measured), **light_figures(light), corner_error_px=None)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -48,8 +52,8 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_an_empty_cell_and_no_formula_runs(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", Row, [_row("a")])
-    header, line = (tmp_path / "t.csv").read_text().splitlines()
-    cells = dict(zip(header.split(","), line.split(","), strict=True))
+    header, line = csv.reader((tmp_path / "t.csv").read_text().splitlines())
+    cells = dict(zip(header, line, strict=True))
     assert cells["shift_y_low_px"] == cells["zoom_centre_x_px"] == ""
     assert cells["scene"] == "'=1+1"
 
@@ -76,3 +80,21 @@ def test_a_set_without_a_trusted_pair_has_no_severity() -> None:
     summary = summarize([_row("a", distrust=("x",))], name="set", split="test", n_expected=1)
     assert summary["severity"]["median_px"] is None
     assert "none of 1 pairs" in headline(summary)
+
+
+def test_a_row_holds_the_whole_transfer_of_light(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", Row, [_row("a")])
+    (row,) = read_table(tmp_path / "t.csv", Row, Form(ManifestError, "")).values()
+    assert (row.light_gain_r, row.light_gain_error, row.light_field) == (0.8, 0.02, None)
+    assert (row.raw_psnr_db, row.geometry_db, row.light_db) == (20.0, 2.0, 3.5)
+    assert transfer_of(row) == Transfer(Match.GAIN, (0.8, 0.9, 1.1), (0.01, 0.02, 0.01))
+
+
+def test_the_summary_says_what_geometry_and_light_cost() -> None:
+    unknown = _row("b", transfer=failed("nothing to compare: 0 unclipped windows, or too dark ones"))
+    assert (unknown.light_gain_g, unknown.light_distrust[:7]) == (None, "nothing")
+    summary = summarize([_row("a"), unknown], name="set", split="test", n_expected=2)
+    assert summary["light"]["n_flagged"] == 1
+    line = light_line(summary)
+    assert "geometry: +2.00 dB when registered; light: +3.50 dB when matched then." in line
+    assert line.endswith("The light of 1 pair(s) is in doubt.")
