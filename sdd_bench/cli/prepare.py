@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="misalignment.csv of analyze, by which sharp pictures are resampled onto the blurry grid.",
 )
+@click.option(
+    "--match",
+    type=click.Path(path_type=Path),
+    help="misalignment.csv of analyze, by which sharp pictures are brought to the light of the blurry ones.",
+)
 @click.option("--limit", type=int, help="Number of pairs to use, from the first on.")
 @click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
 @jobs_options
@@ -69,6 +74,7 @@ def command(
     bit_depth: str | None,
     white_balance: Literal["auto", "camera", "daylight"] | None,
     register: Path | None,
+    match: Path | None,
     dry_run: bool,
     jobs: int,
     dask: str | None,
@@ -95,6 +101,10 @@ def command(
         from sdd_bench.preparation.align import registration_table
 
         given["register"] = registration_table(register)
+    if match is not None:
+        from sdd_bench.preparation.match import light_table
+
+        given["match"] = light_table(match)
     options = dataclasses.replace(PRESETS[preset], **given)
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     if dry_run:

@@ -52,8 +52,21 @@ def _describe_dataset(path: Path) -> dict[str, Any]:
         "n_failed": sum(row.status == "failed" for row in manifest.pairs),
         "source": dataclasses.asdict(manifest.source),
         "options": manifest.options,
+        **({"light": _describe_light(manifest.light)} if manifest.light else {}),
         "flows": sorted(flow.name for flow in manifest.root.glob("flow-*.h5")),
     }
+
+
+def _describe_light(light: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """How many pairs were matched in light and which are in doubt, and the gains of each."""
+    pairs = {
+        pair_id: f"{transfer['model']}, gains {', '.join(f'{gain:.4f}' for gain in transfer['gains'])}"
+        + (f"; in doubt: {'; '.join(transfer['distrust'])}" if transfer["distrust"] else "")
+        for pair_id, transfer in light.items()
+    }
+    n_matched = sum(transfer["model"] != "none" for transfer in light.values())
+    n_flagged = sum(bool(transfer["distrust"]) for transfer in light.values())
+    return {"n_matched": n_matched, "n_flagged": n_flagged, "pairs": pairs}
 
 
 def _describe_shard(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
 from sdd_bench.images.resize import parse_resize, resize_area
 from sdd_bench.preparation.align import register_sharp, registrations_of
+from sdd_bench.preparation.match import match_sharp, transfers_of
 from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
@@ -33,10 +34,10 @@ class Loaded:
 
 
 def load_frames(task: Task, index: int) -> Loaded:
-    """Read pair ``index`` of the task's unit, and register its sharp picture if the options say so.
+    """Read pair ``index`` of the task's unit, and register and match its sharp picture if the options say so.
 
     Raises:
-        ManifestError: The table of registrations was measured on other pictures.
+        ManifestError: The table of registrations or of light was measured on other pictures.
     """
     pair = task.unit.pairs[index]
     row = PairRow(
@@ -55,6 +56,9 @@ def load_frames(task: Task, index: int) -> Loaded:
             if options.register is not None:
                 sha256 = hashes[0].result(), hashes[1].result()
                 sharp = register_sharp(sharp, pair.pair_id, sha256, registrations_of(options.register))
+            if options.match is not None:
+                sha256 = hashes[0].result(), hashes[1].result()
+                sharp = match_sharp(sharp, pair.pair_id, sha256, transfers_of(options.match))
         except ImageError as error:
             row = failed_row(task, row, error)
         row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())

@@ -19,9 +19,10 @@ from sdd_bench.images.photograph import MAX_PIXELS
 from sdd_bench.images.raw import RawOptions
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.preparation.align import RegistrationTable
+from sdd_bench.preparation.match import LightTable
 from sdd_bench.prepared.shards import COMPRESSIONS
 
-_LATER = ("register", "overlap_eval", "drop_eval")
+_LATER = ("register", "match", "overlap_eval", "drop_eval")
 """Options that a manifest leaves out if they are None, so that sets made before these options existed stay equal."""
 
 
@@ -78,6 +79,8 @@ class PrepareOptions:
     """Options for developing RAW files."""
     register: RegistrationTable | None = None
     """Measurements by which sharp pictures are registered to the blurry grid; None: they are stored as captured."""
+    match: LightTable | None = None
+    """Transfers by which sharp pictures are brought to the light of the blurry ones; None: they keep their own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", str(parse_resize(self.resize)))
@@ -123,6 +126,7 @@ class PrepareOptions:
         """
         values = as_dict(self) | {"raw": as_dict(self.raw)}
         values["register"] = None if self.register is None else self.register.as_dict()
+        values["match"] = None if self.match is None else self.match.as_dict()
         return {key: value for key, value in values.items() if value is not None or key not in _LATER}
 
 

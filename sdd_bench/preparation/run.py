@@ -21,6 +21,7 @@ from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
+from sdd_bench.preparation.match import light_of
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan
 from sdd_bench.preparation.resume import begin_work, check_finished
@@ -205,6 +206,7 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
         splits=splits,
         pairs=rows,
         problems=planned.problems,
+        light={} if planned.options.match is None else light_of(planned.options.match, rows),
     )
     write_json(manifest.root / CROISSANT_JSON, croissant(manifest_json(manifest)))
     write_manifest(manifest)

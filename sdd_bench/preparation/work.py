@@ -25,6 +25,7 @@ from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.images.write import write_png
 from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized
+from sdd_bench.preparation.match import match_sharp, transfers_of
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PARTS, FileRecord, PairRow, record_of
 from sdd_bench.prepared.shards import PairPatches, write_shard
@@ -167,6 +168,9 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
     aligned = None
     if pair.aligned_path is not None:  # read before anything is written: it may fail
         aligned = read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
+        if task.options.match is not None:
+            sha256 = row.blurry_sha256, row.sharp_sha256
+            aligned = match_sharp(aligned, pair.pair_id, sha256, transfers_of(task.options.match))
     frames = [
         _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry, row.blurry_sha256),
         _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp, row.sharp_sha256),

@@ -109,6 +109,8 @@ class Manifest:
     pairs: tuple[PairRow, ...]
     problems: tuple[Problem, ...] = ()
     """Files of the source that form no pair."""
+    light: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    """The transfer of light that each pair's sharp picture went through, by pair_id; empty unless it was asked for."""
 
     @property
     def files(self) -> tuple[FileRecord, ...]:
@@ -163,6 +165,7 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
         >>> value["schema"], value["name"], value["splits"]
         (1, 'rig', {})
     """
+    light = {"light": manifest.light} if manifest.light else {}
     return {
         "schema": SCHEMA,
         "name": manifest.name,
@@ -174,6 +177,7 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
         "splits": {split.value: dataclasses.asdict(record) for split, record in manifest.splits.items()},
         "pairs_sha256": hashlib.sha256(pairs_text(manifest.pairs).encode()).hexdigest(),
         "problems": [dataclasses.asdict(problem) for problem in manifest.problems],
+        **light,
     }
 
 
@@ -226,6 +230,7 @@ def read_manifest(path: Path) -> Manifest:
             splits={Split(name): _split_record(record) for name, record in value["splits"].items()},
             pairs=pairs,
             problems=tuple(Problem(**problem) for problem in value["problems"]),
+            light=dict(value.get("light", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ManifestError(
