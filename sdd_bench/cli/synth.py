@@ -33,7 +33,12 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 @_range_option("parallax-range", "Motion of the nearest layer against the farthest, pixels [0 0].")
 @_range_option("coc-range", "Largest circle of confusion of a pair, diameter, pixels [0.25 % to 1 % of the width].")
 @_range_option("exposure-range", "Light of blurry over light of sharp [0.9 1.2].")
-@click.option("--color-cast", type=float, help="Largest error of a channel's exposure, as a share [0.02].")
+@click.option("--color-cast", type=float, help="White balance: largest error of a channel's exposure, a share [0.02].")
+@click.option("--tone-curve", "tone_curves", multiple=True, metavar="NAME",
+              help="Tone curve of the camera; more than one: each pair draws one [none].")  # fmt: skip
+@click.option("--foreign-curves", is_flag=True, default=None, help="Blurry and sharp draw their tone curves apart.")
+@_range_option("vignetting-range", "Light that the blurry picture loses at its corners, as a share [0 0].")
+@_range_option("glare-range", "Veiling glare of the blurry picture, as a share of its mean light [0 0].")
 @click.option("--shot-noise", type=float, help="Photon noise at white, linear light [0.007].")
 @click.option("--read-noise", type=float, help="Noise in the dark, linear light [0.0005].")
 @click.option("--layers", "n_layers", type=int, default=None, help="Layers of depth, the background included [4].")
@@ -59,6 +64,7 @@ def command(
     from sdd_bench.synth.options import load_options
     from sdd_bench.synth.run import synthesize
 
+    overrides["tone_curves"] = overrides["tone_curves"] or None
     options = load_options(config, preset=preset, size=size, overrides=overrides)
     with progress_bar("synth") as on_progress:
         report = synthesize(out, options, jobs=jobs, dask=dask, on_progress=on_progress)

@@ -36,6 +36,13 @@ class Capture:
     parallax_shift_px: tuple[tuple[float, float], ...]
     """Shift (x, y) of each layer in the sharp picture, in addition to that of the similarity."""
     iris_deg: float
+    blurry_curve: str = "none"
+    """Tone curve of the camera that took the blurry picture."""
+    sharp_curve: str = "none"
+    vignetting: float = 0.0
+    """Share of light that the blurry picture loses at its corners."""
+    glare: float = 0.0
+    """Veiling glare of the blurry picture, as a share of its mean light."""
 
     @property
     def name(self) -> str:
@@ -97,6 +104,8 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     shift_x, shift_y = rng.uniform(*(options.shift_range or (-0.005 * options.width, 0.005 * options.width)), 2)
     similarity = Similarity(float(zoom), float(rng.uniform(*options.rotation_range)), float(shift_x), float(shift_y))
     gain = rng.uniform(*options.exposure_range) * rng.uniform(1 - options.color_cast, 1 + options.color_cast, 3)
+    tone = random_numbers(options, split, index, 4)
+    curves = [str(curve) for curve in tone.choice(options.tone_curves, 2)]
     parallax = float(rng.uniform(*options.parallax_range))
     direction = rng.uniform(0, 2 * math.pi)
     return Capture(
@@ -112,6 +121,10 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
         parallax_px=parallax,
         parallax_shift_px=_parallax(depths, parallax, direction),
         iris_deg=float(rng.uniform(0, 360)),
+        blurry_curve=curves[0],
+        sharp_curve=curves[1] if options.foreign_curves else curves[0],
+        vignetting=float(tone.uniform(*options.vignetting_range)),
+        glare=float(tone.uniform(*options.glare_range)),
     )
 
 

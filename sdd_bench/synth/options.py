@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sdd_bench.core.config import load
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import Split
+from sdd_bench.optics.tone import tone_curve
 
 Range = tuple[float, float]
 
@@ -62,7 +63,15 @@ class SynthOptions:
     exposure_range: Range = (0.9, 1.2)
     """Exposure gain: light of blurry over light of sharp."""
     color_cast: float = 0.02
-    """Largest deviation of a channel's exposure gain from that of the picture, as a share."""
+    """Largest deviation of a channel's exposure gain from that of the picture, as a share: another white balance."""
+    tone_curves: tuple[str, ...] = ("none",)
+    """Cameras by their tone curve, of :data:`~sdd_bench.optics.tone.CURVES`; each pair is taken with one of them."""
+    foreign_curves: bool = False
+    """Whether the two pictures of a pair are taken with cameras drawn apart."""
+    vignetting_range: Range = (0.0, 0.0)
+    """Share of light that the blurry picture loses at its corners, beyond the sharp one."""
+    glare_range: Range = (0.0, 0.0)
+    """Veiling glare of the blurry picture beyond the sharp one's, as a share of its mean light."""
     shot_noise: float = 0.007
     """Standard deviation of the photon noise at white = 1 in linear light; 0.007 is a full well of 20,000 electrons."""
     read_noise: float = 0.0005
@@ -100,6 +109,12 @@ class SynthOptions:
         self._check("coc_range", 0.0, min(LARGEST_COC_PX, smaller / 2))
         self._check("exposure_range", 0.1, 10.0)
         self._check("color_cast", 0.0, 0.5)
+        if not self.tone_curves:
+            raise ConfigError("tone_curves: expected at least one name; none is a curve of its own.")
+        for curve in self.tone_curves:
+            tone_curve(curve)
+        self._check("vignetting_range", 0.0, 0.95)
+        self._check("glare_range", 0.0, 1.0)
         for name in ("shot_noise", "read_noise"):
             self._check(name, 0.0, 1.0)
         self._check("n_layers", 1, 32)

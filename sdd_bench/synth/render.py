@@ -28,6 +28,7 @@ from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import add_noise, linear_to_srgb
 from sdd_bench.optics.defocus import Layer, blur_layer, lay_over
 from sdd_bench.optics.kernels import aperture_kernel, aperture_reach
+from sdd_bench.optics.tone import add_glare, tone_curve, vignette
 from sdd_bench.synth.camera import Capture
 from sdd_bench.synth.options import SynthOptions
 
@@ -147,15 +148,25 @@ def truth_flow(capture: Capture, front: NDArray[np.uint8]) -> NDArray[np.float32
 
 
 def develop(
-    light: Light, gain: Iterable[float], rng: np.random.Generator | None, options: SynthOptions
+    light: Light,
+    gain: Iterable[float],
+    rng: np.random.Generator | None,
+    options: SynthOptions,
+    *,
+    curve: str = "none",
+    vignetting: float = 0.0,
+    glare: float = 0.0,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Pixels of a picture in linear light, after exposure, noise, clipping, sRGB encoding and rounding.
+    """Pixels of a picture in linear light, after lens, exposure, noise, clipping, tone curve, sRGB encoding, rounding.
 
     Args:
         light: Linear light, ``(3, H, W)``.
         gain: Exposure gain of each channel.
         rng: Generator of the noise; None: no noise.
         options: Options of the set, of which the noise and the bit depth are used.
+        curve: Tone curve of the camera, of :data:`~sdd_bench.optics.tone.CURVES`.
+        vignetting: Share of light lost at the corners.
+        glare: Share of the mean light that falls evenly on the picture.
 
     Returns:
         Pixels, ``(H, W, 3)`` uint8 or uint16.
@@ -166,13 +177,18 @@ def develop(
     """
     largest = np.float32(2**options.bit_depth - 1)
     pixels = np.empty((*light.shape[1:], 3), np.uint8 if options.bit_depth == 8 else np.uint16)
+    bend = tone_curve(curve)
+    if vignetting:
+        light = light * vignette(*light.shape[1:], strength=vignetting)
+    if glare:
+        light = add_glare(light, share=glare)
     streams = [None] * 3 if rng is None else rng.spawn(3)
 
     def develop_channel(channel: int, factor: float, stream: np.random.Generator | None) -> None:
         exposed = light[channel] * np.float32(factor)
         if stream is not None:
             exposed = add_noise(exposed, stream, shot=options.shot_noise, read=options.read_noise)
-        encoded = linear_to_srgb(exposed)
+        encoded = linear_to_srgb(exposed if curve == "none" else bend(exposed))
         encoded *= largest
         encoded += np.float32(0.5)
         pixels[..., channel] = encoded

@@ -216,10 +216,19 @@ def _make_pair(task: _Task) -> int:
     )
     rendered = render(capture, layers, height, width, margin=margin, blades=options.blades)
     noise = random_numbers(options, task.split, task.index, 2)
-    write_png(files["blur"], develop(rendered.blurry, capture.exposure_gain, noise, options))
-    write_png(files["gt"], develop(rendered.sharp, (1, 1, 1), noise, options))
+    blurry = develop(
+        rendered.blurry,
+        capture.exposure_gain,
+        noise,
+        options,
+        curve=capture.blurry_curve,
+        vignetting=capture.vignetting,
+        glare=capture.glare,
+    )
+    write_png(files["blur"], blurry)
+    write_png(files["gt"], develop(rendered.sharp, (1, 1, 1), noise, options, curve=capture.sharp_curve))
     if options.truth == "full":
-        write_png(files["aligned"], develop(rendered.aligned, (1, 1, 1), None, options))
+        write_png(files["aligned"], develop(rendered.aligned, (1, 1, 1), None, options, curve=capture.sharp_curve))
         _write_dense_truth(files, capture, rendered)
     write_json(files["truth"], _truth(task, capture, rendered.front))
     return sum(path.stat().st_size for path in files.values())
@@ -249,6 +258,9 @@ def _truth(task: _Task, capture: Capture, front: NDArray[np.uint8]) -> dict[str,
         "shift_x_px": capture.similarity.shift_x_px,
         "shift_y_px": capture.similarity.shift_y_px,
         "exposure_gain": list(capture.exposure_gain),
+        "tone_curve": {"blurry": capture.blurry_curve, "sharp": capture.sharp_curve},
+        "vignetting": capture.vignetting,
+        "glare": capture.glare,
         "coc_diameter_px": {"mean": float(share @ capture.coc_px), "max": max(capture.coc_px)},
         "parallax_px": capture.parallax_px,
         "seed": task.options.seed,

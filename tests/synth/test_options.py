@@ -36,6 +36,10 @@ TINY = SynthOptions(width=160, height=96)
         ({"truth": "dense"}, "truth: expected small or full"),
         ({"seed": -1}, "seed"),
         ({"shot_noise": -0.1}, "shot_noise"),
+        ({"tone_curves": ("sepia",)}, "tone curve sepia: unknown; known: none, gamma-1.8"),
+        ({"tone_curves": ()}, "tone_curves: expected at least one"),
+        ({"vignetting_range": (0, 1)}, "vignetting_range: expected 0 to 0.95"),
+        ({"glare_range": (-0.1, 0)}, "glare_range"),
     ],
 )
 def test_options_out_of_range_are_named(changes, message):

@@ -21,6 +21,7 @@ from sdd_bench.images.light import srgb_to_linear
 from sdd_bench.images.photograph import read_photograph
 from sdd_bench.images.write import write_png
 from sdd_bench.optics.coc import Lens, breathing_zoom, coc_diameter_px
+from sdd_bench.optics.tone import expose
 from sdd_bench.synth.camera import draw_capture
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
@@ -153,6 +154,42 @@ def test_the_exposure_gain_is_the_ratio_of_mean_light(tmp_path):
         gain = _truth(tmp_path / "set", f"train/{index:04d}")["exposure_gain"]
         assert blurry.mean(axis=(0, 1)) / sharp.mean(axis=(0, 1)) == pytest.approx(gain, rel=0.01)
         assert len(set(gain)) == 3
+
+
+def test_curve_vignetting_and_glare_are_those_of_the_truth(tmp_path):
+    options = dataclasses.replace(
+        STILL, coc_range=(0, 0), exposure_range=(0.8, 0.9), bit_depth=16, n_train=3, n_test=0,
+        tone_curves=("vivid", "gamma-1.8", "filmic"), vignetting_range=(0.1, 0.4), glare_range=(0.01, 0.05),
+    )  # fmt: skip
+    plain = dataclasses.replace(options, tone_curves=("none",), vignetting_range=(0, 0), glare_range=(0, 0))
+    synthesize(tmp_path / "set", options)
+    synthesize(tmp_path / "plain", dataclasses.replace(plain, exposure_range=(1, 1), color_cast=0))
+    for index in range(3):
+        truth = _truth(tmp_path / "set", f"train/{index:04d}")
+        assert truth["tone_curve"]["blurry"] == truth["tone_curve"]["sharp"]
+        assert 0.1 <= truth["vignetting"] <= 0.4
+        assert 0.01 <= truth["glare"] <= 0.05
+        for kind, values in (("blur", truth), ("gt", {"exposure_gain": (1, 1, 1), "vignetting": 0, "glare": 0})):
+            scene = _linear(tmp_path / f"plain/train/{kind}/{index:04d}.png").transpose(2, 0, 1)
+            expected = expose(
+                scene, gain=values["exposure_gain"], curve=truth["tone_curve"]["sharp"],
+                vignetting=values["vignetting"], glare=values["glare"],
+            )  # fmt: skip
+            found = _linear(tmp_path / f"set/train/{kind}/{index:04d}.png").transpose(2, 0, 1)
+            assert np.abs(found - expected).max() < 2e-3
+
+
+def test_cameras_drawn_apart_have_other_curves_and_without_curves_nothing_changes(tmp_path):
+    names = ("none", "vivid", "filmic")
+    apart = dataclasses.replace(TINY, tone_curves=names, foreign_curves=True)
+    drawn = [draw_capture(apart, Split.TRAIN, index) for index in range(30)]
+    assert {capture.blurry_curve for capture in drawn} == {capture.sharp_curve for capture in drawn} == set(names)
+    assert any(capture.blurry_curve != capture.sharp_curve for capture in drawn)
+    alike = [draw_capture(dataclasses.replace(apart, foreign_curves=False), Split.TRAIN, index) for index in range(30)]
+    assert all(capture.blurry_curve == capture.sharp_curve for capture in alike)
+    plain = [draw_capture(TINY, Split.TRAIN, index) for index in range(30)]
+    assert [capture.similarity for capture in drawn] == [capture.similarity for capture in plain]
+    assert [capture.exposure_gain for capture in drawn] == [capture.exposure_gain for capture in plain]
 
 
 def test_16_bit_is_16_bit(tmp_path):
