@@ -84,12 +84,18 @@ def look_at_index(visit: Visit, seen: dict[str, Any], artifacts: Path) -> None:
     form.locator("input[type=search]").fill("network b")
     seen["filtered"], seen["status"] = visit.names("table-1"), form.locator("[role=status]").inner_text()
     form.locator("input[type=search]").fill("")
+    form.locator("[data-most=params]").fill("10")
+    seen["at_most"] = visit.names("table-1")
+    form.locator("[data-most=params]").fill("")
     form.locator("select").select_option("paper")
     seen["n_paper"] = len(visit.names("table-1"))
     form.locator("select").select_option("")
     form.get_by_label("SSIM").uncheck()
     seen["ssim_hidden"] = page.locator("#table-1 td.m-ssim:visible").count() == 0
     form.get_by_label("SSIM").check()
+    form.get_by_label("shown").uncheck()
+    seen["cost_hidden"] = page.locator("#table-1 td.m-cost:visible").count() == 0
+    form.get_by_label("shown").check()
     page.locator("#table-1 thead th.m-psnr.g-registered button").click()
     seen["nameless"] += page.evaluate(NAMELESS)
     page.evaluate("scrollTo(0, 0)")

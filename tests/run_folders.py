@@ -43,6 +43,7 @@ def make_run(
     metrics: tuple[str, ...] = METRICS,
     protocol: str = "pixels=abc bits=8 resize=none crop=none metrics=defocus",
     group: str = "indoor",
+    prediction: dict[str, Any] | None = None,
     warp: str = "exact",
 ) -> Path:
     """Write a finished run and return its folder."""
@@ -97,6 +98,7 @@ def make_run(
         "deform_px": {method: 0.05, "identity": 0.05, "ceiling": 0.05},
         "groups": {},
         "problems": [],
+        "prediction": prediction,
         "flow": {"name": "pwcnet", "sha256": "0" * 64, "resolution": "full", "precision": "32", "signature": "pwcnet"},
         "provenance": {
             "tool_version": "0.1.0", "commit": "c" * 40, "libraries": {"numpy": "2"}, "machine": {"cores": 2},

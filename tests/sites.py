@@ -56,8 +56,9 @@ def make_site(folder: Path, boards: Path) -> Path:
     sources = []
     for index, method in enumerate(METHODS):
         run = make_run(
-            folder / f"run{index}", method=method, images=names, gain=2.0 - 0.9 * index, seed=index + 1, group=HOSTILE
-        )
+            folder / f"run{index}", method=method, images=names, gain=2.0 - 0.9 * index, seed=index + 1, group=HOSTILE,
+            prediction={"params": (20_000_000, 5_000_000)[index - 1], "seconds_per_mpx": 1.5} if index else None,
+        )  # fmt: skip
         for name in names:
             warped = np.roll(iio.imread(data / "test" / "gt" / f"{name}.png"), 2, axis=1)
             for truth in ("warped", "registered", "matched"):

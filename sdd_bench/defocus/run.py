@@ -160,7 +160,7 @@ def _cell(row: BlurRow, column: str) -> str:
 def _claim(blur_map: BlurMap, pictures: Mapping[str, Path], out: Path) -> None:
     """Begin the folder, or see that it was begun by the same method, and the maps there are of these pictures."""
     ours = {"schema": 1, "method": blur_map.method.name, "sha256": blur_map.sha256, "steps_per_px": STEPS_PER_PX}
-    theirs = begin(out, SEAL, ours, what="blur maps", aside=_PICTURES)
+    theirs = begin(out, SEAL, ours, what="blur maps", aside=(_PICTURES,))
     known = theirs.get(_PICTURES)
     known = known if isinstance(known, dict) else {}
     found = {name: sha256_or_empty(path) for name, path in pictures.items()}

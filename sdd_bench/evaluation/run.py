@@ -30,6 +30,7 @@ from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.match import Match, match_predictions
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
+from sdd_bench.evaluation.prediction import prediction_of
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
 from sdd_bench.images.resize import parse_resize
@@ -150,6 +151,8 @@ def evaluate(
         summary["flow"] = {
             name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")
         }
+        summary["prediction"], doubt = prediction_of({match.pair.name: match.prediction_path for match in matches})
+        notes += [doubt] if doubt else []
         summary["notes"] = notes
         summary["provenance"] = {**provenance(options.device), "options": _public(options)}
         summary = _first_made(run_folder / "summary.json", summary)

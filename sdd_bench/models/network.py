@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdd_bench.core.config import build
 from sdd_bench.core.devices import device_of
@@ -59,6 +59,8 @@ class Network:
     device: torch.device
     least_side: int = 1
     """Least side of a picture; smaller pictures are padded to it."""
+    parameters: int | None = None
+    """Number of its parameters; None where it is unknown."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Other settings that the output depends on: the options of the factory, and the precision."""
     again: Callable[..., Network] | None = None
@@ -146,9 +148,14 @@ def load_network(
         bytes_per_pixel=facts.get("bytes_per_pixel") or UNKNOWN_BYTES_PER_PIXEL,
         device=place,
         least_side=facts.get("least_side") or 1,
+        parameters=_count(forward),
         settings=settings | {"precision": precision},
         again=partial(load_network, checkpoint.absolute(), asked, device=device, precision=precision),
     )
+
+
+def _count(forward: object) -> int | None:
+    return sum(parameter.numel() for parameter in forward.parameters()) if isinstance(forward, nn.Module) else None
 
 
 def _sha256_of(checkpoint: Path) -> str:

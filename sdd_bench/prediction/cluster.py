@@ -17,7 +17,7 @@ from sdd_bench.core.parallel import DASK_WINDOW, open_executor, run
 from sdd_bench.images.photograph import read_photograph
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
-from sdd_bench.prediction.method import method_of, write_prediction
+from sdd_bench.prediction.method import Made, method_of, write_prediction
 from sdd_bench.prediction.options import PredictOptions
 
 
@@ -43,8 +43,8 @@ def predict_on(
     out: Path,
     options: PredictOptions,
     true_maps: Mapping[str, Path],
-) -> Generator[tuple[str, Exception | None], None, None]:
-    """Predict ``pictures`` into ``out`` on a cluster; yields the name of each when it is done, and what went wrong.
+) -> Generator[tuple[str, Made | Exception], None, None]:
+    """Predict ``pictures`` into ``out`` on a cluster; yields the name of each when it is done, or what went wrong.
 
     Args:
         address: Of the Dask scheduler.
@@ -75,10 +75,10 @@ def predict_on(
     )
     with open_executor(dask=address) as executor:
         for task, outcome in run(executor, _predict, tasks, window=DASK_WINDOW):
-            yield task.name, outcome if isinstance(outcome, Exception) else None
+            yield task.name, outcome
 
 
-def _predict(task: _Task) -> None:
+def _predict(task: _Task) -> Made:
     network = _loaded(task.again)
     if network.sha256 != task.sha256:
         raise WeightsError(
@@ -86,7 +86,7 @@ def _predict(task: _Task) -> None:
             "Workers must share the file system."
         )
     write = method_of(network, task.options, task.true_maps)[1]
-    write_prediction(write, task.name, task.picture, read_photograph(task.picture), task.out, task.options)
+    return write_prediction(write, task.name, task.picture, read_photograph(task.picture), task.out, task.options)
 
 
 @lru_cache(maxsize=1)

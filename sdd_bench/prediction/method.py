@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.images.metadata import read_metadata
 from sdd_bench.images.photograph import Photograph, to_float
 from sdd_bench.images.write import from_float, write_png
@@ -22,6 +25,17 @@ _UNKNOWN_RADIUS_PX = 128
 
 Run = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
 """From a picture's name and pixels to its prediction."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A prediction that was written."""
+
+    sha256: str
+    """Of its file."""
+    seconds: float
+    """Time that the method took, without reading and writing."""
+    megapixels: float
 
 
 def method_of(
@@ -42,7 +56,7 @@ def method_of(
 
 def write_prediction(
     run: Run, name: str, picture: Path, photograph: Photograph, out: Path, options: PredictOptions
-) -> None:
+) -> Made:
     """Deblur the ``photograph`` read from ``picture`` and write ``OUT/NAME.png``, with the file's tags and profile.
 
     Raises:
@@ -51,8 +65,13 @@ def write_prediction(
         OutputError: The file cannot be written.
     """
     depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
-    made = from_float(run(name, to_float(photograph.pixels)), depth)
-    write_png(out / f"{name}.png", made, metadata=read_metadata(picture))
+    blurry = to_float(photograph.pixels)
+    begun = time.perf_counter()
+    deblurred = run(name, blurry)
+    seconds = time.perf_counter() - begun
+    path = out / f"{name}.png"
+    write_png(path, from_float(deblurred, depth), metadata=read_metadata(picture))
+    return Made(sha256_of(path), seconds, blurry.shape[0] * blurry.shape[1] / 1e6)
 
 
 def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], Run]:

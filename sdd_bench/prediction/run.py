@@ -2,36 +2,40 @@
 
 ::
 
-    OUT/predict.json     method, weights and options, and the sha256 of every blurry picture; what differs is refused
+    OUT/predict.json     method, weights and options, and the sha256 of every blurry picture; what differs is refused.
+                         Beside them the number of parameters, and of every prediction its sha256 and its time
     OUT/NAME.png         the prediction, with the name, EXIF tags and ICC profile of the blurry picture; a killed run
                          goes on
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
-from sdd_bench.core.storage.files import sha256_or_empty, write_json
+from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
 from sdd_bench.prediction.cluster import predict_on
-from sdd_bench.prediction.method import Run, method_of, write_prediction
+from sdd_bench.prediction.method import Made, Run, method_of, write_prediction
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prepared.open import open_dataset, open_pictures
 
 SEAL = "predict.json"
 _PICTURES = "pictures"
 """Key of the seal that grows: the sha256 of each picture by its name."""
+_MADE, _PARAMS, _DEVICE = "made", "params", "device"
+"""Keys that say what is known of predictions beyond what they depend on."""
 _READ_AHEAD = 2
 
 
@@ -118,24 +122,27 @@ def predict(
     options = options or PredictOptions()
     made_with, run = method_of(network, options, true_maps)
     with alone_in(out):
-        _claim(out, made_with, pictures)
+        about = {_PARAMS: getattr(network, "parameters", None), _DEVICE: _place(network, dask)}
+        made = _claim(out, made_with | about, pictures)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
         if dask is None:
             outcomes = _predict_here(run, missing, out, options)
         else:
             outcomes = predict_on(dask, network, missing, out, options, true_maps)
         done, n_bytes, problems = len(pictures) - len(missing), 0, []
-        with closing(outcomes):
-            for name, error in outcomes:
+        with closing(outcomes), _noted(out, made):
+            for name, outcome in outcomes:
                 path = missing[name]
-                if isinstance(error, ImageError):
-                    problems.append(Problem(name, str(error)))
-                elif isinstance(error, MemoryError):
+                if isinstance(outcome, Made):
+                    made[name] = asdict(outcome)
+                elif isinstance(outcome, ImageError):
+                    problems.append(Problem(name, str(outcome)))
+                elif isinstance(outcome, MemoryError):
                     raise ConfigError(
                         f"{path}: memory ran out; allow less than {options.memory_gib:g} GiB, or a smaller tile."
-                    ) from error
-                elif error is not None:
-                    raise error
+                    ) from outcome
+                else:
+                    raise outcome
                 done, n_bytes = done + 1, n_bytes + (path.stat().st_size if path.is_file() else 0)
                 if on_progress is not None:
                     on_progress(Progress(done, len(pictures), n_bytes, name))
@@ -145,15 +152,29 @@ def predict(
 
 def _predict_here(
     run: Run, pictures: Mapping[str, Path], out: Path, options: PredictOptions
-) -> Generator[tuple[str, Exception | None], None, None]:
-    """One picture after the other; the name of each, and what went wrong."""
+) -> Generator[tuple[str, Made | Exception], None, None]:
+    """One picture after the other; the name of each, or what went wrong."""
     for name, reading in _read_ahead(pictures):
         try:
-            write_prediction(run, name, pictures[name], reading.result(), out, options)
+            outcome: Made | Exception = write_prediction(run, name, pictures[name], reading.result(), out, options)
         except Exception as error:
-            yield name, error
-        else:
-            yield name, None
+            outcome = error
+        yield name, outcome
+
+
+def _place(network: Network | Classical, dask: str | None) -> str:
+    """Where the method runs, in a word: times of other places do not compare."""
+    return "cluster" if dask else str(network.device) if isinstance(network, Network) else "cpu"
+
+
+@contextmanager
+def _noted(out: Path, made: Mapping[str, Any]) -> Iterator[None]:
+    """Enter ``made`` in the seal at the end, also where an error or Ctrl-C is the end."""
+    try:
+        yield
+    finally:
+        seal = json.loads((out / SEAL).read_text(encoding="utf-8"))
+        write_json(out / SEAL, seal | {_MADE: dict(made)})
 
 
 def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Photograph]]]:
@@ -172,11 +193,17 @@ def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Phot
             reader.shutdown(cancel_futures=True)
 
 
-def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> None:
-    """Write the seal, or check that the one there says the same, and the same of every picture predicted already."""
-    theirs = begin(out, SEAL, ours, what="predictions", aside=_PICTURES)
-    known = theirs.get(_PICTURES)
+def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> dict[str, Any]:
+    """Write the seal, or check that the one there says the same, and the same of every picture predicted already.
+
+    Returns:
+        What is known of the predictions that are there.
+    """
+    compared = {key: value for key, value in ours.items() if key not in (_PARAMS, _DEVICE)}
+    theirs = begin(out, SEAL, compared, what="predictions", aside=(_PICTURES, _MADE, _PARAMS, _DEVICE))
+    known, noted = (theirs.get(key) for key in (_PICTURES, _MADE))
     known = known if isinstance(known, dict) else {}
+    noted = noted if isinstance(noted, dict) else {}
     found = {name: sha256_or_empty(path) for name, path in pictures.items()}
     for name, sha256 in found.items():
         made = out / f"{name}.png"
@@ -185,5 +212,7 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> Non
                 f"{made}: is not made from {pictures[name]} as it is now. Remove it to have it made anew, or choose "
                 "another output folder."
             )
-    if known | found != known or _PICTURES not in theirs:
-        write_json(out / SEAL, ours | {_PICTURES: known | found})
+    there = {name: out / f"{name}.png" for name in known | found if (out / f"{name}.png").is_file()}
+    noted = {name: noted.get(name) or {"sha256": sha256_of(path)} for name, path in there.items()}
+    write_json(out / SEAL, ours | {_PICTURES: known | found, _MADE: noted})
+    return noted

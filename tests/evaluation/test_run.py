@@ -22,6 +22,10 @@ from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import open_cache
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
+from sdd_bench.leaderboard.runs.entries import entries_of
+from sdd_bench.leaderboard.runs.read import read_run
+from sdd_bench.models.network import load_network
+from sdd_bench.prediction.run import predict
 from sdd_bench.prepared.open import open_dataset
 
 
@@ -58,6 +62,33 @@ def _stamps(folder: Path) -> dict[str, int]:
 def _inodes(folder: Path) -> dict[str, int]:
     """Of files that are replaced as a whole when they are written, and whose times change when they are read."""
     return {path.name: path.stat().st_ino for path in folder.iterdir()}
+
+
+def test_a_run_names_the_network_of_its_predictions(
+    make_set: Any, tmp_path: Path, run: Path, fast: EvaluateOptions
+) -> None:
+    dataset, out = make_set(2), tmp_path / "bundled"
+    network = load_network(weights.path("unet-small-jdrl"))
+    predict(network, {pair.name: pair.blurry_path for pair in dataset.pairs}, out)
+    found = evaluate(dataset, out, run, options=fast).summary["prediction"]
+    assert (found["model"], found["sha256"]) == ("unet-small", weights.sha256("unet-small-jdrl"))
+    assert found["params"] == network.parameters == 2_159_123
+    assert found["seconds_per_mpx"] > 0
+    assert found["options"]["precision"] == "32"
+    entries = entries_of(read_run(run))
+    assert {(entry.params, entry.seconds_per_mpx) for entry in entries} == {(2_159_123, found["seconds_per_mpx"])}
+
+
+def test_a_prediction_that_was_exchanged_is_noted(
+    make_set: Any, tmp_path: Path, run: Path, fast: EvaluateOptions
+) -> None:
+    dataset, out = make_set(2), tmp_path / "bundled"
+    pictures = {pair.name: pair.blurry_path for pair in dataset.pairs}
+    predict(load_network(weights.path("unet-small-jdrl")), pictures, out)
+    (out / "p1.png").write_bytes(dataset.pairs[1].sharp_path.read_bytes())
+    report = evaluate(dataset, out, run, options=fast)
+    assert report.summary["prediction"] is None
+    assert "1 prediction(s) (p1) are not as predict made them" in report.notes[-1]
 
 
 def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sdd_bench.core.errors import ConfigError, OutputError, PairingError
+from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.images.photograph import read_photograph
 from sdd_bench.models.network import Network
@@ -78,6 +79,44 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     report = predict(HALF, pictures, tmp_path / "out")
     assert report.n_made == 1
     assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+
+
+def test_the_seal_says_what_a_prediction_is_and_what_it_costs(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    out = tmp_path / "out"
+    predict(dataclasses.replace(HALF, parameters=7), {"a": pictures["a"]}, out)
+    first = json.loads((out / "predict.json").read_text())
+    assert (first["params"], first["device"]) == (7, "cpu")
+    assert first["made"]["a"]["sha256"] == sha256_of(out / "a.png")
+    assert first["made"]["a"]["megapixels"] == pytest.approx(20 * 30 / 1e6)
+    assert first["made"]["a"]["seconds"] > 0
+    predict(HALF, pictures, out)
+    second = json.loads((out / "predict.json").read_text())
+    assert second["made"].keys() == {"a", "b"}
+    assert second["made"]["a"] == first["made"]["a"]
+
+
+def test_what_was_made_before_a_failure_is_in_the_seal(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(HALF, pictures, tmp_path / "out", on_progress=stop)
+    assert list(json.loads((tmp_path / "out" / "predict.json").read_text())["made"]) == ["a"]
+
+
+def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    pictures = pictures_of(make_split(tmp_path / "data"))
+    out = tmp_path / "out"
+    predict(HALF, {"a": pictures["a"]}, out)
+    seal = json.loads((out / "predict.json").read_text())
+    (out / "predict.json").write_text(json.dumps({k: v for k, v in seal.items() if k not in ("made", "params")}))
+    assert predict(HALF, pictures, out).n_made == 1
+    made = json.loads((out / "predict.json").read_text())["made"]
+    assert made["a"] == {"sha256": sha256_of(out / "a.png")}
+    assert made["b"].keys() == {"sha256", "seconds", "megapixels"}
 
 
 def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:

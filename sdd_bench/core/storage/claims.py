@@ -16,7 +16,7 @@ system releases the lock of a process that dies. A run that ends removes the fil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -75,7 +75,7 @@ def begin(
     *,
     what: str,
     digests: Mapping[str, str] = MappingProxyType({}),
-    aside: str = "",
+    aside: Collection[str] = (),
     afresh: bool = False,
 ) -> dict[str, Any]:
     """Begin ``folder`` for ``ours``, or check that it was begun for the same.
@@ -86,7 +86,7 @@ def begin(
         ours: Everything that the content depends on, as JSON values.
         what: Name of the content for messages, such as "a run".
         digests: Keys whose values mean nothing to people, each with what a difference means.
-        aside: Key of the seal that is not compared.
+        aside: Keys of the seal that are not compared.
         afresh: Whether an existing seal is replaced, because nothing of value was written yet.
 
     Returns:
@@ -108,7 +108,7 @@ def begin(
         _refuse_others(folder, seal, what)
     elif not afresh:
         theirs = _read_seal(path)
-        refuse_other(folder, {key: theirs[key] for key in theirs if key != aside}, ours, what=what, digests=digests)
+        refuse_other(folder, {key: theirs[key] for key in theirs if key not in aside}, ours, what=what, digests=digests)
         return theirs
     write_json(path, ours)
     return dict(ours)

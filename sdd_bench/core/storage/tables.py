@@ -36,7 +36,8 @@ class Form:
     next_step: str
     """The end of every message: what to do."""
     exact: bool = False
-    """Whether other columns and another order of them are refused; else other columns are ignored."""
+    """Whether other columns and another order of them are refused; else other columns are ignored. The last ones may
+    be missing where they have a default, as in a table of an earlier version."""
     by_hand: bool = False
     """Whether people or spreadsheets write it: spaces around cells, empty rows and empty columns at the end are
     ignored, and a row may end before columns that may be missing."""
@@ -62,12 +63,19 @@ def cell_text(row: DataclassInstance, column: str) -> str:
     return "" if value is None else spreadsheet_safe(value) if isinstance(value, str) else str(value)
 
 
-def table_text(kind: type[Row], rows: Iterable[Row], *, cell: Callable[[Row, str], str] = cell_text) -> str:
-    """The table as CSV; ``cell`` gives the text of a row in a column."""
+def table_text(
+    kind: type[Row],
+    rows: Iterable[Row],
+    *,
+    cell: Callable[[Row, str], str] = cell_text,
+    n_columns: int | None = None,
+) -> str:
+    """The table as CSV; ``cell`` gives the text of a row in a column, ``n_columns`` says how many columns it has."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns(kind))
-    writer.writerows([cell(row, name) for name in columns(kind)] for row in rows)
+    names = list(columns(kind))[:n_columns]
+    writer.writerow(names)
+    writer.writerows([cell(row, name) for name in names] for row in rows)
     return text.getvalue()
 
 
@@ -128,7 +136,7 @@ def read_cells(
     header = _fitted(header, 0) if form.by_hand else header
     needed = [field.name for field in fields(kind) if field.default is MISSING]
     missing = [name for name in needed if name not in header]
-    if missing or (form.exact and header != list(columns(kind))):
+    if missing or (form.exact and header != list(columns(kind))[: len(header)]):
         expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(header) or "no header"
         raise form.fault(f"{path}:1", f"expected the columns {expected}; got {got}")
     if twice := [name for name in columns(kind) if header.count(name) > 1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,8 @@ def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", re
     """
     summary = run.summary
     provenance = summary["provenance"]
+    made = summary.get("prediction")
+    made = made if isinstance(made, Mapping) else {}
     entries = []
     for truth in truths_of(run):
         rows = rows_of(run.rows, run.method, truth)
@@ -102,6 +105,13 @@ def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", re
                 run_sha256=run.run_sha256,
                 tool_version=str(provenance.get("tool_version", "")),
                 date=str(provenance.get("date", ""))[:10],
+                params=_number(made.get("params"), int),
+                seconds_per_mpx=_number(made.get("seconds_per_mpx"), int, float),
             )
         )
     return entries
+
+
+def _number(value: Any, *kinds: type) -> Any:
+    """``value`` where it is a number of these kinds; what a run says of its predictions may be anything."""
+    return value if type(value) in kinds else None

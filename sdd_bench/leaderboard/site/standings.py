@@ -21,7 +21,17 @@ from sdd_bench.report.html import slug
 from sdd_bench.statistics.gains import HIGHER_IS_BETTER, capped
 from sdd_bench.statistics.ranks import Rank, mean_text, rank
 
-DECIMALS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2, "deform_px": 2, "valid_share": 3}
+DECIMALS = {
+    "psnr": 2,
+    "ssim": 3,
+    "mae": 4,
+    "lpips": 3,
+    "drift_px": 2,
+    "deform_px": 2,
+    "valid_share": 3,
+    "params": 1,
+    "seconds": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,10 @@ class Line:
     cells: dict[tuple[str, str], Cell]
     drift: Cell
     n_images: int | None
+    params: Cell = Cell()
+    """Parameters in millions."""
+    seconds: Cell = Cell()
+    """Seconds per megapixel, on the machine of the run."""
     trained_on: str = ""
     reference: str = ""
     protocol: str = ""
@@ -153,6 +167,8 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
                 cells=cells,
                 drift=cell_of(first.drift_px, "drift_px"),
                 n_images=first.n_images,
+                params=cell_of(None if first.params is None else first.params / 1e6, "params"),
+                seconds=cell_of(first.seconds_per_mpx, "seconds"),
                 trained_on=first.trained_on,
                 reference=first.reference,
                 protocol=next((p.name for p in protocols if first.source == "measured" and _within(signatures, p)), ""),

@@ -16,7 +16,7 @@ METRICS = ("psnr", "ssim", "mae", "lpips")
 TRUTHS = tuple(truth.value for truth in GroundTruth)
 
 PAPER_DIGITS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2}
-MEASURED_DIGITS = {"psnr": 4, "ssim": 6, "mae": 6, "lpips": 6, "drift_px": 4}
+MEASURED_DIGITS = {"psnr": 4, "ssim": 6, "mae": 6, "lpips": 6, "drift_px": 4, "seconds_per_mpx": 4}
 RANGES = {"psnr": (-100.0, 200.0), "ssim": (-1.0, 1.0), "mae": (0.0, 1.0), "lpips": (0.0, 10.0)}
 N_TEST = {"sdd": 35, "dpdd": 76, "realdof": 50}
 """Number of pictures in the test splits that papers share."""
@@ -50,6 +50,10 @@ class Entry:
     run_sha256: str = ""
     tool_version: str = ""
     date: str = ""
+    params: int | None = None
+    """Number of parameters of the network."""
+    seconds_per_mpx: float | None = None
+    """Time per megapixel, on the machine of the run."""
 
     def score(self, metric: str) -> float | None:
         """Mean over pictures of one of :data:`METRICS`."""
@@ -58,7 +62,6 @@ class Entry:
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
-FIGURES = (*METRICS, "drift_px")
 
 
 def sort_key(entry: Entry) -> tuple[object, ...]:
@@ -138,6 +141,10 @@ def problems_of(entry: Entry) -> list[str]:
             found.append(f"{metric} {value} is outside {low:g} to {high:g}")
     if entry.drift_px is not None and not (math.isfinite(entry.drift_px) and entry.drift_px >= 0.0):
         found.append(f"drift_px {entry.drift_px} is not a length")
+    if entry.params is not None and entry.params < 0:
+        found.append(f"params {entry.params} is less than 0")
+    if entry.seconds_per_mpx is not None and not 0.0 <= entry.seconds_per_mpx < math.inf:
+        found.append(f"seconds_per_mpx {entry.seconds_per_mpx} is not a time")
     if entry.n_images is not None and entry.n_images < 1:
         found.append(f"n_images {entry.n_images} is less than 1")
     n_test = N_TEST.get(entry.dataset)
@@ -152,7 +159,8 @@ def problems_of(entry: Entry) -> list[str]:
         if entry.psnr is None and entry.ssim is None:
             found.append("a measured row needs figures")
     elif entry.source == "paper":
-        found += [f"a paper row has no {name}" for name in ("signature", "run_sha256") if getattr(entry, name)]
+        measured = ("signature", "run_sha256", "params", "seconds_per_mpx")
+        found += [f"a paper row has no {name}" for name in measured if getattr(entry, name)]
         if not entry.reference:
             found.append("a paper row needs its reference")
     return found

@@ -19,7 +19,6 @@ from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.storage import tables as core_tables
 from sdd_bench.core.storage.files import output_errors, write_text
 from sdd_bench.leaderboard.tables.schema import (
-    FIGURES,
     MEASURED_DIGITS,
     PAPER_DIGITS,
     Entry,
@@ -75,9 +74,14 @@ def read_table(path: Path) -> list[Entry]:
     return list(core_tables.read_table(path, Entry, _FORM).values())
 
 
-def table_text(entries: Sequence[Entry]) -> str:
-    """The table as CSV: sorted, figures with the digits of their source, text that no spreadsheet runs."""
-    return core_tables.table_text(Entry, sorted(entries, key=sort_key), cell=cell_text)
+def table_text(entries: Sequence[Entry], *, n_columns: int | None = None) -> str:
+    """The table as CSV: sorted, figures with the digits of their source, text that no spreadsheet runs.
+
+    Args:
+        entries: Its rows.
+        n_columns: How many columns it has; fewer than all are those of an earlier version.
+    """
+    return core_tables.table_text(Entry, sorted(entries, key=sort_key), cell=cell_text, n_columns=n_columns)
 
 
 def cell_text(entry: Entry, column: str) -> str:
@@ -88,9 +92,9 @@ def cell_text(entry: Entry, column: str) -> str:
         '30.00'
     """
     value = getattr(entry, column)
-    if column not in FIGURES or value is None:
-        return core_tables.cell_text(entry, column)
     digits = PAPER_DIGITS if entry.source == "paper" else MEASURED_DIGITS
+    if column not in digits or value is None:
+        return core_tables.cell_text(entry, column)
     return f"{value:.{digits[column]}f}"
 
 

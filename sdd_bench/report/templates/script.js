@@ -45,24 +45,30 @@
     all("th[data-sort] button", table).forEach((control) => control.addEventListener("click", () => sort(table, control.closest("th"))));
   });
 
-  // Filters: words (all must occur) and the kind of row.
+  // Filters: words (all must occur), the kind of row, and largest values; a value not known is over every limit.
   all("[data-filter]").forEach((form) => {
     const table = document.getElementById(form.dataset.filter);
     const words = form.querySelector("input[type=search]"), kind = form.querySelector("select[data-kind]");
     const status = form.querySelector("[role=status]");
     const total = table.tBodies[0].rows.length;
     const texts = new Map(Array.from(table.tBodies[0].rows).map((row) => [row, row.textContent.toLowerCase()]));
+    const limits = all("input[data-most]", form);
+    const within = (row) => limits.every((limit) => {
+      const cell = row.querySelector("[data-cost=" + limit.dataset.most + "]");
+      return limit.value === "" || (cell.dataset.value !== "" && Number(cell.dataset.value) <= Number(limit.value));
+    });
     const apply = () => {
       const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const [row, text] of texts) {
-        row.hidden = !(wanted.every((word) => text.includes(word)) && (!kind || !kind.value || row.dataset.kind === kind.value));
+        row.hidden = !(wanted.every((word) => text.includes(word)) && (!kind || !kind.value || row.dataset.kind === kind.value) && within(row));
         if (!row.hidden) shown += 1;
       }
       status.textContent = shown + " of " + total + " rows";
     };
     words.addEventListener("input", apply);
     if (kind) kind.addEventListener("change", apply);
+    limits.forEach((limit) => limit.addEventListener("input", apply));
     form.addEventListener("submit", (event) => event.preventDefault());
     apply();
 

@@ -132,8 +132,8 @@ def test_a_folder_stays_what_it_was_begun_as(tmp_path: Path) -> None:
 def test_a_key_that_is_no_longer_there_differs_and_one_set_aside_does_not(tmp_path: Path) -> None:
     (tmp_path / "seal.json").write_text('{"seed": 1, "old": 2, "pictures": {"a": "b"}}')
     with pytest.raises(ConfigError, match=r"\(old was 2, now None\)"):
-        begin(tmp_path, "seal.json", {"seed": 1}, what="a run", aside="pictures")
-    found = begin(tmp_path, "seal.json", {"seed": 1, "old": 2}, what="a run", aside="pictures")
+        begin(tmp_path, "seal.json", {"seed": 1}, what="a run", aside=("pictures",))
+    found = begin(tmp_path, "seal.json", {"seed": 1, "old": 2}, what="a run", aside=("pictures",))
     assert found["pictures"] == {"a": "b"}
 
 

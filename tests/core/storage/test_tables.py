@@ -106,6 +106,13 @@ def test_columns_may_be_more_fewer_and_in_another_order_unless_the_form_is_exact
         read_table(path, Person, EXACT)
 
 
+def test_an_exact_form_of_an_earlier_version_may_lack_the_last_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("name,split,age,height\na,train,3,1.5\n")
+    assert read_table(path, Person, EXACT) == {2: Person("a", Split.TRAIN, 3, 1.5)}
+    assert table_text(Person, [Person("a", Split.TRAIN, 3, 1.5)], n_columns=4) == path.read_text()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,6 +1,7 @@
 """The rows of a table that a run gives."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import make_run
@@ -19,6 +20,22 @@ def test_the_entries_of_a_run_hold_its_recomputed_means(tmp_path: Path) -> None:
     assert (entries[0].flow, entries[1].flow) == ("", "pwcnet")
     assert entries[0].date == "2025-06-01"
     assert entries[0].run_sha256 == run.run_sha256
+
+
+@pytest.mark.parametrize(
+    ("prediction", "expected"),
+    [
+        (None, (None, None)),
+        ({"params": 12, "seconds_per_mpx": 3}, (12, 3.0)),
+        ({"params": "many", "seconds_per_mpx": True}, (None, None)),
+        (["no", "object"], (None, None)),
+    ],
+)
+def test_the_cost_is_what_the_run_says_where_it_is_a_number(
+    tmp_path: Path, prediction: Any, expected: tuple[object, object]
+) -> None:
+    entry = entries_of(read_run(make_run(tmp_path / "run", prediction=prediction)))[0]
+    assert (entry.params, entry.seconds_per_mpx) == expected
 
 
 def test_infinite_values_are_left_out_of_the_mean(tmp_path: Path) -> None:

@@ -252,6 +252,8 @@ def test_filters_choose_rows_and_columns(seen: dict[str, Any]) -> None:
     assert seen["status"] == "1 of 20 rows"
     assert seen["n_paper"] == 15
     assert seen["ssim_hidden"]
+    assert seen["at_most"] == [METHODS[2]]
+    assert seen["cost_hidden"]
 
 
 def test_the_slider_moves_by_key_and_by_pointer(seen: dict[str, Any]) -> None:

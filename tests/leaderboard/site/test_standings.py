@@ -39,6 +39,13 @@ def test_the_ground_truths_of_a_run_share_a_line(lines: dict[str, Line]) -> None
     assert lines["UNet"].cells["raw", "mae"].text == ""
 
 
+def test_parameters_and_time_stand_beside_a_measured_method(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", prediction={"params": 20_127_073, "seconds_per_mpx": 12.345})
+    by_kind = {line.kind: line for line in standing_of(run).lines}
+    assert (by_kind["measured"].params.text, by_kind["measured"].seconds.text) == ("20.1", "12.35")
+    assert (by_kind["paper"].params.text, by_kind["baseline"].seconds.text) == ("", "")
+
+
 def test_only_equal_signatures_are_ranked_together(lines: dict[str, Line]) -> None:
     good, base, other = (lines[name].cells["registered", "psnr"] for name in ("goodP1", "baseP1", "otherP2"))
     assert (good.rank.low, good.rank.high, good.n_ranked) == (1, 1, 2)  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ import pytest
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.tables.schema import COLUMNS, Entry, problems_of
 from sdd_bench.leaderboard.tables.store import locked, read_table, table_path, table_text, tables, write_table
+from sdd_bench.leaderboard.tables.verify import verify
 
 PAPER = Entry(
     method="UNet*", dataset="sdd", ground_truth="warped", psnr=25.82, ssim=0.783, mae=0.032, lpips=0.305, drift_px=None,
@@ -22,8 +23,22 @@ MEASURED = dataclasses.replace(
 def test_the_columns_are_those_of_the_schema() -> None:
     assert ",".join(COLUMNS) == (
         "method,dataset,ground_truth,psnr,ssim,mae,lpips,drift_px,n_images,source,trained_on,bit_depth,resize,crop,flow,"
-        "warp,signature,reference,run_sha256,tool_version,date"
+        "warp,signature,reference,run_sha256,tool_version,date,params,seconds_per_mpx"
     )
+
+
+def test_a_table_of_an_earlier_version_has_fewer_columns(tmp_path: Path) -> None:
+    path = table_path(tmp_path, "sdd")
+    path.write_text(table_text([PAPER], n_columns=21))
+    assert path.read_text().splitlines()[0].endswith(",tool_version,date")
+    assert read_table(path) == [PAPER]
+    assert verify(tmp_path) == []
+    write_table(path, [*read_table(path), dataclasses.replace(MEASURED, params=5, seconds_per_mpx=1.23456)])
+    assert [line.split(",")[-2:] for line in path.read_text().splitlines()] == [
+        ["params", "seconds_per_mpx"],
+        ["5", "1.2346"],
+        ["", ""],
+    ]
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -74,6 +89,9 @@ def test_rows_stand_by_ground_truth_then_source_then_method() -> None:
         ({"lpips": float("nan")}, "lpips nan is outside"),
         ({"drift_px": -1.0}, "not a length"),
         ({"n_images": 0}, "n_images 0"),
+        ({"params": -1}, "params -1"),
+        ({"seconds_per_mpx": float("inf")}, "not a time"),
+        ({"source": "paper", "params": 5}, "a paper row has no params"),
         ({"date": "yesterday"}, "not YYYY-MM-DD"),
         ({"run_sha256": "abc"}, "needs the run's run_sha256"),
         ({"signature": ""}, "needs signature"),
@@ -101,8 +119,8 @@ def test_writing_the_same_row_twice_is_refused(tmp_path: Path) -> None:
     [
         ("", "no header"),
         ("a,b\n1,2\n", "expected the columns method, dataset"),
-        (",".join(COLUMNS) + "\nx,sdd\n", "expected 21 cells, got 2"),
-        (",".join(COLUMNS) + "\nx,sdd,raw,high" + "," * 17 + "\n", "psnr is 'high'; expected a number"),
+        (",".join(COLUMNS) + "\nx,sdd\n", "expected 23 cells, got 2"),
+        (",".join(COLUMNS) + "\nx,sdd,raw,high" + "," * 19 + "\n", "psnr is 'high'; expected a number"),
     ],
 )
 def test_a_file_that_is_no_table_is_an_error_that_says_where(tmp_path: Path, text: str, reason: str) -> None:
