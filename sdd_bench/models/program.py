@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sdd_bench.core.errors import ConfigError, WeightsError, reason_of
 from sdd_bench.core.storage.files import sealed
-from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
+from sdd_bench.models.spec import METADATA_KEY, ModelSpec, estimate_bytes_per_pixel, facts_of
 
 PROGRAM_SUFFIX = ".pt2"
 _LEAST = {"size_multiple": 1, "least_side": 1, "bytes_per_pixel": 1, "receptive_radius_px": 0}
@@ -132,7 +132,8 @@ def export_program(network: nn.Module, spec: ModelSpec, path: Path) -> None:
         ConfigError: torch cannot trace the network.
         OutputError: The file cannot be written.
     """
-    facts = facts_of(network, spec)
+    # A traced network takes pictures whole, whatever its module does in strips.
+    facts = facts_of(network, spec) | {"bytes_per_pixel": estimate_bytes_per_pixel(network)}
     multiple = facts["size_multiple"]
     facts["least_side"] = 2 * multiple  # torch.export takes a dimension of 1 for a constant
     sides = {

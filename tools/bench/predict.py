@@ -1,9 +1,10 @@
-"""Peak memory of `predict` on a 4096x2160 picture with the paper's U-Net, and what its tiles change.
+"""Time and peak memory of `predict` on a 4096x2160 picture with the paper's U-Net, and what its tiles change.
 
-    python tools/bench/predict.py [--memory 8]
+    python tools/bench/predict.py [--memory 8] [--size 4096x2160]
 
-Weights are random: time and memory do not depend on them, and what tiles change only little. The second line compares
-tiles of about half the side with the whole picture, at a size that passes as a whole.
+Weights are random: time and memory do not depend on them, and what tiles change only little. The second line is the
+processor's time, beside that of the convolutions of the whole picture alone, which pass in halves that do not overlap.
+The last line compares tiles of about half the side with the whole picture, at a size that passes as a whole.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from _memory import peak_mib
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
+from sdd_bench.core.parallel import reuse_memory
 from sdd_bench.images.photograph import to_float
 from sdd_bench.images.write import write_png
 from sdd_bench.models.convert import save_weights
@@ -28,7 +33,6 @@ from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
 
-WIDTH, HEIGHT = 4096, 2160
 SMALL = 1024
 
 
@@ -40,28 +44,59 @@ def mosaic(width: int, height: int) -> NDArray[np.generic]:
     return np.ascontiguousarray(np.concatenate(lines, axis=0)[:height, :width])
 
 
+@contextmanager
+def counted_convolutions() -> Iterator[list[float]]:
+    """Seconds of processor that each convolution takes inside."""
+    convolve, spent = F.conv2d, []
+
+    def counted(*arguments: object, **options: object) -> object:
+        before = time.process_time()
+        result = convolve(*arguments, **options)
+        spent.append(time.process_time() - before)
+        return result
+
+    F.conv2d = counted
+    try:
+        yield spent
+    finally:
+        F.conv2d = convolve
+
+
 def main() -> None:
-    """Print both lines."""
+    """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", type=float, default=8.0, help="GiB")
-    memory_gib = parser.parse_args().memory
+    parser.add_argument("--size", default="4096x2160")
+    arguments = parser.parse_args()
+    memory_gib = arguments.memory
+    width, height = (int(side) for side in arguments.size.split("x"))
+    reuse_memory()  # as the command does
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         spec = ModelSpec("unet")
         save_weights(root / "unet.safetensors", spec.build(), spec)
         network = load_network(root / "unet.safetensors", device="cpu")
+        write_png(root / "picture.png", mosaic(width, height))
+        network.deblur(torch.rand(1, 3, 64, 64))
+        options = PredictOptions(memory_gib=memory_gib)
+        start, before = time.perf_counter(), time.process_time()
+        with counted_convolutions() as inside:
+            peak = peak_mib(lambda: predict(network, {"picture": root / "picture.png"}, root / "out", options))
+        seconds, cpu = time.perf_counter() - start, time.process_time() - before
+        with counted_convolutions() as alone:
+            for half in (height // 32 * 16, -(-height // 32) * 16):  # rows; multiples of 16 that make the height
+                network.deblur(torch.rand(1, 3, half, width))
         picture = to_float(mosaic(SMALL, SMALL))
         radius = network.receptive_radius_px or 0
         tile = 2 * radius + SMALL // 4
         tiled, whole = (deblur(network, picture, tile=side, overlap=radius) for side in (tile, None))
-        write_png(root / "picture.png", mosaic(WIDTH, HEIGHT))
-        start = time.perf_counter()
-        options = PredictOptions(memory_gib=memory_gib)
-        peak = peak_mib(lambda: predict(network, {"picture": root / "picture.png"}, root / "out", options))
-        seconds = time.perf_counter() - start
-    gib = peak / 1024
-    print(f"{WIDTH}x{HEIGHT}, --memory {memory_gib:g}: {gib:.2f} GiB above the process at rest, {seconds:.0f} s")
+    gib, floor = peak / 1024, sum(alone)
+    print(f"{width}x{height}, --memory {memory_gib:g}: {gib:.2f} GiB above the process at rest, {seconds:.0f} s")
+    print(
+        f"processor: {cpu:.0f} s, {sum(inside):.0f} s of them in convolutions; those of the whole picture "
+        f"{floor:.0f} s: {cpu / floor:.2f} times as long"
+    )
     print(f"{SMALL}x{SMALL} in tiles of {tile} px: largest difference to the whole {abs(tiled - whole).max():.1e}")
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sdd_bench.models.layers.strips import by_strips
+
 _DROPOUT = 0.4
 """Probability of dropping an activation, as in the paper."""
 
@@ -79,6 +81,8 @@ class UNet(nn.Module):
     size_multiple = 16
     receptive_radius_px = 144
     """Distance along either axis beyond which no input pixel changes an output pixel."""
+    bytes_per_pixel: int
+    """Without gradients: the upper two resolutions pass in strips."""
 
     def __init__(
         self,
@@ -93,6 +97,8 @@ class UNet(nn.Module):
         one, two, three, four, five = (width * 2**stage for stage in range(5))
         kernel = 2 if released else 3
         self.bgr = bgr
+        # At full resolution only the skip, at half of it the skip and what comes up; the rest is in strips or small.
+        self.bytes_per_pixel = 14 * width + 24
         self.encoder = nn.ModuleDict(
             {
                 "block1": _block(3, one),
@@ -127,14 +133,28 @@ class UNet(nn.Module):
             Deblurred RGB in [0, 1], :math:`(N, 3, H, W)`.
         """
         picture = blurry.flip(1) if self.bgr else blurry
-        one = self.encoder["block1"](picture)
-        two = self.encoder["block2"](F.max_pool2d(one, 2))
+        one = self._encode("block1", picture)
+        two = self._encode("block2", F.max_pool2d(one, 2))
         three = self.encoder["block3"](F.max_pool2d(two, 2))
         four = self.dropout(self.encoder["block4"](F.max_pool2d(three, 2)))
         x = self.dropout(self.encoder["block5"](F.max_pool2d(four, 2)))
         x = self.block6(torch.cat((self.up6(x), four), dim=1))
         x = self.block7(torch.cat((self.up7(x), three), dim=1))
-        x = self.block8(torch.cat((self.up8(x), two), dim=1))
-        x = self.block9(torch.cat((self.up9(x), one), dim=1))
-        x = (picture + self.out(x)).clamp(0, 1) if self.residual else self.out(x)
+        x = by_strips(self._half_resolution, x, two, halo=2)
+        x = by_strips(self._full_resolution, x, one, halo=3)
+        x = (picture + x).clamp(0, 1) if self.residual else x
         return x.flip(1) if self.bgr else x
+
+    def _encode(self, block: str, x: Tensor) -> Tensor:
+        return by_strips(lambda window, rows: self.encoder[block](window)[:, :, rows], x, halo=2)
+
+    def _half_resolution(self, x: Tensor, skip: Tensor, rows: slice) -> Tensor:
+        return self.block8(torch.cat((self.up8(x), skip), dim=1))[:, :, _twice(rows)]
+
+    def _full_resolution(self, x: Tensor, skip: Tensor, rows: slice) -> Tensor:
+        return self.out(self.block9(torch.cat((self.up9(x), skip), dim=1)))[:, :, _twice(rows)]
+
+
+def _twice(rows: slice) -> slice:
+    """The same rows at twice the resolution."""
+    return slice(rows.start and 2 * rows.start, rows.stop and 2 * rows.stop)

@@ -37,3 +37,18 @@ def test_gradients_take_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == [slice(None)]
     assert x.grad is not None
     assert torch.equal(x.grad, torch.full_like(x, 2))
+
+
+@pytest.mark.parametrize("numbers", [1, 500, 1 << 23])
+def test_a_second_input_of_twice_the_size_passes_along(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", numbers)
+    torch.manual_seed(0)
+    layer = nn.Conv2d(5, 4, 3, padding=1).double()
+    small, large = torch.rand(1, 3, 9, 7, dtype=torch.float64), torch.rand(1, 2, 18, 14, dtype=torch.float64)
+
+    def run(x: torch.Tensor, skip: torch.Tensor, rows: slice) -> torch.Tensor:
+        both = torch.cat((nn.functional.interpolate(x, scale_factor=2), skip), dim=1)
+        return layer(both)[:, :, slice(rows.start and 2 * rows.start, rows.stop and 2 * rows.stop)]
+
+    with torch.inference_mode():
+        torch.testing.assert_close(by_strips(run, small, large, halo=1), run(small, large, slice(None)))

@@ -8,6 +8,7 @@ import torch
 from formula_weights import fill_by_formula
 from torch.nn import functional as F
 
+from sdd_bench.models.layers import strips
 from sdd_bench.models.networks.unet import UNet, UpConv
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
@@ -69,3 +70,15 @@ def test_an_up_convolution_is_upsampling_then_a_convolution(kernel: int) -> None
     torch.testing.assert_close(found, expected)
     inputs = (small, module.weight, module.bias)
     torch.testing.assert_close(torch.autograd.grad(found, inputs, given), torch.autograd.grad(expected, inputs, given))
+
+
+@pytest.mark.parametrize("released", [False, True])
+@pytest.mark.parametrize("numbers", [1, 1 << 13, 1 << 15])
+def test_in_strips_the_output_is_the_same(numbers: int, released: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network, picture = UNet(4, released=released).eval().double(), torch.rand(1, 3, 144, 80).double()
+    with torch.inference_mode():
+        whole = network(picture)
+        monkeypatch.setattr(strips, "_STRIP_NUMBERS", numbers)
+        torch.testing.assert_close(network(picture), whole, rtol=0, atol=1e-12)
+    assert float(whole.std()) > 1e-2
