@@ -24,6 +24,7 @@ from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.pair import read_pair
+from sdd_bench.images.photograph import check_unchanged
 from sdd_bench.registration.light.pair import light_of_pair
 from sdd_bench.registration.measure import measure
 
@@ -77,6 +78,8 @@ def analyze_pair(task: PairTask) -> Row:
     if known is not None:
         return known
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
+    check_unchanged(pair.blurry_path, blurry, labels["blurry_sha256"])
+    check_unchanged(pair.sharp_path, sharp, labels["sharp_sha256"])
     measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
     values: dict[str, Any] = {**labels, **figures(measured)}
     light = light_of_pair(blurry.pixels, sharp.pixels, measured.similarity, match=task.options.match)

@@ -4,6 +4,7 @@
 
     SddBenchError
     ├── ImageError        a picture cannot be read, or is not what it claims to be
+    │   └── UnreadableError   it cannot be read now, for a reason that is not in the file
     ├── PairingError      blurry and sharp files do not form pairs
     ├── ManifestError     dataset.json, pairs.csv or a run folder is missing, damaged or of another kind
     ├── ShardError        an HDF5 shard is missing, damaged or of another schema
@@ -25,6 +26,13 @@ class SddBenchError(Exception):
 
 class ImageError(SddBenchError):
     """A picture cannot be read, or is not what it claims to be."""
+
+
+class UnreadableError(ImageError):
+    """A picture cannot be read now: rights, disk, short memory, or it changes. Nothing is known against its bytes.
+
+    What is sealed never rests on it: the next run tries again.
+    """
 
 
 class PairingError(SddBenchError):

@@ -1,7 +1,7 @@
 """Pixels of PNG, JPEG, TIFF and BMP files whose header and completeness were checked.
 
-Each format has a decoder that reads it correctly, notices damage and prints nothing: OpenCV for PNG, Pillow for JPEG
-and BMP (with the same libjpeg-turbo as OpenCV), tifffile for TIFF. TIFF with LZW is the exception: libtiff
+Each format has a decoder that reads it correctly, notices damage and prints nothing: OpenCV for PNG, simplejpeg for
+JPEG (with the same libjpeg-turbo as OpenCV), Pillow for BMP, tifffile for TIFF. TIFF with LZW is the exception: libtiff
 decodes it, through OpenCV or Pillow, and reports damage on the terminal.
 """
 
@@ -13,10 +13,10 @@ import numpy as np
 
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
-from sdd_bench.images.formats.bmp import bmp_header
-from sdd_bench.images.formats.decoders import decode_with_pillow, full_scale
+from sdd_bench.images.formats.bmp import bmp_header, decode_bmp
+from sdd_bench.images.formats.decoders import full_scale
 from sdd_bench.images.formats.header import SUFFIXES, TRANSPARENT, TRUNCATED, Header, format_of, refuse, truncated
-from sdd_bench.images.formats.jpeg import jpeg_header
+from sdd_bench.images.formats.jpeg import decode_jpeg, jpeg_header
 from sdd_bench.images.formats.png import decode_png, png_header
 from sdd_bench.images.formats.tags import (
     Buffer,
@@ -46,11 +46,11 @@ def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
         >>> pixels.shape, notes
         ((2, 3, 3), ['grey to RGB'])
     """
-    decoders = {"PNG": decode_png, "JPEG": decode_with_pillow, "BMP": decode_with_pillow, "TIFF": decode_tiff}
+    decoders = {"PNG": decode_png, "JPEG": decode_jpeg, "BMP": decode_bmp, "TIFF": decode_tiff}
     decoder = decoders[header.format]
     try:
         pixels, notes = decoder(path, data, header)
-    except ImageError:
+    except (ImageError, MemoryError):  # memory that is short says nothing about the file
         raise
     except Exception as error:  # a decoder of damaged data may raise anything
         raise truncated(path, f"its pixels cannot be decoded ({error!r})") from error

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.core.arrays import Plane
+from sdd_bench.core.arrays import Pixels, Plane
 
 _ROWS_PER_STEP = 128
 """Rows of the result computed at once, which bounds the memory at any picture size."""
@@ -130,3 +130,15 @@ def add_noise(light: NDArray[np.float32], rng: np.random.Generator, *, shot: flo
     noise *= np.sqrt(variance, out=variance)
     noise += light
     return noise
+
+
+def encode_linear(pixels: Pixels) -> Pixels:
+    """Samples that hold light itself, uint8 or uint16, encoded as sRGB in the same type.
+
+    Example:
+        >>> encode_linear(np.uint16([[[0, 14030, 65535]]])).tolist()
+        [[[0, 32771, 65535]]]
+    """
+    largest = (1 << 8 * pixels.dtype.itemsize) - 1
+    table = np.rint(largest * linear_to_srgb(np.arange(largest + 1) / largest)).astype(pixels.dtype)
+    return np.asarray(table[pixels])

@@ -68,6 +68,12 @@ def read_pair(
             coming = pool.submit(read_stored, sharp_path, max_pixels, options)
             blurry = read_stored(blurry_path, max_pixels, options)
             sharp = coming.result()
+    if blurry.is_linear != sharp.is_linear:
+        linear, encoded = (blurry_path, sharp_path) if blurry.is_linear else (sharp_path, blurry_path)
+        raise ImageError(
+            f"{linear}: says that it holds linear light (gAMA 1.0), but {encoded.name} is encoded as sRGB; a pair must "
+            "be of one kind. Save both the same way, or correct the tag that is wrong."
+        )
     photographs = _upright_pair(blurry, sharp)
     a, b = (f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (photograph.pixels for photograph in photographs))
     if a != b:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import mmap
 import stat
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.arrays import Pixels
-from sdd_bench.core.errors import ImageError
+from sdd_bench.core.errors import ImageError, UnreadableError
 from sdd_bench.images.decode import decode, parse_header
 from sdd_bench.images.formats.decoders import full_scale
 from sdd_bench.images.formats.header import SUFFIXES, Header
 from sdd_bench.images.formats.profiles import is_srgb, profile_name
 from sdd_bench.images.formats.tags import Exif
+from sdd_bench.images.light import encode_linear
 from sdd_bench.images.raw import RawOptions, WhiteBalance, develop, raw_size
 
 MAX_PIXELS = 200_000_000
@@ -48,6 +50,8 @@ class Photograph:
     message: str = ""
     """Notes on what was converted or is worth knowing; empty for plain sRGB."""
     exif: Exif = dataclasses.field(default_factory=Exif)
+    sha256: str = ""
+    """Digest of the bytes of the file that were decoded."""
 
     @property
     def bit_depth(self) -> int:
@@ -64,6 +68,9 @@ class Stored:
     notes: list[str]
     exif: Exif
     white_balance: WhiteBalance | None = None
+    sha256: str = ""
+    is_linear: bool = False
+    """Whether the file holds light itself; ``pixels`` are encoded as sRGB by then."""
 
     def upright(self, orientation: int, notes: Sequence[str] = ()) -> Photograph:
         """The photograph after undoing the EXIF ``orientation``, with ``notes`` added to its message.
@@ -76,7 +83,7 @@ class Stored:
         """
         turned = [f"EXIF orientation {orientation} applied"] if orientation != 1 else []
         message = "; ".join([*self.notes, *turned, *notes])
-        return Photograph(turn_upright(self.pixels, orientation), message, self.exif)
+        return Photograph(turn_upright(self.pixels, orientation), message, self.exif, self.sha256)
 
 
 def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
@@ -140,11 +147,13 @@ def to_float(pixels: Pixels) -> NDArray[np.float32]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to read ``path`` into an :class:`ImageError`."""
+    """Turn what keeps this process from reading ``path`` into an :class:`UnreadableError`."""
     try:
         yield
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
+        raise UnreadableError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
+    except MemoryError as error:
+        raise UnreadableError(f"{path}: memory ran out while it was read. Run again with fewer --jobs.") from error
 
 
 def _check_file(path: Path) -> None:
@@ -153,7 +162,7 @@ def _check_file(path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise ImageError(f"{path}: no such file. Check the path, or remove it from the list of pairs.") from error
-        raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
+        raise UnreadableError(f"{path}: cannot be read ({error.strerror}). Check the disk and the rights.") from error
     if stat.S_ISDIR(status.st_mode):
         raise ImageError(f"{path}: a folder; expected a picture. Name a file in it.")
     if not stat.S_ISREG(status.st_mode):
@@ -167,7 +176,7 @@ def _check_pixels(path: Path, header: Header, max_pixels: int) -> None:
     if n_pixels > max_pixels:
         raise ImageError(
             f"{path}: {header.width}x{header.height} is {n_pixels:,} pixels, more than the {max_pixels:,} allowed. "
-            "Raise the limit (max_pixels) if the picture is genuine."
+            "Make it smaller; in Python, max_pixels allows more."
         )
 
 
@@ -183,18 +192,39 @@ def read_stored(path: Path, max_pixels: int, options: RawOptions) -> Stored:
         ((2, 3, 3), 1)
     """
     _check_file(path)
-    if path.suffix.lower() in RAW_SUFFIXES:
-        with _reading(path):
-            raw = develop(path, options, max_pixels=max_pixels)
-        return Stored(raw.pixels, raw.orientation, [raw.message], raw.exif, raw.white_balance)
     with _reading(path):
-        data = path.read_bytes()
+        return _stored(path, path.read_bytes(), max_pixels, options)  # read once: what is hashed is what is decoded
+
+
+def _stored(path: Path, data: bytes, max_pixels: int, options: RawOptions) -> Stored:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raw = develop(path, data, options, max_pixels=max_pixels)
+        return Stored(raw.pixels, raw.orientation, [raw.message], raw.exif, raw.white_balance, sha256)
     header = parse_header(path, data, whole=True)
     _check_pixels(path, header, max_pixels)
     pixels, notes = decode(path, data, header)
-    if header.profile and not is_srgb(name := profile_name(header.profile)):
-        notes = [*notes, f"the color profile {name} is not sRGB, its colors are kept as stored"]
-    return Stored(pixels, header.orientation, notes, header.exif)
+    if header.is_linear:
+        pixels = encode_linear(pixels)
+        notes = [*notes, "linear light (gAMA 1.0) encoded as sRGB"]
+    color_space = profile_name(header.profile) if header.profile else header.exif.color_space
+    if color_space and not is_srgb(color_space):
+        what = "profile" if header.profile else "space"
+        notes = [*notes, f"the color {what} {color_space} is not sRGB, its colors are kept as stored"]
+    return Stored(pixels, header.orientation, notes, header.exif, None, sha256, header.is_linear)
+
+
+def check_unchanged(path: Path, photograph: Photograph, sha256: str) -> None:
+    """Check that a picture is the one that was hashed before.
+
+    Raises:
+        UnreadableError: It was replaced in between.
+
+    Example:
+        >>> check_unchanged(Path("a.png"), Photograph(np.zeros((1, 1, 3), np.uint8), sha256="0123"), "0123")
+    """
+    if photograph.sha256 != sha256:
+        raise UnreadableError(f"{path}: changed while it was in use. Run again when nothing writes it.")
 
 
 def turn_upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import logging
 import math
 import mmap
@@ -89,14 +90,20 @@ class Developed:
     exif: Exif
 
 
-def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
+def develop(path: Path, data: bytes, options: RawOptions, *, max_pixels: int) -> Developed:
     """Develop a RAW file.
+
+    Args:
+        path: Name of the file for messages.
+        data: Bytes of the whole file.
+        options: How.
+        max_pixels: Limit on the samples.
 
     Raises:
         ImageError: The file is not RAW, is truncated, decodes to garbage, or has more than ``max_pixels``.
     """
-    with _opened(path) as raw:
-        _check_size(path, raw, max_pixels)
+    with _opened(path, data) as raw:
+        _check_size(path, raw, max_pixels, len(data))
         try:
             raw.unpack()
             mosaic, step = _mosaic(raw)
@@ -119,6 +126,9 @@ def develop(path: Path, options: RawOptions, *, max_pixels: int) -> Developed:
             )
         except rawpy.LibRawError as error:
             raise _undecodable(path, error) from error
+        if pixels.shape[2] == 1:
+            pixels = np.repeat(pixels, 3, axis=2)
+            message += "; grey to RGB"
         return Developed(pixels, orientation, balance, message, _exif(raw))
 
 
@@ -128,24 +138,25 @@ def raw_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: The file is not RAW, or is truncated.
     """
-    with _opened(path) as raw:
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        _opened(path, data) as raw,
+    ):
         width, height = int(raw.sizes.iwidth), int(raw.sizes.iheight)
         return (height, width) if _orientation(raw) > 4 else (width, height)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = format_of(data)
-        if found not in (None, "TIFF"):
-            raise ImageError(
-                f"{path}: the suffix says RAW but the content is {found}. Give it the suffix of its format."
-            )
-        if lack := _missing_payload(data):
-            raise ImageError(f"{path}: {lack}. {_DAMAGED}")
+def _opened(path: Path, data: Buffer) -> Iterator[Any]:
+    found = format_of(data)
+    if found not in (None, "TIFF"):
+        raise ImageError(f"{path}: the suffix says RAW but the content is {found}. Give it the suffix of its format.")
+    if lack := _missing_payload(data):
+        raise ImageError(f"{path}: {lack}. {_DAMAGED}")
     with rawpy.RawPy() as raw:
         try:
-            raw.open_file(str(path))
+            raw.open_buffer(io.BytesIO(data))
         except rawpy.LibRawError as error:
             raise _undecodable(path, error) from error
         yield raw
@@ -154,6 +165,11 @@ def _opened(path: Path) -> Iterator[Any]:
 def _undecodable(path: Path, error: Exception) -> ImageError:
     text = error.args[0] if error.args else ""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    if isinstance(error, rawpy.LibRawFileUnsupportedError):
+        step = "It is no RAW file, cut off, or of a kind too new (JPEG XL) or rare: convert it to TIFF or a plain DNG."
+        return ImageError(f"{path}: not supported by LibRaw ({text}). {step}")
+    if isinstance(error, rawpy.LibRawUnsufficientMemoryError):
+        raise MemoryError(f"{path}: {text}") from error
     return ImageError(f"{path}: LibRaw cannot decode it ({text}); expected a RAW file it knows. {_DAMAGED}")
 
 
@@ -180,15 +196,14 @@ def _missing_payload(data: Buffer) -> str:
     return ""
 
 
-def _check_size(path: Path, raw: Any, max_pixels: int) -> None:
+def _check_size(path: Path, raw: Any, max_pixels: int, n_bytes: int) -> None:
     sizes = raw.sizes
     n_samples = int(sizes.raw_width) * int(sizes.raw_height)
     if n_samples > max_pixels:
         raise ImageError(
             f"{path}: {sizes.raw_width}x{sizes.raw_height} is {n_samples:,} pixels, more than the {max_pixels:,} "
-            "allowed. Raise the limit (max_pixels) if the picture is genuine."
+            "allowed. Make it smaller; in Python, max_pixels allows more."
         )
-    n_bytes = path.stat().st_size
     if 8 * n_bytes < _MIN_BITS_PER_SAMPLE * n_samples:
         raise ImageError(f"{path}: {n_bytes} bytes cannot hold the {n_samples} samples its header declares. {_DAMAGED}")
 
@@ -239,5 +254,8 @@ def _exif(raw: Any) -> Exif:
     other = getattr(raw, "other", None)
     if other is None:
         return Exif()
-    numbers = (other.aperture, other.focal_length, other.shutter_speed)
-    return Exif(*(float(number) if math.isfinite(number) and number > 0 else None for number in numbers))
+    f_number, focal_length_mm, exposure_s = (
+        float(number) if math.isfinite(number) and number > 0 else None
+        for number in (other.aperture, other.focal_length, other.shutter_speed)
+    )
+    return Exif(f_number, focal_length_mm, exposure_s)

@@ -85,6 +85,7 @@ def resize_area(pixels: Pixels, resize: Resize) -> Pixels:
         ImageError: The new size is larger than the picture.
 
     Example:
+        >>> import numpy as np
         >>> resize_area(np.array([[0, 2], [4, 6]], np.float32), Resize(factor=0.5)).tolist()
         [[3.0]]
     """

@@ -123,7 +123,8 @@ def predict(
     made_with, run = method_of(network, options, true_maps)
     with alone_in(out):
         about = {_PARAMS: getattr(network, "parameters", None), _DEVICE: _place(network, dask)}
-        made = _claim(out, made_with | about, pictures)
+        digests = {name: sha256_or_empty(path) for name, path in pictures.items()}
+        made = _claim(out, made_with | about, pictures, digests)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
         if dask is None:
             outcomes = _predict_here(run, missing, out, options)
@@ -146,8 +147,19 @@ def predict(
                 done, n_bytes = done + 1, n_bytes + (path.stat().st_size if path.is_file() else 0)
                 if on_progress is not None:
                     on_progress(Progress(done, len(pictures), n_bytes, name))
+            for problem in _changed(out, missing, digests):
+                problems.append(problem)
+                del made[problem.item]
     problems.sort(key=lambda problem: list(pictures).index(problem.item))
     return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
+
+
+def _changed(out: Path, pictures: Mapping[str, Path], digests: Mapping[str, str]) -> Iterator[Problem]:
+    """Take back the predictions of pictures that were replaced since the seal was written."""
+    for name, path in pictures.items():
+        if (out / f"{name}.png").is_file() and sha256_or_empty(path) != digests[name]:
+            (out / f"{name}.png").unlink()
+            yield Problem(name, f"{path}: changed while it was in use. Run again when nothing writes it.")
 
 
 def _predict_here(
@@ -193,7 +205,7 @@ def _read_ahead(pictures: Mapping[str, Path]) -> Iterable[tuple[str, Future[Phot
             reader.shutdown(cancel_futures=True)
 
 
-def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> dict[str, Any]:
+def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path], found: dict[str, str]) -> dict[str, Any]:
     """Write the seal, or check that the one there says the same, and the same of every picture predicted already.
 
     Returns:
@@ -204,7 +216,6 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path]) -> dic
     known, noted = (theirs.get(key) for key in (_PICTURES, _MADE))
     known = known if isinstance(known, dict) else {}
     noted = noted if isinstance(noted, dict) else {}
-    found = {name: sha256_or_empty(path) for name, path in pictures.items()}
     for name, sha256 in found.items():
         made = out / f"{name}.png"
         if made.is_file() and known.get(name) != sha256:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.arrays import Pixels
-from sdd_bench.core.errors import ImageError
+from sdd_bench.core.errors import ImageError, UnreadableError
 from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
@@ -38,6 +37,7 @@ def load_frames(task: Task, index: int) -> Loaded:
 
     Raises:
         ManifestError: The table of registrations or of light was measured on other pictures.
+        UnreadableError: A picture cannot be read now, which says nothing about its bytes.
     """
     pair = task.unit.pairs[index]
     row = PairRow(
@@ -49,19 +49,19 @@ def load_frames(task: Task, index: int) -> Loaded:
         below(pair.sharp_path, task.source),
     )
     options = task.options
-    with ThreadPoolExecutor(2) as hashers:
-        hashes = [hashers.submit(sha256_or_empty, path) for path in (pair.blurry_path, pair.sharp_path)]
-        try:
-            blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
-            if options.register is not None:
-                sha256 = hashes[0].result(), hashes[1].result()
-                sharp = register_sharp(sharp, pair.pair_id, sha256, registrations_of(options.register))
-            if options.match is not None:
-                sha256 = hashes[0].result(), hashes[1].result()
-                sharp = match_sharp(sharp, pair.pair_id, sha256, transfers_of(options.match))
-        except ImageError as error:
-            row = failed_row(task, row, error)
-        row = dataclasses.replace(row, blurry_sha256=hashes[0].result(), sharp_sha256=hashes[1].result())
+    try:
+        blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path, max_pixels=options.max_pixels, raw=options.raw)
+        sha256 = blurry.sha256, sharp.sha256
+        if options.register is not None:
+            sharp = register_sharp(sharp, pair.pair_id, sha256, registrations_of(options.register))
+        if options.match is not None:
+            sharp = match_sharp(sharp, pair.pair_id, sha256, transfers_of(options.match))
+    except UnreadableError:
+        raise
+    except ImageError as error:
+        sha256 = sha256_or_empty(pair.blurry_path), sha256_or_empty(pair.sharp_path)
+        row = failed_row(task, row, error)
+    row = dataclasses.replace(row, blurry_sha256=sha256[0], sharp_sha256=sha256[1])
     if row.status == "failed":
         return Loaded(row)
     height, width = blurry.pixels.shape[:2]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sdd_bench import __version__
 from sdd_bench.captures.pairing import Pairing
+from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
@@ -84,6 +85,7 @@ def prepare(
         ConfigError: See :func:`~sdd_bench.preparation.plan.plan`; or ``out`` was made with other options or from
             another source.
         ManifestError: Pictures changed since ``out`` used them, or ``out`` is damaged.
+        UnreadableError: Some pictures cannot be read now; the units without them are finished.
         OutputError: ``out`` cannot be written, or holds something else. Finished shards are kept.
 
     Example:
@@ -139,14 +141,23 @@ def _make(
     function = functools.partial(run_unit, on_pair=progress.add) if is_serial else run_unit
     root, options, bit_depth = planned.source.root, planned.options, planned.bit_depth
     tasks = (Task(unit, root, out, options, bit_depth, plan_sha256) for unit in left)
+    unreadable: list[UnreadableError] = []
     with open_executor(jobs, dask) as executor:
         for task, outcome in run(executor, function, tasks, window=_window(jobs, dask)):
+            if isinstance(outcome, UnreadableError):
+                unreadable.append(outcome)
+                continue
             if isinstance(outcome, Exception):
                 raise outcome
             parts[outcome.name] = outcome
             if not is_serial:
                 for pair in task.unit.pairs:
                     progress.add(pair)
+    if unreadable:
+        raise UnreadableError(
+            f"{out}: not finished, as pictures cannot be read now. What is done is kept; mend the cause and run the "
+            "same command again.\n  " + "\n  ".join(map(str, unreadable))
+        )
     return parts
 
 

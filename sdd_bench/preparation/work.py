@@ -18,11 +18,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from sdd_bench.captures.listing import below
-from sdd_bench.core.errors import ImageError, ManifestError
-from sdd_bench.core.storage.files import output_errors, sealed, sha256_of, sha256_or_empty, write_json
+from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
+from sdd_bench.core.storage.files import output_errors, sealed, sha256_of, write_json
 from sdd_bench.core.types import Pair
-from sdd_bench.images.photograph import Photograph, read_photograph
+from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.images.write import write_png
 from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized
 from sdd_bench.preparation.match import match_sharp, transfers_of
@@ -143,6 +142,8 @@ def _make_frames(task: Task, on_pair: OnPair | None) -> Part:
         if loaded.photographs is not None:
             try:
                 frames += _write_frames(task, pair, row, *loaded.photographs)
+            except UnreadableError:
+                raise
             except ImageError as error:
                 row = failed_row(task, row, error)
         rows.append(row)
@@ -172,30 +173,32 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
             sha256 = row.blurry_sha256, row.sharp_sha256
             aligned = match_sharp(aligned, pair.pair_id, sha256, transfers_of(task.options.match))
     frames = [
-        _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry, row.blurry_sha256),
-        _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp, row.sharp_sha256),
+        _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry),
+        _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp),
     ]
     if pair.aligned_path is not None and aligned is not None:
         path = folder / "aligned" / f"{pair.name}.png"
-        frames.append(_write_frame(task, path, pair.aligned_path, aligned, sha256_or_empty(pair.aligned_path)))
+        frames.append(_write_frame(task, path, pair.aligned_path, aligned))
     if pair.truth_path is not None and task.options.register is None:  # the truth is that of the pair as captured
         path = folder / "truth" / f"{pair.name}.json"
-        frames.append(_copy(task, pair.truth_path, path, sha256_or_empty(pair.truth_path)))
+        frames.append(_copy(task, pair.truth_path, path))
     return frames
 
 
-def _write_frame(task: Task, path: Path, origin: Path, photograph: Photograph, sha256: str) -> FileRecord:
+def _write_frame(task: Task, path: Path, origin: Path, photograph: Photograph) -> FileRecord:
     resize = task.options.resize if task.options.resize_test else "none"
     if resize == "none" and photograph.bit_depth == task.bit_depth and _is_plain_png(origin, photograph):
-        return _copy(task, origin, path, sha256)
+        record = _copy(task, origin, path)
+        check_unchanged(origin, photograph, record.sha256)
+        return record
     write_png(path, resized(photograph.pixels, resize, task.bit_depth))
     return record_of(path, task.out)
 
 
-def _copy(task: Task, origin: Path, path: Path, sha256: str) -> FileRecord:
+def _copy(task: Task, origin: Path, path: Path) -> FileRecord:
     with sealed(path) as partial:
         shutil.copyfile(origin, partial)
-    return FileRecord(below(path, task.out), path.stat().st_size, sha256)
+    return record_of(path, task.out)
 
 
 def _is_plain_png(path: Path, photograph: Photograph) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sdd_bench.analysis import pair as pair_module
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.run import analyze
 from sdd_bench.analysis.table import Row, transfer_of
@@ -214,3 +215,19 @@ def test_the_table_registers_the_pictures_that_were_measured(captures: Path, fin
         name = entry.pair_id.removeprefix("test/")
         assert entry.blurry_sha256 == sha256_of(captures / f"test/blur/{name}.png")
         assert entry.sharp_sha256 == sha256_of(captures / f"test/gt/{name}.png")
+
+
+def test_a_picture_replaced_between_hashing_and_reading_is_a_problem_not_a_row(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(shutil.copytree(captures, tmp_path / "captures"))
+    read_pair = pair_module.read_pair
+
+    def replace_and_read(blurry: Path, sharp: Path) -> object:
+        shutil.copyfile(sharp, blurry)
+        return read_pair(blurry, sharp)
+
+    monkeypatch.setattr(pair_module, "read_pair", replace_and_read)
+    found = open_dataset(root)
+    with pytest.raises(ImageError, match="changed while it was in use"):
+        analyze(dataclasses.replace(found, pairs=found.pairs[:1]), tmp_path / "out", options=_FAST)

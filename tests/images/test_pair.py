@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,16 @@ def test_a_tag_on_one_picture_alone_is_judged_by_the_pictures(tmp_path: Path, sm
     blurry, sharp = read_pair(tagged, upright)
     np.testing.assert_array_equal(blurry.pixels, sharp.pixels)
     assert f"differ (blurry {tag}, sharp 1): each its own" in blurry.message
+
+
+def test_a_pair_of_linear_light_and_srgb_is_refused(tmp_path: Path, small16: np.ndarray) -> None:
+    gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
+    linear = put(tmp_path / "linear.png", png(small16, 2, 16, gamma))
+    encoded = put(tmp_path / "encoded.png", png(small16, 2, 16))
+    for paths in ((linear, encoded), (encoded, linear)):
+        with pytest.raises(ImageError, match=r"linear\.png: says that it holds linear light .* encoded\.png is"):
+            read_pair(*paths)
+    assert all("linear light" in photograph.message for photograph in read_pair(linear, linear))
 
 
 def test_a_pair_of_two_sizes_is_refused(tmp_path: Path, small: np.ndarray) -> None:

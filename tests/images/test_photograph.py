@@ -108,7 +108,7 @@ def _bad_files(a: np.ndarray) -> dict[str, tuple[str, bytes, str]]:
         "tiff whose rows are a text": ("a.tif", retyped(tiff(a), 278, 2), "its pixels cannot be decoded"),
         "tiff whose rows are a ratio": ("a.tif", retyped(tiff(a), 278, 5), "its pixels cannot be decoded"),
         "big tiff that points nowhere": ("a.tif", _nowhere(a), "the file ends inside its tags"),
-        "tiff with bad deflate": ("a.tif", bad_strip(a, 8), "its pixels cannot be decoded"),
+        "tiff with bad deflate": ("a.tif", bad_strip(a, 8), "its compressed pixels are damaged"),
         "tiff with bad lzw": ("a.tif", bad_strip(a16, 5), "its compressed pixels are damaged"),
         "cmyk tiff": ("a.tif", _pillow(cmyk, "TIFF"), "a CMYK picture; expected RGB or grey"),
         "float tiff": ("a.tif", tiff(a / np.float32(255)), "float samples of 32 bits, whose scale is not stated"),

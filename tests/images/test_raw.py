@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from pathlib import Path
 
 import cv2
@@ -211,8 +212,8 @@ def test_a_payload_shorter_than_declared_is_refused_silently(
 def test_what_is_no_raw_is_refused(tmp_path: Path, scene: np.ndarray, rng: np.random.Generator) -> None:
     cases = {
         "empty.nef": (b"", "0 bytes"),
-        "text.cr2": (b"no picture" * 100, "LibRaw cannot decode it"),
-        "empty.cr3": (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw cannot decode it"),
+        "text.cr2": (b"no picture" * 100, "not supported by LibRaw"),
+        "empty.cr3": (b"\0\0\0\x18ftypcrx " + bytes(100), "not supported by LibRaw|LibRaw cannot decode it"),
         "heif.dng": (b"\0\0\0\x18ftypheic" + bytes(100), "suffix says RAW but the content is HEIF"),
         "png.dng": (b"\x89PNG\r\n\x1a\n" + bytes(100), "suffix says RAW but the content is PNG"),
         "jpeg.arw": (b"\xff\xd8\xff\xe0" + bytes(100), "suffix says RAW but the content is JPEG"),
@@ -249,3 +250,23 @@ def test_all_bad_real_raw_files_are_refused(data_root: Path) -> None:
     for path in bad:
         with pytest.raises(ImageError, match=path.name):
             read_photograph(path)
+
+
+def test_a_monochrome_dng_is_read_as_grey(tmp_path: Path, scene: np.ndarray, rng: np.random.Generator) -> None:
+    tags = [
+        (50706, "B", 4, bytes([1, 4, 0, 0]), True),
+        (50708, "s", 0, "Test camera", True),
+        (50714, "H", 1, BLACK, True),
+        (50717, "H", 1, WHITE, True),
+    ]
+    path = tmp_path / "mono.dng"
+    tifffile.imwrite(path, exposed(scene, 20000, rng), photometric=1, extratags=tags, metadata=None, software=False)
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[0].tags[262].valueoffset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, at, 34892)  # LinearRaw, of which tifffile writes three samples only
+    path.write_bytes(data)
+    photograph = read_photograph(path)
+    assert photograph.pixels.shape == (*scene.shape[:2], 3)
+    assert np.ptp(photograph.pixels, axis=2).max() == 0
+    assert photograph.message.endswith("grey to RGB")

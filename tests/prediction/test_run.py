@@ -44,6 +44,19 @@ def test_every_blurry_picture_of_the_split_gets_a_prediction(tmp_path: Path) -> 
         assert np.all(read_photograph(tmp_path / "out" / f"{name}.png").pixels == 100)
 
 
+def test_a_prediction_of_a_picture_that_was_replaced_meanwhile_is_taken_back(tmp_path: Path) -> None:
+    picture = write(tmp_path / "x.png", 10)
+
+    def replaced(x: torch.Tensor) -> torch.Tensor:
+        write(picture, 20)
+        return x
+
+    network = dataclasses.replace(HALF, forward=replaced)
+    (problem,) = predict(network, pictures_of(picture), tmp_path / "out").problems
+    assert "changed while it was in use" in problem.reason
+    assert not (tmp_path / "out" / "x.png").exists()
+
+
 def test_a_folder_of_pictures_and_one_picture_will_do(tmp_path: Path) -> None:
     path = write(tmp_path / "loose" / "x.png", 10)
     assert pictures_of(tmp_path / "loose") == pictures_of(path) == {"x": path}

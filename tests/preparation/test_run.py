@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -20,9 +21,10 @@ import h5py
 import numpy as np
 import pytest
 
-from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
+from sdd_bench.core.errors import ConfigError, ManifestError, OutputError, UnreadableError
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import Progress, Split
+from sdd_bench.preparation import load
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import plan
@@ -193,6 +195,66 @@ def test_pairs_that_fail_are_rows_with_a_reason_and_the_others_go_on(
         assert set(file["pair"][()].tolist()) == {2}
     again = prepare(captures, tmp_path / "out", SMALL)
     assert again == dataclasses.replace(report, was_finished=True)
+
+
+def test_a_picture_that_cannot_be_read_now_is_no_failure_and_is_tried_again(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short memory, a disk that fails and rights say nothing about the bytes, so they are not sealed as damage."""
+    out, read_bytes = tmp_path / "out", Path.read_bytes
+    for error in (OSError(errno.EIO, "Input/output error"), MemoryError()):
+
+        def read(path: Path, error: Exception = error) -> bytes:
+            if path.name == "a10.png":
+                raise error
+            return read_bytes(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", read)
+            with pytest.raises(UnreadableError, match=r"(?s)not finished, as pictures cannot be read now.*a10\.png"):
+                prepare(captures, out, SMALL)
+        assert not (out / "dataset.json").exists()
+    assert not prepare(captures, out, SMALL).problems
+    prepare(captures, tmp_path / "undisturbed", SMALL)
+    assert _files(out) == _files(tmp_path / "undisturbed")
+
+
+def test_the_hash_of_a_picture_is_that_of_the_bytes_in_the_set(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Write
+) -> None:
+    """Every picture is replaced as soon as it was read."""
+    before = {path.relative_to(captures).as_posix(): _content(path) for path in captures.rglob("*.png")}
+    read_pair = load.read_pair
+
+    def read_and_replace(blurry: Path, sharp: Path, **options: object) -> object:
+        pair = read_pair(blurry, sharp, **options)
+        write_picture(sharp)
+        return pair
+
+    monkeypatch.setattr(load, "read_pair", read_and_replace)
+    shutil.rmtree(captures / "test")
+    prepare(captures, tmp_path / "out", SMALL)
+    rows = read_manifest(tmp_path / "out").pairs
+    assert [row.sharp_sha256 for row in rows] == [before[row.sharp_path] for row in rows]
+
+
+def test_a_test_picture_replaced_while_it_is_copied_is_tried_again(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Write
+) -> None:
+    read_pair, original = load.read_pair, (captures / "test/gt/t1.png").read_bytes()
+
+    def read_and_replace(blurry: Path, sharp: Path, **options: object) -> object:
+        pair = read_pair(blurry, sharp, **options)
+        if sharp.name == "t1.png":
+            write_picture(sharp)
+        return pair
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "read_pair", read_and_replace)
+        with pytest.raises(UnreadableError, match=r"t1\.png: changed while it was in use"):
+            prepare(captures, tmp_path / "out", SMALL)
+    (captures / "test/gt/t1.png").write_bytes(original)
+    assert prepare(captures, tmp_path / "out", SMALL).n_pairs == 5
 
 
 def test_a_set_of_failures_alone_still_says_why(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,14 +19,24 @@ from sdd_bench.core.errors import OutputError
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex.
 
+    Raises:
+        OSError: It cannot be read, or is no regular file: a pipe or a device may never end.
+
     Example:
         >>> import tempfile
         >>> with tempfile.NamedTemporaryFile() as file:
         ...     sha256_of(Path(file.name))[:16]
         'e3b0c44298fc1c14'
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "neither a file nor a folder (a device or pipe)", str(path))
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe without waiting for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def sha256_or_empty(path: Path) -> str:

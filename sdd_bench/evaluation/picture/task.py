@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdd_bench.core import protocol
-from sdd_bench.core.errors import ImageError
+from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.storage.files import output_errors, sha256_of
 from sdd_bench.core.types import GroundTruth, Pair
@@ -59,6 +59,10 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
             for stale in (path, flow, *warped.values()):
                 stale.unlink(missing_ok=True)
     record = score_files(match.pair, match.prediction_path, options, cache=task.cache, save_to=task.run)
+    if _key(match, options, load_engines(options)) != key:
+        raise UnreadableError(
+            f"{match.pair.name}: a file changed while it was scored. Run again when nothing writes it."
+        )
     values = record_to_json(replace(record, key=key))
     write_sealed(path, values)
     return record_from_json(values)
@@ -180,7 +184,7 @@ def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
     try:
         hashes = [sha256_of(path) if path else "" for path in files]
     except OSError as error:
-        raise ImageError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+        raise UnreadableError(f"{error.filename}: cannot be read ({error.strerror}).") from error
     values: dict[str, object] = {
         "files": hashes,
         "labels": (pair.scene, pair.group),

@@ -1,12 +1,49 @@
-"""BMP: reading the header, and checking that the file is whole."""
+"""BMP: reading the header, checking that the file is whole, and decoding its pixels."""
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 
+import numpy as np
+from PIL import BmpImagePlugin
+
+from sdd_bench.core.arrays import Pixels
 from sdd_bench.images.formats.header import PALETTE, RGB, Header, refuse, truncated
 from sdd_bench.images.formats.tags import Buffer
+
+
+def decode_bmp(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
+    """Decode a BMP file; for the arguments see :func:`~sdd_bench.images.decode.decode`.
+
+    Returns:
+        Pixels, (H, W) or (H, W, C) uint8, and notes on what was converted.
+
+    Raises:
+        ImageError: The colours are of a kind that cannot be read.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".bmp", np.uint8([[[255, 0, 0]]]))[1].tobytes()  # OpenCV writes BGR: blue
+        >>> decode_bmp(Path("blue.bmp"), data, Header("BMP", 1, 1, 8))[0].tolist()
+        [[[0, 0, 255]]]
+    """
+    try:
+        image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    except OSError as error:
+        if "Unsupported" in str(error):
+            raise refuse(path, f"BMP of a rare kind ({error})") from error
+        raise
+    with image:
+        image.load()
+        notes = ["palette to RGB"] if image.mode == "P" else []
+        bits = {"1": "L", "P": "RGB", "RGBX": "RGB"}
+        if image.mode not in ("L", "RGB", "RGBA", *bits):
+            raise refuse(path, f"BMP colors of kind {image.mode}")
+        if image.mode == "1":
+            notes = ["1-bit grey widened to 8"]
+        return np.asarray(image.convert(bits[image.mode]) if image.mode in bits else image), notes
 
 
 def bmp_header(path: Path, data: Buffer, whole: bool) -> Header:

@@ -1,24 +1,25 @@
-"""Decoding pixels with OpenCV and Pillow, without their messages on the terminal."""
+"""Decoding pixels with OpenCV, without its messages on the terminal."""
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import BmpImagePlugin, JpegImagePlugin
 
 from sdd_bench.core.arrays import Pixels
-from sdd_bench.images.formats.header import Header, refuse, truncated
-from sdd_bench.images.formats.jpeg import plain_jpeg
+from sdd_bench.images.formats.header import truncated
 
 # Every failure of OpenCV is raised as an ImageError, so its own lines on the terminal would only repeat it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 # The same holds for tifffile, which logs to the terminal when nothing else handles its records.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+_NO_MEMORY = -4
+"""OpenCV's code for memory that it could not get, which says nothing about the file."""
 
 
 def full_scale(pixels: Pixels) -> int:
@@ -54,36 +55,11 @@ def opencv(path: Path, data: bytes | bytearray, *, alpha: bool = False) -> Pixel
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
+        if error.code == _NO_MEMORY:
+            raise MemoryError(f"{path}: {error.err}") from error
         raise truncated(path, f"OpenCV cannot decode its pixels ({error.err or error.msg})") from error
     if pixels is None:
         raise truncated(path, "its compressed pixels are damaged")
     if pixels.ndim == 2:
         return pixels
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=pixels)
-
-
-def decode_with_pillow(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
-    """Decode a JPEG or BMP file with Pillow; for the arguments see :func:`~sdd_bench.images.decode.decode`.
-
-    Returns:
-        Pixels, (H, W) or (H, W, C) uint8, and notes on what was converted.
-
-    Raises:
-        ImageError: The colours are of a kind that cannot be read.
-
-    Example:
-        >>> data = cv2.imencode(".bmp", np.uint8([[[255, 0, 0]]]))[1].tobytes()  # OpenCV writes BGR: blue
-        >>> decode_with_pillow(Path("blue.bmp"), data, Header("BMP", 1, 1, 8))[0].tolist()
-        [[[0, 0, 255]]]
-    """
-    is_jpeg = header.format == "JPEG"
-    opener = JpegImagePlugin.JpegImageFile if is_jpeg else BmpImagePlugin.BmpImageFile
-    with opener(io.BytesIO(plain_jpeg(path, data) if is_jpeg else data)) as image:
-        image.load()
-        notes = ["palette to RGB"] if image.mode == "P" else []
-        bits = {"1": "L", "P": "RGB", "RGBX": "RGB"}
-        if image.mode not in ("L", "RGB", "RGBA", *bits):
-            raise refuse(path, f"{header.format} colors of kind {image.mode}")
-        if image.mode == "1":
-            notes = ["1-bit grey widened to 8"]
-        return np.asarray(image.convert(bits[image.mode]) if image.mode in bits else image), notes

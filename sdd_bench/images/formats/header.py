@@ -57,6 +57,8 @@ class Header:
     exif: Exif = field(default_factory=Exif)
     profile: bytes = b""
     """Embedded ICC profile."""
+    is_linear: bool = False
+    """Whether the samples are said to be light itself, not encoded as sRGB."""
 
     @property
     def width(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sdd_bench.core.arrays import Pixels
@@ -27,6 +28,10 @@ from sdd_bench.images.formats.tags import (
     read_exif,
 )
 
+_PIECE = 1 << 20
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""First column, first row and steps of the seven pictures of an interlaced PNG."""
+_LINEAR_GAMMA, _SRGB_GAMMA = 100_000, 45_455
 _QUIET_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
@@ -40,6 +45,7 @@ def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[st
         ImageError: The pixels are damaged, or some grey ones are transparent.
 
     Example:
+        >>> import numpy as np
         >>> import cv2
         >>> path, data = Path("grey.png"), cv2.imencode(".png", np.full((2, 3), 7, np.uint8))[1].tobytes()
         >>> pixels, notes = decode_png(path, data, png_header(path, data, whole=True))
@@ -50,14 +56,19 @@ def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[st
     key = next((data[start:end] for kind, start, end in chunks if kind == b"tRNS"), None)
     if header.kind == PALETTE and not any(kind == b"PLTE" for kind, _, _ in chunks):
         raise truncated(path, "a palette picture without its palette")
+    plain = data
     if any(kind not in _QUIET_CHUNKS for kind, _, _ in chunks):
         # libpng prints remarks on odd profiles and texts to the terminal.
         kept = [data[start - 8 : end + 4] for kind, start, end in chunks if kind in _QUIET_CHUNKS]
-        data = b"".join([PNG_SIGNATURE, *kept])
+        plain = b"".join([PNG_SIGNATURE, *kept])
     # OpenCV knows the transparent colour of a palette or RGB picture, but not the level of a grey one.
     is_grey = header.kind == GREY
     alpha = header.kind in (GREY_ALPHA, RGB_ALPHA) or (key is not None and not is_grey)
-    pixels = opencv(path, data, alpha=alpha)
+    with ThreadPoolExecutor(1) as pool:
+        size = pool.submit(_inflated_size, [data[start:end] for kind, start, end in chunks if kind == b"IDAT"])
+        pixels = opencv(path, plain, alpha=alpha)
+        if size.result() != (expected := _raw_size(header, interlaced=bool(data[chunks[0][1] + 12]))):
+            raise truncated(path, f"its compressed pixels are {size.result()} bytes, not the {expected} of its size")
     notes = []
     if is_grey and key is not None and len(key) == 2:
         clear = int.from_bytes(key, "big") * full_scale(pixels) // ((1 << header.stored_bits) - 1)
@@ -69,6 +80,31 @@ def decode_png(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[st
         bits = f"{header.stored_bits}-bit " if header.stored_bits < 8 else ""
         notes.append(f"{bits}grey to RGB")
     return pixels, notes
+
+
+def _inflated_size(parts: list[bytes]) -> int:
+    """Bytes that the compressed pixels unpack to, with those behind their end; 0 where they are damaged."""
+    stream, size = zlib.decompressobj(), 0
+    try:
+        for part in parts:
+            while part and not stream.eof:
+                size += len(stream.decompress(part, _PIECE))
+                part = stream.unconsumed_tail
+            size += len(part if stream.eof else b"")
+    except zlib.error:
+        return 0
+    return size + len(stream.unused_data)
+
+
+def _raw_size(header: Header, *, interlaced: bool) -> int:
+    """Bytes of the unpacked rows, each with its filter's number, of a picture or of the seven of an interlaced one."""
+    channels = {GREY: 1, GREY_ALPHA: 2, PALETTE: 1, RGB: 3, RGB_ALPHA: 4}[header.kind]
+    total = 0
+    for x, y, dx, dy in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        width, height = -(-(header.stored_width - x) // dx), -(-(header.stored_height - y) // dy)
+        if width > 0 and height > 0:
+            total += height * (1 + (width * channels * header.stored_bits + 7) // 8)
+    return total
 
 
 def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, int, int]]:
@@ -83,6 +119,7 @@ def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, 
         ImageError: The file ends before IEND, or a checksum is wrong.
 
     Example:
+        >>> import numpy as np
         >>> import cv2
         >>> data = cv2.imencode(".png", np.zeros((2, 3), np.uint8))[1].tobytes()
         >>> [kind for kind, _, _ in png_chunks(Path("black.png"), data, crc=True)]
@@ -111,6 +148,7 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
         ImageError: The file is damaged, is an animation, or (with ``whole``) a checksum is wrong.
 
     Example:
+        >>> import numpy as np
         >>> import cv2
         >>> data = cv2.imencode(".png", np.zeros((2, 3), np.uint16))[1].tobytes()
         >>> header = png_header(Path("black.png"), data, whole=True)
@@ -118,7 +156,7 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
         (3, 2, 'grey', 16)
     """
     width = height = bits = color = 0
-    n_frames, n_data, orientation, exif, profile = 1, 0, 1, Exif(), b""
+    n_frames, n_data, orientation, exif, profile, gamma = 1, 0, 1, Exif(), b"", _SRGB_GAMMA
     for index, (kind, start, end) in enumerate(png_chunks(path, data, crc=whole)):
         if (index == 0) != (kind == b"IHDR"):
             raise truncated(path, "a PNG starts with one IHDR chunk, this does not")
@@ -136,6 +174,10 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
             orientation, exif = read_exif(bytes(data[start:end]))
         elif kind == b"iCCP":
             profile = _inflated(bytes(data[start:end]))
+        elif kind == b"gAMA" and end - start == 4:
+            gamma = struct.unpack_from(">I", data, start)[0]
+        elif kind == b"sRGB":
+            gamma = _SRGB_GAMMA
     if n_frames > 1:
         raise refuse(path, f"an animation of {n_frames} pictures", "Save one picture per file.")
     if n_data == 0:
@@ -144,7 +186,9 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
     depths = {0: (1, 2, 4, 8, 16), 3: (1, 2, 4, 8)}.get(color, (8, 16))
     if color not in kinds or bits not in depths:
         raise truncated(path, f"PNG color type {color} with {bits} bits does not exist")
-    return Header("PNG", width, height, 16 if bits == 16 else 8, kinds[color], bits, orientation, exif, profile)
+    depth = 16 if bits == 16 else 8
+    is_linear = gamma == _LINEAR_GAMMA and not profile
+    return Header("PNG", width, height, depth, kinds[color], bits, orientation, exif, profile, is_linear)
 
 
 def _inflated(chunk: bytes) -> bytes:

@@ -19,6 +19,8 @@ ORIENTATION = 274
 _SUB_DIRECTORIES = 330
 _EXIF_DIRECTORY = 34665
 _F_NUMBER, _EXPOSURE_TIME, _FOCAL_LENGTH = 33437, 33434, 37386
+_COLOR_SPACE, _UNCALIBRATED = 40961, 65535
+_INTEROPERABILITY, _INTEROPERABILITY_INDEX, _ADOBE_RGB = 40965, 1, b"R03"
 _MAX_DIRECTORIES = 4096
 """Directories in a chain, at most: more than any camera writes, and an end for a damaged chain."""
 
@@ -160,6 +162,8 @@ class Exif:
     f_number: float | None = None
     focal_length_mm: float | None = None
     exposure_s: float | None = None
+    color_space: str = ""
+    """What is stated in place of sRGB; empty for sRGB, or where nothing is stated."""
 
 
 def read_exif(data: Buffer) -> tuple[int, Exif]:
@@ -183,7 +187,7 @@ def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
 
     Example:
         >>> exif_of(Directory({ORIENTATION: (8,), _F_NUMBER: (56, 10)}, {}), b"")
-        (8, Exif(f_number=5.6, focal_length_mm=None, exposure_s=None))
+        (8, Exif(f_number=5.6, focal_length_mm=None, exposure_s=None, color_space=''))
     """
     fields = main
     if at := main.first(_EXIF_DIRECTORY):
@@ -192,8 +196,25 @@ def exif_of(main: Directory, data: Buffer) -> tuple[int, Exif]:
         except TagError:
             fields = main
     orientation = main.first(ORIENTATION, 1)
-    exif = Exif(_ratio(fields, _F_NUMBER), _ratio(fields, _FOCAL_LENGTH), _ratio(fields, _EXPOSURE_TIME))
+    exif = Exif(
+        f_number=_ratio(fields, _F_NUMBER),
+        focal_length_mm=_ratio(fields, _FOCAL_LENGTH),
+        exposure_s=_ratio(fields, _EXPOSURE_TIME),
+        color_space=_color_space(fields, data),
+    )
     return (orientation if 1 <= orientation <= 8 else 1), exif
+
+
+def _color_space(fields: Directory, data: Buffer) -> str:
+    """Adobe RGB is stated in EXIF by "uncalibrated" and the index R03 in a directory of its own."""
+    if fields.first(_COLOR_SPACE, 1) != _UNCALIBRATED:
+        return ""
+    try:
+        at = fields.first(_INTEROPERABILITY)
+        index = _directory(data, layout_of(data), at)[0].texts.get(_INTEROPERABILITY_INDEX, b"") if at else b""
+    except TagError:
+        index = b""
+    return "Adobe RGB" if index.startswith(_ADOBE_RGB) else "uncalibrated (as a rule Adobe RGB)"
 
 
 def _ratio(directory: Directory, tag: int) -> float | None:
@@ -208,6 +229,7 @@ def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
     start = at + struct.calcsize(layout.count_code)
     numbers: dict[int, Values] = {}
     texts: dict[int, bytes] = {}
+    left = len(data)  # values that do not overlap fit into the file
     for entry in range(start, start + count * layout.entry_size, layout.entry_size):
         tag, kind = _unpack(layout.endian + "HH", data, entry)
         (n,) = _unpack(layout.pointer_code, data, entry + 4)
@@ -220,6 +242,9 @@ def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
             (value,) = _unpack(layout.pointer_code, data, value)
         if value + size > len(data):
             raise TagError(f"the file ends before the value of tag {tag}")
+        left -= size
+        if left < 0:
+            raise TagError("the values of its tags overlap")
         if code == "s":
             texts[tag] = bytes(data[value : value + size])
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sdd_bench.images.formats.tags import (
     layout_of,
 )
 
+_PIECE = 1 << 20
 _RGB = 2
 """Value of PhotometricInterpretation for RGB."""
 
@@ -46,6 +48,8 @@ def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[s
         ([[255, 250]], ['white-is-zero inverted'])
     """
     number, page = tiff_page(path, data)
+    if _COMPRESSIONS[page.first(COMPRESSION, 1)] == "Deflate":
+        _check_inflated(path, data, page)
     if page.first(COMPRESSION, 1) == LZW:
         pixels = _lzw(path, _plain_tiff(data, number), header)
     else:
@@ -66,6 +70,25 @@ def decode_tiff(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[s
         pixels = (np.array(colors).reshape(3, 256).T >> 8).astype(np.uint8)[pixels]
         notes.append("palette to RGB")
     return pixels, notes
+
+
+def _check_inflated(path: Path, data: bytes, page: Directory) -> None:
+    """Unpack the strips or tiles one by one, none further than a picture of this size can need."""
+    width, height = page.first(_TILE_WIDTH, page.first(WIDTH)), page.first(_TILE_HEIGHT, page.first(HEIGHT))
+    most = (width * max(page.integers(BITS) or (1,)) * page.first(SAMPLES, 1) // 8 + 1) * height
+    offsets = (at for tag in _OFFSETS for at in page.integers(tag))
+    sizes = (size for tag in BYTE_COUNTS for size in page.integers(tag))
+    for at, size in zip(offsets, sizes, strict=True):
+        part, total = zlib.decompressobj(), 0
+        tail = data[at : at + size]
+        try:
+            while tail and not part.eof and total <= most:
+                total += len(part.decompress(tail, _PIECE))
+                tail = part.unconsumed_tail
+        except zlib.error as error:
+            raise truncated(path, f"its compressed pixels are damaged ({error})") from error
+        if total > most:
+            raise truncated(path, f"its compressed pixels unpack to more than the {most} bytes of its size")
 
 
 def _lzw(path: Path, data: bytearray, header: Header) -> Pixels:
@@ -109,6 +132,7 @@ def _plain_tiff(data: bytes, number: int) -> bytearray:
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 SAMPLES, PLANAR, COLOR_MAP, SAMPLE_FORMAT = 277, 284, 320, 339
 _OFFSETS, BYTE_COUNTS = (273, 324), (279, 325)
+_EXTRA_SAMPLES, _UNSPECIFIED = 338, 0
 _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT, _ICC = 278, 322, 323, 34675
 WHITE_IS_ZERO = 0
 NO_COMPRESSION, LZW = 1, 5
@@ -209,6 +233,12 @@ def tiff_header(path: Path, data: Buffer, whole: bool) -> Header:
     if set(bits) not in ({1}, {8}, {16}) or (bits[0] == 1 and (photometric > 1 or samples > 1)):
         raise refuse(path, f"samples of {'/'.join(str(b) for b in bits)} bits")
     base = 3 if photometric == 2 else 1
+    if samples == base + 1 and page.first(_EXTRA_SAMPLES, _UNSPECIFIED) == _UNSPECIFIED:
+        raise refuse(
+            path,
+            f"{samples} samples a pixel, of which the last is not said to be alpha",
+            "Save it with 3 channels (the tag ExtraSamples says what a fourth one is).",
+        )
     if samples not in (base, base + 1) or (photometric == 3 and (samples != 1 or bits[0] != 8)):
         raise refuse(path, f"{samples} samples of {bits[0]} bits a pixel")
     if compression == LZW and (page.first(PLANAR, 1) != 1 or samples == 2 or bits[0] == 1):

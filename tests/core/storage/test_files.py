@@ -105,3 +105,15 @@ def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
 def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link"])
+def test_what_is_no_regular_file_is_not_hashed(tmp_path: Path, kind: str) -> None:
+    """It may never end."""
+    path = tmp_path / "a"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        sha256_of(Path("/dev/zero") if kind == "device" else path)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
 from sdd_bench.core.types import GroundTruth, Pair, Split
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture import task
+from sdd_bench.evaluation.picture.cache import SharedCache
+from sdd_bench.evaluation.picture.match import Match
 from sdd_bench.evaluation.picture.read import crop_to
 from sdd_bench.evaluation.picture.task import score_files
 from sdd_bench.evaluation.picture.truth import read_truth
@@ -151,3 +154,21 @@ def test_the_exposure_of_a_pair_is_the_gain_that_analyze_measures(tmp_path: Path
     blurry, sharp = (cv2.imread(str(files[name]))[..., ::-1] for name in ("blur", "gt"))
     measured = measure(np.ascontiguousarray(blurry), np.ascontiguousarray(sharp), load_flow("dis"))
     assert record.exposure_gain == pytest.approx(measured.exposure_gain[1], rel=0.02)
+
+
+def test_a_file_replaced_while_it_is_scored_is_a_problem_not_a_record(
+    make_set: Any, predictions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prediction, score = predictions / "p0.png", task.score_files
+
+    def score_and_replace(*arguments: Any, **options: Any) -> Any:
+        record = score(*arguments, **options)
+        cv2.imwrite(str(prediction), np.zeros_like(cv2.imread(str(prediction))))
+        return record
+
+    monkeypatch.setattr(task, "score_files", score_and_replace)
+    options = EvaluateOptions(flow="dis", metrics=METRICS)
+    work = task.PictureTask(Match(make_set(1).pairs[0], prediction), tmp_path / "run", SharedCache(), options)
+    with pytest.raises(UnreadableError, match="p0: a file changed while it was scored"):
+        task.evaluate_picture(work)
+    assert not list((tmp_path / "run").rglob("*.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from picture_files import chunk, png, put
 
+from sdd_bench.core.errors import ImageError
+from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.images.photograph import read_header, read_photograph
 
 
@@ -67,3 +70,41 @@ def test_png_of_8_and_16_bits_is_read_bit_for_bit(tmp_path: Path, small: np.ndar
         assert (photograph.bit_depth, photograph.message) == (8 * pixels.itemsize, "")
         header = read_header(path)
         assert (header.width, header.height, header.bit_depth) == (60, 40, 8 * pixels.itemsize)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_png_whose_pixels_do_not_fit_its_size_is_refused(tmp_path: Path, small: np.ndarray, step: int) -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in small)
+    header = struct.pack(">IIBBBBB", small.shape[1], small.shape[0] + step, 8, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    with pytest.raises(ImageError, match="damaged"):
+        read_photograph(put(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + b"".join(parts)))
+
+
+def test_bytes_behind_the_end_of_the_compressed_pixels_are_damage(tmp_path: Path, small: np.ndarray) -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in small)
+    header = struct.pack(">IIBBBBB", small.shape[1], small.shape[0], 8, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows) + bytes(50)), chunk(b"IEND", b"")]
+    with pytest.raises(ImageError, match=f"are {len(rows) + 50} bytes, not the {len(rows)} of its size"):
+        read_photograph(put(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + b"".join(parts)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 9), (33, 31), (2, 40)])
+def test_interlaced_png_of_any_size_is_read(tmp_path: Path, small: np.ndarray, size: tuple[int, int]) -> None:
+    pixels = small[: size[0], : size[1]]
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    rows = b"".join(b"\0" + row.tobytes() for x, y, dx, dy in passes for row in pixels[y::dy, x::dx] if row.size)
+    header = struct.pack(">IIBBBBB", size[1], size[0], 8, 2, 0, 0, 1)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    path = put(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    np.testing.assert_array_equal(read_photograph(path).pixels, pixels)
+
+
+def test_linear_light_is_encoded_and_said(tmp_path: Path, small16: np.ndarray) -> None:
+    gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
+    photograph = read_photograph(put(tmp_path / "a.png", png(small16, 2, 16, gamma)))
+    expected = 65535 * linear_to_srgb(small16 / 65535)
+    np.testing.assert_allclose(photograph.pixels, expected, atol=0.51)
+    assert photograph.message == "linear light (gAMA 1.0) encoded as sRGB"
+    srgb = chunk(b"sRGB", b"\0")
+    assert read_photograph(put(tmp_path / "b.png", png(small16, 2, 16, gamma, srgb))).message == ""

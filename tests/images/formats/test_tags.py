@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import tifffile
 from picture_files import TURNS, chunk, exif_block, jpeg, png, put
 from PIL import Image
 
+from sdd_bench.images.formats.tags import TagError, directories
 from sdd_bench.images.photograph import read_header, read_photograph
 
 
@@ -63,3 +65,28 @@ def test_damaged_exif_of_a_jpeg_is_passed_over_silently(tmp_path: Path, small: n
     for damaged in (block[:20], block[:60], block.replace(b"\x87\x69\0\4", b"\x87\x69\0\5")):
         photograph = read_photograph(put(tmp_path / "a.jpg", jpeg(small, exif=b"Exif\0\0" + damaged)))
         assert sorted(photograph.pixels.shape) == [3, 40, 60]
+
+
+UNCALIBRATED = "uncalibrated (as a rule Adobe RGB)"
+
+
+@pytest.mark.parametrize(("index", "said"), [("R98", UNCALIBRATED), ("R03", "Adobe RGB"), (None, UNCALIBRATED)])
+def test_a_color_space_that_exif_alone_states_is_said(
+    tmp_path: Path, small: np.ndarray, index: str | None, said: str
+) -> None:
+    exif = Image.Exif()
+    fields = {40961: 65535}
+    if index is not None:
+        fields[40965] = {1: index}
+    exif[34665] = fields
+    photograph = read_photograph(put(tmp_path / "a.jpg", jpeg(small, exif=exif.tobytes())))
+    assert photograph.message == f"the color space {said} is not sRGB, its colors are kept as stored"
+
+
+def test_tags_whose_values_overlap_do_not_fill_the_memory() -> None:
+    """Thousands of tags that all name the same bytes: what a directory holds is never more than its file."""
+    count, length = 2000, 100_000
+    entries = b"".join(struct.pack("<HHII", 60_000 + n % 5000, 1, length, 8) for n in range(count))
+    data = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length) + struct.pack("<H", count) + entries + bytes(4)
+    with pytest.raises(TagError, match="overlap"):
+        directories(data)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from picture_files import bad_strip, put
+from picture_files import bad_strip, put, tiff
 from PIL import Image
 
 from sdd_bench.core.errors import ImageError
@@ -84,3 +88,27 @@ def test_a_tiff_with_a_thumbnail_is_one_picture(tmp_path: Path, small: np.ndarra
 def test_damaged_lzw_with_8_bits_is_refused(tmp_path: Path, small: np.ndarray) -> None:
     with pytest.raises(ImageError, match="a.tif: its pixels cannot be decoded"):
         read_photograph(put(tmp_path / "a.tif", bad_strip(small, 5)))
+
+
+def test_a_fourth_channel_that_is_not_said_to_be_alpha_is_named(tmp_path: Path, small: np.ndarray) -> None:
+    four = np.dstack([small, np.full(small.shape[:2], 7, np.uint8)])
+    path = put(tmp_path / "a.tif", tiff(four, extrasamples=["unspecified"]))
+    with pytest.raises(ImageError, match="4 samples a pixel, of which the last is not said to be alpha"):
+        read_photograph(path)
+
+
+def test_a_strip_that_unpacks_to_more_than_its_rows_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    bomb = zlib.compress(bytes(1 << 28), 9)
+    data = tiff(np.zeros((64, 64, 3), np.uint8), compression="zlib", rowsperstrip=64)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = {tag.code: tag for tag in file.pages[0].tags}
+        at, size = tags[273].valueoffset, tags[279].valueoffset
+    data = bytearray(data)
+    struct.pack_into("<I", data, at, len(data))
+    struct.pack_into("<I", data, size, len(bomb))
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="unpack to more than the"):
+        read_photograph(put(tmp_path / "a.tif", bytes(data) + bomb))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
