@@ -18,7 +18,8 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
     """Content of ``summary.json`` without provenance.
 
     ``severity`` compares sets: median and 95th percentile over the trusted pairs of the RMS displacement, in pixels
-    and per 1000 px of the picture's width. ``distrust`` counts the rows with each kind of reason.
+    and per 1000 px of the picture's width. ``distrust`` counts the rows with each kind of reason, ``notes`` those with
+    each note.
 
     Args:
         rows: Rows of the table, one per pair.
@@ -28,7 +29,7 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
 
     Example:
         >>> from sdd_bench.core.storage.tables import columns
-        >>> known = {"trusted": 1, "kind": "shift", "distrust": "", "rms_px": 2.5}
+        >>> known = {"trusted": 1, "kind": "shift", "distrust": "", "note": "", "rms_px": 2.5}
         >>> row = Row(**(dict.fromkeys(columns(Row)) | known))
         >>> summary = summarize([row], name="lab", split="test", n_expected=2)
         >>> summary["n_trusted"], summary["severity"]["median_px"], summary["kinds"]["shift"]
@@ -51,6 +52,7 @@ def summarize(rows: Sequence[Row], *, name: str, split: str, n_expected: int) ->
         "severity": severity,
         "kinds": {kind.value: kinds[kind.value] for kind in Kind},
         "distrust": dict(reasons),
+        "notes": dict(Counter(row.note for row in rows if row.note)),
     }
     for column in ("zoom", "shift_x_px", "shift_y_px", "rotation_deg", "corner_px", "residual_px", "exposure_gain_g"):
         summary[column] = {

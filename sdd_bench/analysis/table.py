@@ -31,6 +31,7 @@ class Row:
     kind: str  # aligned, shift, zoom, zoom+shift or nonrigid
     trusted: int  # 1 or 0
     distrust: str  # why not
+    note: str  # what looks wrong about the two files
     zoom: float  # blurry to sharp about the centre
     zoom_low: float | None  # 95 % interval, as all low and high
     zoom_high: float | None
@@ -49,6 +50,13 @@ class Row:
     corner_px: float  # largest
     residual_px: float | None  # what the similarity leaves, beyond noise
     residual_p95_px: float | None  # of 95 % of the tiles, noise and all
+    disagree_share: float | None  # of the tiles, those off by more than max(1 px, 3 residuals)
+    second_share: float | None  # of the tiles, those of a second layer
+    second_zoom: float | None  # its similarity
+    second_shift_x_px: float | None
+    second_shift_y_px: float | None
+    second_rotation_deg: float | None
+    static_share: float | None  # of the picture: frame that did not move with the rest
     trusted_share: float | None  # of the tiles, those that agree
     textured_share: float | None  # of the tiles, those that have texture
     n_tiles: int
@@ -82,6 +90,7 @@ def figures(measured: Misalignment) -> dict[str, Any]:
     found, error = measured.similarity, measured.standard_error
     row: dict[str, Any] = {"width": measured.width, "height": measured.height, "kind": measured.kind.value}
     row |= {"trusted": int(not measured.distrust), "distrust": "; ".join(measured.distrust)}
+    row["note"] = measured.note
     for names, value, deviation in (
         (("zoom", "zoom_low", "zoom_high"), found.zoom, error.zoom),
         (("shift_x_px", "shift_x_low_px", "shift_x_high_px"), found.shift_x_px, error.shift_x_px),
@@ -90,10 +99,14 @@ def figures(measured: Misalignment) -> dict[str, Any]:
         row |= zip(names, (value, *interval(value, deviation)), strict=True)
     row |= {"rotation_deg": found.rotation_deg, "rotation_error_deg": error.rotation_deg}
     row |= zip(("zoom_centre_x_px", "zoom_centre_y_px"), measured.zoom_centre_px or (math.nan, math.nan), strict=True)
+    second = measured.second or Similarity(math.nan, math.nan, math.nan, math.nan)
+    row |= {"second_zoom": second.zoom, "second_rotation_deg": second.rotation_deg}
+    row |= {"second_shift_x_px": second.shift_x_px, "second_shift_y_px": second.shift_y_px}
     row |= {"rms_permille": measured.rms_permille}
     row |= zip(("exposure_gain_r", "exposure_gain_g", "exposure_gain_b"), measured.exposure_gain, strict=True)
     others = ("rms_px", "corner_px", "residual_px", "residual_p95_px", "trusted_share", "textured_share", "n_tiles")
-    for name in (*others, "forward_backward_px", "flow_difference_px", "likeness"):
+    shares = ("disagree_share", "second_share", "static_share")
+    for name in (*others, *shares, "forward_backward_px", "flow_difference_px", "likeness"):
         row[name] = getattr(measured, name)
     return {name: _rounded(value) for name, value in row.items()}
 

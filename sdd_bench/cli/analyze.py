@@ -158,7 +158,7 @@ def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
                 f"{row.rotation_deg:.4f}",
                 f"{row.rms_px:.2f}",
                 "" if row.residual_px is None else f"{row.residual_px:.2f}",
-                row.distrust or "yes",
+                "; ".join(text for text in (row.distrust or "yes", row.note) if text),
             )
             for row in worst
         ],

@@ -21,6 +21,7 @@ from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
 from sdd_bench.prepared.shards import PairPatches
+from sdd_bench.registration.evidence.roles import note_on_roles
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def resized(pixels: Pixels, resize: str, bit_depth: int) -> Pixels:
 
 def _message(blurry: Photograph, sharp: Photograph) -> str:
     sides = (("blurry", blurry), ("sharp", sharp))
-    return "; ".join(f"{side}: {photograph.message}" for side, photograph in sides if photograph.message)
+    notes = [f"{side}: {photograph.message}" for side, photograph in sides if photograph.message]
+    roles = note_on_roles(blurry.pixels, sharp.pixels)
+    return "; ".join([*notes, roles] if roles else notes)
 
 
 def failed_row(task: Task, row: PairRow, error: ImageError) -> PairRow:

@@ -64,7 +64,14 @@ class _Step:
     consistent_share: float
 
 
-def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, working_width: int = 1024) -> Coarse:
+def align_by_flow(
+    blurry: Picture,
+    sharp: Picture,
+    flow: FlowEstimator,
+    *,
+    working_width: int = 1024,
+    excluded: NDArray[np.uint8] | None = None,
+) -> Coarse:
     """Zoom, rotation and shift between two pictures from flow.
 
     Args:
@@ -72,23 +79,25 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
         sharp: Sharp picture of the same shape.
         flow: Estimator of optical flow.
         working_width: Longer side in pixels at which flow is estimated.
+        excluded: Mask, non-zero where ``blurry`` does not show the scene, ``(H, W)``; None excludes nothing.
     """
     blurry, factor = shrink(blurry, working_width)
     sharp, _ = shrink(sharp, working_width)
     small_blurry, small = shrink(blurry, max(128, round(working_width * _FIRST_SHARE)))
     small_sharp, _ = shrink(sharp, max(128, round(working_width * _FIRST_SHARE)))
-    gain = exposure_gain(small_blurry, small_sharp)
+    left, small_left = (kept(excluded, picture) for picture in (blurry, small_blurry))
+    gain = exposure_gain(small_blurry, small_sharp, small_left)
     similarity = Similarity()
     for _ in range(2):
-        step = _estimate(small_blurry, small_sharp, similarity, gain, flow)
+        step = _estimate(small_blurry, small_sharp, similarity, gain, flow, small_left)
         similarity = _rounded(similarity @ step.similarity)
     candidates = [Similarity(), similarity]
-    likenesses = [likeness(small_blurry, small_sharp, candidate) for candidate in candidates]
+    likenesses = [likeness(small_blurry, small_sharp, candidate, small_left) for candidate in candidates]
     similarity = (candidates[int(np.argmax(likenesses))]).scaled(1 / small)
     for _ in range(_MOST_STEPS):
-        step = _estimate(blurry, sharp, similarity, gain, flow)
+        step = _estimate(blurry, sharp, similarity, gain, flow, left)
         similarity = _rounded(similarity @ step.similarity)
-        gain = exposure_gain(blurry, warp(sharp, similarity), overlap(blurry.shape, similarity))
+        gain = exposure_gain(blurry, warp(sharp, similarity), overlap(blurry.shape, similarity) & left)
         if step.similarity.rms_px(*blurry.shape[:2]) < _SETTLED_PX:
             break
     return Coarse(
@@ -97,8 +106,22 @@ def align_by_flow(blurry: Picture, sharp: Picture, flow: FlowEstimator, *, worki
         step.consistent_share,
         gain,
         factor,
-        likeness(blurry, sharp, similarity),
+        likeness(blurry, sharp, similarity, left),
     )
+
+
+def kept(excluded: NDArray[np.uint8] | None, picture: Picture) -> NDArray[np.bool_]:
+    """The pixels of ``picture``, ``(h, w)``, that no excluded pixel of the full picture falls on.
+
+    Example:
+        >>> kept(np.array([[0, 0, 0, 1]], np.uint8), np.zeros((1, 2, 3), np.float32)).tolist()
+        [[True, False]]
+    """
+    height, width = picture.shape[:2]
+    if excluded is None:
+        return np.ones((height, width), np.bool_)
+    share = cv2.resize(excluded.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share == 0)
 
 
 def _rounded(similarity: Similarity) -> Similarity:
@@ -126,8 +149,10 @@ def shrink(picture: Picture, longest: int) -> tuple[Picture, float]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)), factor
 
 
-def likeness(blurry: Picture, sharp: Picture, similarity: Similarity) -> float:
-    """Correlation of the coarse detail of ``blurry`` and aligned ``sharp`` where they overlap.
+def likeness(
+    blurry: Picture, sharp: Picture, similarity: Similarity, counted: NDArray[np.bool_] | None = None
+) -> float:
+    """Correlation of the coarse detail of ``blurry`` and aligned ``sharp`` where they overlap and are ``counted``.
 
     It is -1 where they overlap in fewer than 64 pixels.
 
@@ -137,6 +162,8 @@ def likeness(blurry: Picture, sharp: Picture, similarity: Similarity) -> float:
         1.0
     """
     usable = overlap(blurry.shape, similarity)
+    if counted is not None:
+        usable &= counted
     if np.count_nonzero(usable) < 64:
         return -1.0
     a, b = (_band(grey_plane(picture, _MEAN)) for picture in (blurry, warp(sharp, similarity)))
@@ -158,14 +185,21 @@ def to_tensor(light: Picture) -> torch.Tensor:
     return torch.from_numpy(linear_to_srgb(light)).permute(2, 0, 1)[None].contiguous()
 
 
-def _estimate(blurry: Picture, sharp: Picture, similarity: Similarity, gain: Gain, flow: FlowEstimator) -> _Step:
+def _estimate(
+    blurry: Picture,
+    sharp: Picture,
+    similarity: Similarity,
+    gain: Gain,
+    flow: FlowEstimator,
+    counted: NDArray[np.bool_],
+) -> _Step:
     """Similarity that remains after ``sharp`` is aligned by ``similarity``."""
     near = warp(sharp, similarity) * np.array(gain, np.float32)
     forth, back = flow.estimate_both(to_tensor(blurry), to_tensor(near))
     vectors = forth[0].numpy()
     round_trip = _round_trip(vectors, back[0].numpy())
     texture = _texture(grey_plane(blurry, _MEAN))
-    usable = overlap(blurry.shape, similarity, margin=4)
+    usable = overlap(blurry.shape, similarity, margin=4) & counted
     textured = usable & (texture > 0.05)
     weights = texture * usable / (1 + (round_trip / _CONSISTENT_PX) ** 2) + 1e-6
     fit = fit_similarity(vectors, weights, robust=True)

@@ -2,7 +2,9 @@
 
 Flow at a small size gives a start (:mod:`sdd_bench.registration.coarse`). Direct registration, which defocus does not
 bias, refines it (:mod:`sdd_bench.registration.refine`). Both work in linear light, with the exposure matched per
-channel. A result that cannot be trusted is flagged, with the reason.
+channel, and leave out what belongs to the frame (:mod:`sdd_bench.registration.evidence.frame`). Then every textured
+tile is judged, also those that moved far from the rest (:mod:`sdd_bench.registration.evidence.layers`). A result that
+cannot be trusted is flagged, with the reason.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ from sdd_bench.core.errors import ImageError
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.geometry.affine import overlap, warp
 from sdd_bench.geometry.similarity import Similarity
-from sdd_bench.images.light import grey_plane, linear_planes
-from sdd_bench.registration.coarse import Coarse, align_by_flow, likeness, shrink
+from sdd_bench.images.light import Plane, grey_plane, linear_planes
+from sdd_bench.registration.coarse import Coarse, align_by_flow, kept, likeness, shrink
+from sdd_bench.registration.evidence.frame import Mask, display, equal_places, fixed_parts, with_rim
+from sdd_bench.registration.evidence.layers import Layers, find_layers
+from sdd_bench.registration.evidence.repetition import rival
+from sdd_bench.registration.evidence.roles import note_on_roles
 from sdd_bench.registration.exposure import Gain, exposure_gain, saturated
 from sdd_bench.registration.options import MeasureOptions
 from sdd_bench.registration.refine import DirectFit, register
@@ -55,9 +61,17 @@ class Misalignment:
     zoom_centre_px: tuple[float, float] | None
     """Point (x, y) that stays in place; None where zoom and rotation are too small to locate it."""
     residual_px: float
-    """RMS by which parts of the picture differ from the similarity, beyond noise."""
+    """RMS by which parts of the picture differ from the similarity, beyond noise, however far they moved."""
     residual_p95_px: float
     """Distance from the similarity within which 95 % of the textured tiles are."""
+    disagree_share: float
+    """Share of the textured tiles that are off the similarity by more than max(1 px, 3 residuals)."""
+    second: Similarity | None
+    """Similarity of a second layer, blurry to sharp; None where the tiles that are off have none in common."""
+    second_share: float
+    """Share of the textured tiles that follow ``second``."""
+    static_share: float
+    """Share of the picture that is a frame: equal in both at the same place although the rest moves."""
     trusted_share: float
     """Share of the textured tiles that agree with the similarity."""
     textured_share: float
@@ -75,6 +89,8 @@ class Misalignment:
     kind: Kind
     distrust: tuple[str, ...]
     """Reasons not to believe the result, ``kind`` or ``kind: figure``; empty where none is known."""
+    note: str = ""
+    """What looks wrong about the two files (:mod:`sdd_bench.registration.evidence.roles`)."""
 
     @property
     def rms_permille(self) -> float:
@@ -104,49 +120,117 @@ def measure(
         raise ImageError(f"analyze: {width}x{height} is too small; expected at least {SMALLEST_SIDE_PX} px a side.")
     factor = max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
     light, other = linear_planes(blurry, factor), linear_planes(sharp, factor)
-    coarse = align_by_flow(light, other, flow, working_width=options.working_width)
-    fit = _refine(light, other, coarse)
-    believed = fit is not None and _is_better(light, other, fit.similarity, coarse, options)
-    found = fit.similarity if fit is not None and believed else coarse.similarity
+    found, fixed = _attempts(light, other, flow, options)
     small, by = shrink(light, options.working_width)
     small_other, _ = shrink(other, options.working_width)
-    at_small = found.scaled(by)
-    gain = exposure_gain(small, warp(small_other, at_small), overlap(small.shape, at_small))
+    at_small = found.similarity.scaled(by)
+    aligned, counted = warp(small_other, at_small), kept(found.excluded, small)
+    shared = overlap(small.shape, at_small) & counted
+    gain = exposure_gain(small, aligned, shared)
     # The planes are cropped to whole blocks of factor x factor pixels, so their centre is not that of the picture.
     by_px = (width - factor * light.shape[1]) / 2, (height - factor * light.shape[0]) / 2
-    similarity = found.scaled(factor).about(by_px)
-    difference = coarse.similarity.inverse() @ found
     return _describe(
-        similarity,
-        _error(fit if believed else None, factor),
-        fit,
-        coarse,
+        found,
         (height, width),
+        by_px,
+        note=note_on_roles(blurry, sharp),
         factor=factor,
-        difference_px=factor * difference.rms_px(*light.shape[:2]),
+        layers=_layers(light, other, found),
+        static_share=float(fixed.mean()),
         gain=gain,
-        alike=likeness(small, small_other, at_small),
+        alike=likeness(small, small_other, at_small, counted),
+        repeated=rival(grey_plane(small, _GREY), grey_plane(aligned, _GREY), shared),
         options=options,
     )
 
 
-def _refine(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> DirectFit | None:
-    weights = tuple(weight * gain for weight, gain in zip(_GREY, coarse.gain, strict=True))
-    return register(
-        grey_plane(light, _GREY),
-        grey_plane(other, (weights[0], weights[1], weights[2])),
-        coarse.similarity,
-        clipped=_clipped(light),
-        moving_clipped=_clipped(other),
+@dataclass(frozen=True)
+class _Attempt:
+    """A registration, in pixels of the planes."""
+
+    coarse: Coarse
+    fit: DirectFit | None
+    believed: bool
+    """Whether ``fit`` aligns the pictures no worse than ``coarse``."""
+    excluded: Mask | None
+    """What was left out."""
+
+    @property
+    def similarity(self) -> Similarity:
+        return self.fit.similarity if self.fit is not None and self.believed else self.coarse.similarity
+
+
+def _attempts(
+    light: NDArray[np.float32], other: NDArray[np.float32], flow: FlowEstimator, options: MeasureOptions
+) -> tuple[_Attempt, Mask]:
+    """The registration to believe, and the mask of the frame; without what is equal in both pictures first."""
+    shown = display(grey_plane(light, _GREY)), display(grey_plane(other, _GREY))
+    equal = equal_places(*shown)
+    if equal.any():
+        attempt = _attempt(light, other, flow, options, with_rim(equal))
+        if attempt.fit is not None and attempt.believed:
+            fixed = fixed_parts(equal, *shown, attempt.similarity)
+            if fixed.any():
+                return attempt, fixed
+    return _attempt(light, other, flow, options, None), np.zeros_like(equal)
+
+
+def _attempt(
+    light: NDArray[np.float32],
+    other: NDArray[np.float32],
+    flow: FlowEstimator,
+    options: MeasureOptions,
+    excluded: Mask | None,
+) -> _Attempt:
+    coarse = align_by_flow(light, other, flow, working_width=options.working_width, excluded=excluded)
+    fit = _refine(light, other, coarse, excluded)
+    believed = fit is not None and _is_better(light, other, fit.similarity, coarse, excluded, options)
+    return _Attempt(coarse, fit, believed, excluded)
+
+
+def _refine(
+    light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse, excluded: Mask | None
+) -> DirectFit | None:
+    planes = _planes(light, other, coarse)
+    masks = _masks(light, other, excluded)
+    return register(*planes, coarse.similarity, clipped=masks[0], moving_clipped=masks[1])
+
+
+def _layers(light: NDArray[np.float32], other: NDArray[np.float32], found: _Attempt) -> Layers | None:
+    if found.fit is None:
+        return None
+    masks = _masks(light, other, found.excluded)
+    return find_layers(
+        *_planes(light, other, found.coarse),
+        found.similarity,
+        clipped=masks[0],
+        moving_clipped=masks[1],
+        residual_px=found.fit.residual_px if found.believed else 0.0,
     )
 
 
-def _clipped(light: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _planes(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> tuple[Plane, Plane]:
+    """Grey planes of both pictures, exposed alike."""
+    weights = tuple(weight * gain for weight, gain in zip(_GREY, coarse.gain, strict=True))
+    return grey_plane(light, _GREY), grey_plane(other, (weights[0], weights[1], weights[2]))
+
+
+def _masks(light: NDArray[np.float32], other: NDArray[np.float32], excluded: Mask | None) -> tuple[Mask, Mask]:
+    masks = _clipped(light), _clipped(other)
+    return masks if excluded is None else (masks[0] | excluded, masks[1] | excluded)
+
+
+def _clipped(light: NDArray[np.float32]) -> Mask:
     return np.asarray(cv2.dilate(saturated(light).astype(np.uint8), np.ones((5, 5), np.uint8)))
 
 
 def _is_better(
-    light: NDArray[np.float32], other: NDArray[np.float32], found: Similarity, coarse: Coarse, options: MeasureOptions
+    light: NDArray[np.float32],
+    other: NDArray[np.float32],
+    found: Similarity,
+    coarse: Coarse,
+    excluded: Mask | None,
+    options: MeasureOptions,
 ) -> bool:
     """Whether the refined similarity is close to its start, or aligns the pictures no worse."""
     difference = (coarse.similarity.inverse() @ found).rms_px(*light.shape[:2])
@@ -154,7 +238,7 @@ def _is_better(
         return True
     small, by = shrink(light, options.working_width)
     small_other, _ = shrink(other, options.working_width)
-    return likeness(small, small_other, found.scaled(by)) >= coarse.likeness - 0.005
+    return likeness(small, small_other, found.scaled(by), kept(excluded, small)) >= coarse.likeness - 0.005
 
 
 def _error(fit: DirectFit | None, factor: int) -> Similarity:
@@ -168,22 +252,40 @@ def scale_error(fit: DirectFit, factor: int) -> Similarity:
 
 
 def _describe(
-    similarity: Similarity,
-    error: Similarity,
-    fit: DirectFit | None,
-    coarse: Coarse,
+    found: _Attempt,
     size: tuple[int, int],
+    by_px: tuple[float, float],
     *,
+    note: str,
     factor: int,
-    difference_px: float,
+    layers: Layers | None,
+    static_share: float,
     gain: Gain,
     alike: float,
+    repeated: float,
     options: MeasureOptions,
 ) -> Misalignment:
     height, width = size
-    residual_px = factor * fit.residual_px if fit is not None else math.nan
+    fit, coarse = found.fit, found.coarse
+    similarity = found.similarity.scaled(factor).about(by_px)
+    error = _error(fit if found.believed else None, factor)
+    difference = (coarse.similarity.inverse() @ found.similarity).rms_px(height // factor, width // factor) * factor
+    residual_px, p95_px = _residual(fit, layers, factor)
+    agreeing_px = factor * fit.residual_px if fit is not None else math.nan
+    second = layers.second.scaled(factor).about(by_px) if layers is not None and layers.second is not None else None
+    disagree_share = layers.disagree_share if layers is not None else 0.0
     reasons = distrust(
-        similarity, error, fit, coarse, size, factor=factor, difference_px=difference_px, alike=alike, options=options
+        similarity,
+        error,
+        fit,
+        coarse,
+        size,
+        factor=factor,
+        difference_px=difference,
+        alike=alike,
+        repeated=repeated,
+        disagree_share=disagree_share,
+        options=options,
     )
     return Misalignment(
         similarity,
@@ -194,17 +296,33 @@ def _describe(
         corner_px=similarity.corner_px(*size),
         zoom_centre_px=_fixed_point(similarity, error, size),
         residual_px=residual_px,
-        residual_p95_px=factor * fit.residual_p95_px if fit is not None else math.nan,
+        residual_p95_px=p95_px,
+        disagree_share=disagree_share,
+        second=second,
+        second_share=layers.second_share if layers is not None else 0.0,
+        static_share=static_share,
         trusted_share=fit.trusted_share if fit is not None else 0.0,
         textured_share=fit.textured_share if fit is not None else 0.0,
         n_tiles=fit.n_tiles if fit is not None else 0,
         forward_backward_px=factor * coarse.forward_backward_px,
-        flow_difference_px=difference_px,
+        flow_difference_px=difference,
         exposure_gain=gain,
         likeness=alike,
-        kind=name_kind(similarity, residual_px, size, options),
+        kind=name_kind(similarity, agreeing_px, size, options, disagree_share=disagree_share),
         distrust=reasons,
+        note=note,
     )
+
+
+def _residual(fit: DirectFit | None, layers: Layers | None, factor: int) -> tuple[float, float]:
+    """RMS and 95 % of the distances from the similarity, in pixels of the whole picture."""
+    if fit is None:
+        return math.nan, math.nan
+    if layers is None:
+        return factor * fit.residual_px, factor * fit.residual_p95_px
+    share = layers.disagree_share
+    rms_px = math.sqrt((1 - share) * fit.residual_px**2 + share * layers.off_rms_px**2)
+    return factor * rms_px, factor * max(fit.residual_p95_px, layers.p95_px)
 
 
 def interval(value: float, standard_error: float) -> tuple[float, float]:

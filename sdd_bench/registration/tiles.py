@@ -38,6 +38,9 @@ _RIDGE = 1e-6
 _LOPSIDED = 0.03
 """Error of the displacement as a share of the blur's standard deviation. Real blur is not quite symmetric, as a lens
 clips the disk off its axis. The covariance includes this error, so that tiles in focus weigh more."""
+_STEP = 0.1 / 255
+"""Standard deviation, in display values, of what rounding to 8 bits leaves after the smoothing. No tile knows its
+displacement better than this noise allows, so that a tile without texture knows nothing, whatever its level."""
 _LEAST_USABLE_SHARE = 0.6
 """Least share of usable pixels in a tile that is measured."""
 
@@ -137,9 +140,21 @@ def measure_tiles(
     slope = np.array([[-0.5, 0, 0.5]], np.float32)
     columns_of += [centred(np.asarray(cv2.filter2D(reference, -1, kernel))) for kernel in (slope, slope.T)]
     columns_of.append(centred(reference))
+    level = np.einsum("np,np->n", cut(reference)[kept].astype(np.float32), usable) / np.maximum(count, 1)
     stacked = np.stack(columns_of, axis=1)
     moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
-    return _solve(centre, moments, count, bank)
+    return _solve(centre, moments, count, bank, rounding=_STEP * light_per_display(level))
+
+
+def light_per_display(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Change of linear light per change of its sRGB value, at ``light``; of any shape.
+
+    Example:
+        >>> light_per_display(np.array([0.0, 1.0])).round(2).tolist()
+        [0.08, 2.27]
+    """
+    value = np.clip(light, 0.0, 1.0)
+    return np.maximum(1 / 12.92, 2.4 / 1.055 * value ** (1.4 / 2.4))
 
 
 def _usable(
@@ -156,7 +171,12 @@ def _usable(
 
 
 def _solve(
-    centre: NDArray[np.complex128], moments: NDArray[np.float64], count: NDArray[np.float64], bank: tuple[float, ...]
+    centre: NDArray[np.complex128],
+    moments: NDArray[np.float64],
+    count: NDArray[np.float64],
+    bank: tuple[float, ...],
+    *,
+    rounding: NDArray[np.float64],
 ) -> Tiles:
     """Project the blurs out and solve for the displacement, as the module docstring says."""
     n = len(bank) + 1
@@ -170,8 +190,7 @@ def _solve(
     gradient, power = left[:, :2, 2], left[:, 2, 2]
     displacement = np.linalg.solve(hessian, gradient[..., None])[..., 0]
     freedom = np.maximum(count - n - 3, 1)
-    floor = 1e-7 * np.maximum(moments[:, -1, -1], 1e-12)
-    variance = np.maximum(power - (gradient * displacement).sum(axis=1), floor) / freedom
+    variance = np.maximum(power - (gradient * displacement).sum(axis=1), 0) / freedom + rounding**2
     lopsided = _LOPSIDED * _blur(projection[:, :, 2] / scale, bank)
     covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))

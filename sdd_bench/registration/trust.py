@@ -20,7 +20,11 @@ _LARGEST_CORNER_ERROR_PX = 0.35
 """Largest standard error at the corners, below the half pixel by which a motion counts."""
 _DISAGREEMENT_PX = 3.0
 """Largest RMS difference between flow and direct registration, in working pixels."""
-_LOW_LIKENESS = 0.5
+NONRIGID_SHARE = 0.05
+"""Share of the textured tiles off the similarity above which a pair is ``nonrigid``."""
+_RIVAL = 0.75
+"""Largest ratio of what the result leaves unexplained to what another shift does, of a result that is believed."""
+_LOW_LIKENESS = 0.3
 """Least correlation of the coarse detail of aligned pictures."""
 
 
@@ -34,14 +38,22 @@ class Kind(StrEnum):
     NONRIGID = "nonrigid"
 
 
-def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int], options: MeasureOptions) -> Kind:
+def name_kind(
+    similarity: Similarity,
+    residual_px: float,
+    size: tuple[int, int],
+    options: MeasureOptions,
+    *,
+    disagree_share: float = 0.0,
+) -> Kind:
     """Kind of a misalignment, by the thresholds of ``options``.
 
     Args:
         similarity: Measured similarity, in pixels of the whole picture.
-        residual_px: RMS by which parts of the picture differ from ``similarity``.
+        residual_px: RMS by which the tiles that agree with ``similarity`` differ from it.
         size: Height and width of the whole picture.
         options: Thresholds.
+        disagree_share: Share of the textured tiles that are off ``similarity``.
 
     Example:
         >>> str(name_kind(Similarity(zoom=1.01), 0.0, (480, 640), MeasureOptions()))
@@ -49,7 +61,7 @@ def name_kind(similarity: Similarity, residual_px: float, size: tuple[int, int],
         >>> str(name_kind(Similarity(shift_x_px=0.2), 0.0, (480, 640), MeasureOptions()))
         'aligned'
     """
-    if residual_px >= options.nonrigid_px:
+    if residual_px >= options.nonrigid_px or disagree_share > NONRIGID_SHARE:
         return Kind.NONRIGID
     reach = math.hypot(*size) / 2
     zooms = abs(similarity.zoom - 1) * reach >= options.aligned_px
@@ -70,6 +82,8 @@ def distrust(
     factor: int,
     difference_px: float,
     alike: float,
+    repeated: float = 0.0,
+    disagree_share: float = 0.0,
     options: MeasureOptions,
 ) -> tuple[str, ...]:
     """Reasons not to believe a measurement, ``kind`` or ``kind: figure``; empty where none is known.
@@ -83,6 +97,8 @@ def distrust(
         factor: Pixels of the whole picture per pixel of the planes of ``fit``.
         difference_px: RMS between the similarity of flow and the measured one.
         alike: Correlation of the aligned pictures.
+        repeated: What is left unexplained, as a share of what the best other shift leaves.
+        disagree_share: Share of the textured tiles that are off ``similarity``.
         options: Thresholds.
 
     Example:
@@ -106,12 +122,15 @@ def distrust(
         reasons.append(f"few tiles agree: {fit.trusted_share:.0%} of the textured ones")
     if coarse.consistent_share < _LOW_CONSISTENCY:
         reasons.append(f"flow inconsistent: only {coarse.consistent_share:.0%} of it comes back to where it began")
-    if difference_px > _DISAGREEMENT_PX * factor / coarse.factor:
+    # Flow takes the mean of layers that direct registration tells apart.
+    if difference_px > _DISAGREEMENT_PX * factor / coarse.factor and not 0.05 < disagree_share < 0.6:
         reasons.append(f"flow and direct registration disagree: by {difference_px:.1f} px")
     if corner_error_px > _LARGEST_CORNER_ERROR_PX:
         reasons.append(f"uncertain: standard error of {corner_error_px:.2f} px at the corners")
     if alike < _LOW_LIKENESS:
         reasons.append(f"the aligned pictures are not alike: correlation {alike:.2f}")
+    if repeated > _RIVAL:
+        reasons.append("repeated texture: another shift aligns the pictures as well")
     shift = math.hypot(similarity.shift_x_px, similarity.shift_y_px)
     if abs(math.log(similarity.zoom)) > math.log1p(options.largest_zoom):
         reasons.append(f"too large: zoom {similarity.zoom:.3f}")
