@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.geometry.affine import overlap, warp
 from sdd_bench.geometry.similarity import Similarity
-from sdd_bench.images.light import Plane, grey_plane, linear_planes
+from sdd_bench.images.light import grey_plane, linear_planes
 from sdd_bench.registration.coarse import Coarse, align_by_flow, kept, likeness, shrink
 from sdd_bench.registration.evidence.frame import Mask, display, equal_places, fixed_parts, with_rim
 from sdd_bench.registration.evidence.layers import Layers, find_layers

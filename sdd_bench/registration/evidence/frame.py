@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.geometry.affine import warp
 from sdd_bench.geometry.similarity import Similarity
-from sdd_bench.images.light import Plane, linear_to_srgb
+from sdd_bench.images.light import linear_to_srgb
 
 Mask = NDArray[np.uint8]
 

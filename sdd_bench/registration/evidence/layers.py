@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
-from sdd_bench.images.light import Plane, halve
+from sdd_bench.images.light import halve
 from sdd_bench.registration.tile_fit import LARGEST_DEVIATION_PX, LARGEST_STEP_PX, LEAST_EXPLAINED
 from sdd_bench.registration.tiles import measure_tiles, smooth
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.images.light import Plane
+from sdd_bench.core.arrays import Plane
 
 _LONGEST_PX = 512
 """Longer pictures are shrunk first."""
