@@ -14,4 +14,5 @@ LIGHT = 1
 """Number for the transfer of light that is estimated for a pair."""
 ANALYSIS = 5
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
-grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far it moved."""
+grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
+it moved."""
