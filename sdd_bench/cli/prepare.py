@@ -9,10 +9,15 @@ import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
 from sdd_bench.cli.pairing import pairing_options
+from sdd_bench.core.types import Split
 
 if TYPE_CHECKING:
     from sdd_bench.captures.pairing import Pairing
+    from sdd_bench.captures.splits import SplitRule
+    from sdd_bench.preparation.drop import DropRules
     from sdd_bench.preparation.plan import PreparePlan
+
+_RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", "max_exposure_ev", "exclude")
 
 
 @click.command()
@@ -31,12 +36,30 @@ if TYPE_CHECKING:
 @click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
 @click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
 @pairing_options
+@click.option("--split-by", type=click.Choice(["scene"]), help="Deal the pairs to splits, never a scene to two.")
+@click.option("--split", "shares", metavar="TRAIN,VAL,TEST", help="Shares of the pairs.  [default: 0.8,0.1,0.1]")
+@click.option("--seed", type=int, help="Seed of the order in which scenes are dealt.  [default: 0]")
+@click.option(
+    "--split-file", type=click.Path(path_type=Path), help="CSV with the columns split and scene, blurry or name."
+)
+@click.option("--max-misalignment-px", type=float, help="Drop pairs that are misaligned by more (RMS, full size).")
+@click.option("--require-trusted", is_flag=True, help="Drop pairs whose measured misalignment is not to be trusted.")
+@click.option("--min-likeness", type=float, help="Drop pairs that are less alike: other scenes, other framing. 0 to 1.")
+@click.option("--max-exposure-ev", type=float, help="Drop pairs whose light differs by more stops.")
+@click.option("--exclude", type=click.Path(path_type=Path), help="List of pairs to drop: name[,why] in each line.")
+@click.option(
+    "--measured",
+    type=click.Path(path_type=Path),
+    help="misalignment.csv of analyze.  [default: where a rule needs it, it is made in analysis/NAME OF SRC]",
+)
+@click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
 @click.option("--resize", help="Resizing: none, a factor, or WIDTHxHEIGHT.")
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
 @click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")
 @click.option("--drop", type=float, help="Share of patches to drop per pair, the least sharp first.")
 @click.option("--overlap-eval", type=float, help="Overlap of the patches of val and test.  [default: as in train]")
 @click.option("--drop-eval", type=float, help="Share of these patches to drop per pair.  [default: as in train]")
+@click.option("--train", type=click.Choice(["full", "patches"]), help="train and val as full pictures or as patches.")
 @click.option("--test", type=click.Choice(["full", "patches"]), help="Test split as full pictures or as patches.")
 @click.option("--resize-test/--no-resize-test", default=None, help="Resize the test split's full pictures, too.")
 @click.option("--bit-depth", type=click.Choice(["8", "16"]), help="Stored bit depth of a set with mixed bit depths.")
@@ -75,13 +98,19 @@ def command(
     white_balance: Literal["auto", "camera", "daylight"] | None,
     register: Path | None,
     match: Path | None,
+    split_by: str | None,
+    shares: str | None,
+    seed: int | None,
+    split_file: Path | None,
+    strict: bool,
     dry_run: bool,
     jobs: int,
     dask: str | None,
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Make the prepared dataset OUT from the captures in SRC, a folder in a known layout or a CSV of pairs.
+    """Make the prepared dataset OUT from the captures in SRC: a folder in a known layout, two folders of any name
+    (--blurry-dir, --sharp-dir), Parquet, or a CSV of pairs.
 
     Run the same command again to continue after an interruption.
     """
@@ -92,6 +121,9 @@ def command(
     from sdd_bench.preparation.plan import plan
     from sdd_bench.preparation.run import carry_out
 
+    splits = _split_rule(split_by, shares, seed, split_file)
+    where: dict[str, Any] = {"layout": layout, "pairs_csv": pairs_csv, "lists": lists, "pairing": pairing}
+    rules = _rules({name: values.pop(name) for name in _RULES}, source, jobs=jobs, dask=dask, **where)
     given = {key: value for key, value in values.items() if value is not None}
     if bit_depth is not None:
         given["bit_depth"] = int(bit_depth)
@@ -105,22 +137,71 @@ def command(
         from sdd_bench.preparation.match import light_table
 
         given["match"] = light_table(match)
-    options = dataclasses.replace(PRESETS[preset], **given)
-    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
+    options = dataclasses.replace(PRESETS[preset], splits=splits, rules=rules, **given)
+    planned = plan(source, options, strict=strict, **where)
     if dry_run:
         _echo_plan(planned, as_json)
         finish([*planned.problems, *planned.foreseen])
         return
-    for note in planned.source.remarks:
-        click.echo(f"note: {note}", err=True)
+    _echo_notes(planned, err=True)
     with progress_bar("prepare") as on_progress:
         report = carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
     if as_json:
         echo_json({"out": str(out), **dataclasses.asdict(report)})
     else:
         done = "was finished already, nothing to do (validate checks every byte)" if report.was_finished else "finished"
-        click.echo(f"{out}: {done}: {report.n_pairs} pairs, {report.n_patches} patches")
+        dropped = f", {len(report.dropped)} dropped (pairs.csv says why)" if report.dropped else ""
+        click.echo(f"{out}: {done}: {report.n_pairs} pairs, {report.n_patches} patches{dropped}")
     finish(report.problems)
+
+
+def _split_rule(
+    split_by: str | None, shares: str | None, seed: int | None, split_file: Path | None
+) -> SplitRule | None:
+    from sdd_bench.captures.splits import SplitRule
+
+    if split_file is not None:
+        if (split_by, shares, seed) != (None, None, None):
+            raise click.UsageError("--split-file says every split; leave out --split-by, --split and --seed.")
+        return SplitRule(file=split_file.absolute())
+    if split_by is None:
+        if (shares, seed) != (None, None):
+            raise click.UsageError("--split and --seed go with --split-by scene.")
+        return None
+    try:
+        train, val, test = map(float, (shares or "0.8,0.1,0.1").split(","))
+    except ValueError:
+        raise click.UsageError(f"--split {shares}: expected three shares, TRAIN,VAL,TEST.") from None
+    return SplitRule((train, val, test), seed or 0)
+
+
+def _rules(values: dict[str, Any], source: Path, *, jobs: int, dask: str | None, **where: Any) -> DropRules | None:
+    """The rules that were given; what they go by is measured first, if no table is given."""
+    from sdd_bench.preparation.drop import DropRules
+
+    table = values.pop("measured")
+    limits = {name: value for name, value in values.items() if name != "exclude" and value not in (None, False)}
+    if limits and table is None:
+        from sdd_bench.analysis.run import analyze
+        from sdd_bench.core.parallel import reuse_memory
+        from sdd_bench.prepared.open import open_dataset
+
+        reuse_memory()
+        folder = Path("analysis") / source.resolve().name
+        click.echo(f"measuring the pairs by analyze, into {folder}; what is measured already is kept", err=True)
+        with progress_bar("analyze") as on_progress:
+            pairs = open_dataset(source, split=None, **where)
+            table = analyze(pairs, folder, jobs=jobs, dask=dask, on_progress=on_progress).out / "misalignment.csv"
+    if not limits and table is None and values["exclude"] is None:
+        return None
+    return DropRules(**values | {"table": table and table.absolute()})
+
+
+def _echo_notes(planned: PreparePlan, *, err: bool) -> None:
+    for note in (*planned.source.remarks, *planned.kept.notes):
+        click.echo(f"note: {note}", err=err)
+    for warning in planned.warnings:
+        click.echo(f"warning: {warning.item}: {warning.reason}", err=err)
 
 
 def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
@@ -128,12 +209,13 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
 
     from sdd_bench.captures.listing import below
 
-    root, pairs = planned.source.root, planned.source.pairs
+    root, pairs = planned.source.root, planned.kept.pairs
     cuts = {unit.split: planned.options.cut(unit.split) for unit in planned.units if unit.as_patches}
     rows = [(pair.pair_id, below(pair.blurry_path, root), below(pair.sharp_path, root)) for pair in pairs]
     summary = {
         "layout": planned.source.layout,
         "pairs": len(pairs),
+        "pairs dropped by rules": len(planned.kept.dropped),
         "files left out": len(planned.problems),
         "pairs that will fail": len(planned.foreseen),
         "bit depth": planned.bit_depth,
@@ -148,14 +230,21 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
             {
                 **{key.replace(", MB", "_mb").replace(" ", "_"): value for key, value in summary.items()},
                 "cuts": {split.value: dataclasses.asdict(cut) for split, cut in cuts.items()},
-                "notes": planned.source.notes,
+                "notes": [*planned.source.notes, *planned.kept.notes],
+                "warnings": [dataclasses.asdict(warning) for warning in planned.warnings],
+                "dropped": [dataclasses.asdict(problem) for problem in planned.kept.dropped],
+                "pairs_per_split": {split: sum(pair.split == split for pair in pairs) for split in Split},
                 "problems": [dataclasses.asdict(problem) for problem in (*planned.problems, *planned.foreseen)],
                 "paired": [dict(zip(("pair_id", "blurry", "sharp"), row, strict=True)) for row in rows],
             }
         )
         return
     echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
+    counts = {split: sum(pair.split == split for pair in pairs) for split in Split}
+    summary["pairs of train, val, test"] = ", ".join(map(str, counts.values()))
     cut_rows = [(f"patches of {split}", f"overlap {cut.overlap:g}, drop {cut.drop:g}") for split, cut in cuts.items()]
     echo_table("plan", ("what", "value"), [*summary.items(), *cut_rows])
-    for note in planned.source.remarks:
-        click.echo(f"note: {note}")
+    if planned.kept.dropped:
+        dropped = [(problem.item, problem.reason) for problem in planned.kept.dropped]
+        echo_table(f"{len(dropped)} pairs are dropped", ("pair", "why"), dropped)
+    _echo_notes(planned, err=False)

@@ -12,10 +12,11 @@ from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options,
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
 @jobs_options
 @json_option
 @handle_errors
-def command(path: Path, jobs: int, dask: str | None, as_json: bool) -> None:
+def command(path: Path, strict: bool, jobs: int, dask: str | None, as_json: bool) -> None:
     """Check PATH: a prepared set, a shard, a run folder, a training run, or a weights file.
 
     Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is of no known kind.
@@ -26,6 +27,9 @@ def command(path: Path, jobs: int, dask: str | None, as_json: bool) -> None:
         result = validate(path, jobs=jobs, dask=dask, on_progress=on_progress)
     if as_json:
         echo_json(dataclasses.asdict(result))
-    elif not result.problems:
-        click.echo(f"{path}: {result.kind}, {result.n_checked} file(s) checked, all is well.")
-    finish(result.problems)
+    else:
+        for warning in () if strict else result.warnings:
+            click.echo(f"warning: {warning.item}: {warning.reason}", err=True)
+        if not result.problems:
+            click.echo(f"{path}: {result.kind}, {result.n_checked} file(s) checked, all is well.")
+    finish([*result.problems, *(result.warnings if strict else ())])

@@ -11,6 +11,7 @@ from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import describe_program
+from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
 
@@ -50,6 +51,8 @@ def _describe_dataset(path: Path) -> dict[str, Any]:
         "bit_depth": manifest.bit_depth,
         "splits": splits,
         "n_failed": sum(row.status == "failed" for row in manifest.pairs),
+        "n_dropped": sum(row.status == "dropped" for row in manifest.pairs),
+        "warnings": [f"{problem.item}: {problem.reason}" for problem in leaks_of_set(manifest)],
         "source": dataclasses.asdict(manifest.source),
         "options": manifest.options,
         **({"light": _describe_light(manifest.light)} if manifest.light else {}),

@@ -14,6 +14,7 @@ from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import check_program
+from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, read_manifest
 from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
 
@@ -26,6 +27,8 @@ class Validation:
     n_checked: int
     """Number of checked files."""
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What is whole but makes scores worthless, see :mod:`sdd_bench.prepared.leaks`."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def validate(
     """Check everything that can be checked of ``path``.
 
     - Prepared set: every file against its sha256 in dataset.json, every chunk of every shard against its Fletcher32
-      checksum; missing and extra files.
+      checksum; missing and extra files. Scenes in two splits and pictures that occur twice are warnings.
     - Run: every file against run.json.
     - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
     - Weights: every tensor can be read.
@@ -63,12 +66,13 @@ def validate(
         ()
     """
     kind = kind_of(path)
+    warnings: list[Problem] = []
     if kind is Kind.DATASET:
         try:
             manifest = read_manifest(path)
         except ManifestError as error:
             return Validation(kind, 1, (Problem(str(path), str(error)),))
-        files, problems = _files_of_set(manifest), _extra_files(manifest)
+        files, problems, warnings = _files_of_set(manifest), _extra_files(manifest), leaks_of_set(manifest)
     elif kind is Kind.RUN:
         files, problems = _files_of_run(path if path.is_dir() else path.parent)
     elif kind in (Kind.SHARD, Kind.FLOW):
@@ -94,7 +98,7 @@ def validate(
             if on_progress is not None:
                 on_progress(Progress(done, len(files), n_bytes, file.path.name))
     problems = [problem for file in files for problem in found[file.path]] + problems
-    return Validation(kind, len(files), tuple(problems))
+    return Validation(kind, len(files), tuple(problems), tuple(warnings))
 
 
 def _files_of_set(manifest: Manifest) -> list[_File]:

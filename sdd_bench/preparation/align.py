@@ -150,7 +150,8 @@ def register_sharp(
         >>> int(pixels[16, 10, 0]), int(moved.pixels[16, 10, 0])  # the ramp moves by 2 px
         (10, 12)
     """
-    known = registrations.get(pair_id)
+    same = (entry for entry in registrations.values() if (entry.blurry_sha256, entry.sharp_sha256) == sha256)
+    known = next(same, None) or registrations.get(pair_id)  # the split, so the id, may be another one now
     if known is None:
         raise ImageError(f"{pair_id}: has no trusted measurement to register by. Analyze it, or prepare unregistered.")
     if sha256 != (known.blurry_sha256, known.sharp_sha256):

@@ -10,7 +10,7 @@ import numpy as np
 
 from sdd_bench.captures.listing import below
 from sdd_bench.core.arrays import Pixels
-from sdd_bench.core.errors import ImageError, UnreadableError
+from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
 from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import Photograph
@@ -37,7 +37,7 @@ def load_frames(task: Task, index: int) -> Loaded:
     """Read pair ``index`` of the task's unit, and register and match its sharp picture if the options say so.
 
     Raises:
-        ManifestError: The table of registrations or of light was measured on other pictures.
+        ManifestError: The table of registrations, of light or of measurements is of other pictures.
         UnreadableError: A picture cannot be read now, which says nothing about its bytes.
     """
     pair = task.unit.pairs[index]
@@ -63,6 +63,12 @@ def load_frames(task: Task, index: int) -> Loaded:
         sha256 = sha256_or_empty(pair.blurry_path), sha256_or_empty(pair.sharp_path)
         row = failed_row(task, row, error)
     row = dataclasses.replace(row, blurry_sha256=sha256[0], sharp_sha256=sha256[1])
+    measured = task.measured_sha256.get(pair.pair_id)
+    if measured is not None and measured != sha256:
+        raise ManifestError(
+            f"{pair.pair_id}: its pictures are not those that were measured; expected sha256 {measured[0][:12]}... and "
+            f"{measured[1][:12]}..., got {sha256[0][:12]}... and {sha256[1][:12]}... Run analyze again."
+        )
     if row.status == "failed":
         return Loaded(row)
     height, width = blurry.pixels.shape[:2]

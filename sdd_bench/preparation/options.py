@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sdd_bench.captures.splits import SplitRule
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import Split
@@ -19,10 +20,11 @@ from sdd_bench.images.photograph import MAX_PIXELS
 from sdd_bench.images.raw import RawOptions
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.preparation.align import RegistrationTable
+from sdd_bench.preparation.drop import DropRules
 from sdd_bench.preparation.match import LightTable
 from sdd_bench.prepared.shards import COMPRESSIONS
 
-_LATER = ("register", "match", "overlap_eval", "drop_eval")
+_LATER = ("register", "match", "overlap_eval", "drop_eval", "train", "splits", "rules")
 """Options that a manifest leaves out if they are None, so that sets made before these options existed stay equal."""
 
 
@@ -61,6 +63,8 @@ class PrepareOptions:
     """Overlap of the patches of val and test; None: as in train."""
     drop_eval: float | None = None
     """Share of the patches of val and test dropped per pair; None: as in train."""
+    train: Literal["patches", "full"] | None = None
+    """Form of the splits train and val: patches, which None means too, or full pictures."""
     test: Literal["full", "patches"] = "full"
     """Form of the test split: full pictures or patches."""
     resize_test: bool = False
@@ -81,6 +85,10 @@ class PrepareOptions:
     """Measurements by which sharp pictures are registered to the blurry grid; None: they are stored as captured."""
     match: LightTable | None = None
     """Transfers by which sharp pictures are brought to the light of the blurry ones; None: they keep their own."""
+    splits: SplitRule | None = None
+    """Rule that deals the pairs to splits; None: as their folders say."""
+    rules: DropRules | None = None
+    """Rules by which pairs are dropped; None: none is."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", str(parse_resize(self.resize)))
@@ -95,12 +103,23 @@ class PrepareOptions:
         for overlap in (self.overlap, self.overlap_eval or 0.0):
             if int((1 - overlap) * self.patch + 1e-9) < 1:
                 raise ConfigError(f"overlap {overlap} leaves patches of {self.patch} pixels no stride; lower it.")
+        if self.train not in (None, "full", "patches"):
+            raise ConfigError(f"train is {self.train!r}; expected full or patches.")
         if self.test not in ("full", "patches"):
             raise ConfigError(f"test is {self.test!r}; expected full or patches.")
         if self.compression not in COMPRESSIONS:
             raise ConfigError(f"compression is {self.compression!r}; expected one of {', '.join(COMPRESSIONS)}.")
         if self.bit_depth not in (None, 8, 16):
             raise ConfigError(f"bit_depth is {self.bit_depth}; expected 8 or 16.")
+
+    def as_patches(self, split: Split) -> bool:
+        """Whether pictures of ``split`` are stored as patches.
+
+        Example:
+            >>> [PrepareOptions().as_patches(split) for split in Split]
+            [True, True, False]
+        """
+        return (self.test if split is Split.TEST else self.train or "patches") == "patches"
 
     def cut(self, split: Split) -> Cut:
         """The way to cut pictures of ``split`` into patches.
@@ -125,8 +144,9 @@ class PrepareOptions:
             (512, False)
         """
         values = as_dict(self) | {"raw": as_dict(self.raw)}
-        values["register"] = None if self.register is None else self.register.as_dict()
-        values["match"] = None if self.match is None else self.match.as_dict()
+        for name in ("register", "match", "splits", "rules"):
+            part = getattr(self, name)
+            values[name] = None if part is None else part.as_dict()
         return {key: value for key, value in values.items() if value is not None or key not in _LATER}
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdd_bench.captures.layouts import PairList, read_layout
 from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
-from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import read_header
 from sdd_bench.images.resize import parse_resize
+from sdd_bench.preparation.drop import DropRules, Kept, apply_rules
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.patches import windows
+from sdd_bench.prepared.leaks import leaks_of_pairs
+
+_SHOWN = 5
+"""Problems that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Task:
     bit_depth: int
     plan_sha256: str
     """Digest of the plan that the unit belongs to."""
+    measured_sha256: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Digests of the pictures that were measured, blurry and sharp, by pair id."""
 
     def __str__(self) -> str:
         return self.unit.name
@@ -81,6 +89,10 @@ class PreparePlan:
     """Bytes of all patches and full pictures before compression."""
     foreseen: tuple[Problem, ...]
     """Pairs that will fail, as far as their headers show it."""
+    kept: Kept
+    """What the rules left of the pairs; the units hold these."""
+    warnings: tuple[Problem, ...]
+    """What would make scores worthless: a scene in two splits, a picture that occurs twice."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -96,6 +108,7 @@ def plan(
     pairs_csv: Path | None = None,
     lists: Path | None = None,
     pairing: Pairing | None = None,
+    strict: bool = False,
 ) -> PreparePlan:
     """Pair the files below ``source``, and work out what they become with ``options``.
 
@@ -106,9 +119,11 @@ def plan(
         pairs_csv: CSV of pairs to use in place of the folders.
         lists: Folder of DPDD's name lists.
         pairing: What the user says about pairs, see :mod:`sdd_bench.captures.pairing`.
+        strict: Whether what :mod:`sdd_bench.prepared.leaks` finds is an error.
 
     Raises:
-        PairingError: No pair was found, or the layout is unknown or ambiguous.
+        PairingError: No pair was found or none is left by the rules, the layout is unknown or ambiguous, or a scene is
+            in two splits or a picture occurs twice while ``strict``.
         ConfigError: Some pictures have 8 bits and others 16, and ``options.bit_depth`` does not say which to store.
 
     Example:
@@ -124,11 +139,25 @@ def plan(
     """
     source = source.absolute()  # workers may run in other folders
     pairs_csv = pairs_csv and pairs_csv.absolute()
-    found = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=options.limit)
+    found = read_layout(
+        source,
+        layout=layout,
+        pairs_csv=pairs_csv,
+        lists=lists,
+        pairing=pairing,
+        splits=options.splits,
+        limit=options.limit,
+    )
+    left = apply_rules(found.pairs, options.rules or DropRules(), found.root)
+    if not left.pairs:
+        raise PairingError(f"{source}: the rules drop all {len(left.dropped)} pairs. First: {left.dropped[0].reason}.")
+    warnings = tuple(leaks_of_pairs(dataclasses.replace(found, pairs=left.pairs)))
+    if strict and warnings:
+        raise PairingError(f"{source}: {listed(warnings)}")
     resize = parse_resize(options.resize)
     depths: dict[int, Path] = {}
     n_bytes = n_patches = n_frames = n_pixels = 0
-    units = tuple(_units(found.pairs, options))
+    units = tuple(_units(left.pairs, options))
     foreseen: list[Problem] = []
     for unit, pair in ((part, pair) for part in units for pair in part.pairs):
         n_bytes += pair.blurry_path.stat().st_size + pair.sharp_path.stat().st_size
@@ -161,14 +190,28 @@ def plan(
         n_frames,
         n_pixels * per_pixel,
         tuple(foreseen),
+        left,
+        warnings,
     )
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """What is wrong, for a message.
+
+    Example:
+        >>> listed([Problem("train/a", "its blurry and its sharp picture are the same")])
+        'train/a: its blurry and its sharp picture are the same'
+    """
+    shown = [f"{problem.item}: {problem.reason}" for problem in problems[:_SHOWN]]
+    more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+    return "\n  ".join([*shown, *more])
 
 
 def _units(pairs: tuple[Pair, ...], options: PrepareOptions) -> Iterator[Unit]:
     row = 0
     for split, group in itertools.groupby(pairs, key=lambda pair: pair.split):
         members = tuple(group)
-        as_patches = split != Split.TEST or options.test == "patches"
+        as_patches = options.as_patches(split)
         for number, start in enumerate(range(0, len(members), options.pairs_per_shard)):
             chunk = members[start : start + options.pairs_per_shard]
             yield Unit(split, number, row, chunk, as_patches)

@@ -12,10 +12,12 @@ import dataclasses
 import functools
 import hashlib
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench import __version__
+from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import open_executor, run
@@ -31,6 +33,7 @@ from sdd_bench.prepared.croissant import CROISSANT_JSON, croissant
 from sdd_bench.prepared.manifest import (
     PARTS,
     Manifest,
+    PairRow,
     SourceRecord,
     SplitRecord,
     is_prepared,
@@ -49,6 +52,10 @@ class PrepareReport:
     n_patches: int
     problems: tuple[Problem, ...]
     """Files that were left out, and pairs that failed."""
+    dropped: tuple[Problem, ...] = ()
+    """Pairs that the rules dropped, and why."""
+    warnings: tuple[Problem, ...] = ()
+    """What makes scores worthless, see :mod:`sdd_bench.prepared.leaks`."""
     was_finished: bool = False
     """Whether the set was finished before, from the same source and options, so that nothing was done."""
 
@@ -62,6 +69,7 @@ def prepare(
     pairs_csv: Path | None = None,
     lists: Path | None = None,
     pairing: Pairing | None = None,
+    strict: bool = False,
     jobs: int = 1,
     dask: str | None = None,
     on_progress: OnProgress | None = None,
@@ -76,6 +84,7 @@ def prepare(
         pairs_csv: CSV of pairs to use in place of the folders.
         lists: Folder of DPDD's name lists.
         pairing: What the user says about pairs, see :mod:`sdd_bench.captures.pairing`.
+        strict: Whether a scene in two splits, or a picture that occurs twice, is an error.
         jobs: Number of local processes.
         dask: Address of a Dask scheduler, used in place of local processes.
         on_progress: Callback after every pair with ``jobs=1``, otherwise after every finished unit.
@@ -102,7 +111,7 @@ def prepare(
         >>> report.n_pairs, report.n_patches
         (1, 2)
     """
-    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
+    planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, strict=strict)
     return carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
 
 
@@ -126,7 +135,9 @@ def carry_out(
     if was_finished:
         manifest = check_finished(out, planned)
     shutil.rmtree(out / PARTS, ignore_errors=True)
-    return dataclasses.replace(_report(manifest), was_finished=was_finished)
+    return dataclasses.replace(
+        _report(manifest), dropped=planned.kept.dropped, warnings=planned.warnings, was_finished=was_finished
+    )
 
 
 def _make(
@@ -140,7 +151,13 @@ def _make(
     is_serial = jobs == 1 and dask is None
     function = functools.partial(run_unit, on_pair=progress.add) if is_serial else run_unit
     root, options, bit_depth = planned.source.root, planned.options, planned.bit_depth
-    tasks = (Task(unit, root, out, options, bit_depth, plan_sha256) for unit in left)
+    measured = {pair_id: (row.blurry_sha256, row.sharp_sha256) for pair_id, row in planned.kept.measured.items()}
+
+    def task_of(unit: Unit) -> Task:
+        ids = measured.keys() & {pair.pair_id for pair in unit.pairs}
+        return Task(unit, root, out, options, bit_depth, plan_sha256, {pair_id: measured[pair_id] for pair_id in ids})
+
+    tasks = map(task_of, left)
     unreadable: list[UnreadableError] = []
     with open_executor(jobs, dask) as executor:
         for task, outcome in run(executor, function, tasks, window=_window(jobs, dask)):
@@ -171,7 +188,7 @@ class _Counter:
 
     def __init__(self, planned: PreparePlan, on_progress: OnProgress | None, done: list[Unit]) -> None:
         self._report = on_progress
-        self._total = len(planned.source.pairs)
+        self._total = len(planned.kept.pairs)
         self._done = sum(len(unit.pairs) for unit in done)
         self._n_bytes = 0
 
@@ -186,7 +203,7 @@ class _Counter:
 def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
     """Write the files of the set that no unit makes, dataset.json last."""
     made = [(unit.split, parts[unit.name]) for unit in planned.units]
-    rows = tuple(row for _, part in made for row in part.rows)
+    rows = tuple(_with_figures([*(row for _, part in made for row in part.rows), *_dropped_rows(planned)], planned))
     splits = {}
     for split in dict.fromkeys(unit.split for unit in planned.units):
         shards = tuple(part.shard for of, part in made if of == split and part.shard is not None)
@@ -222,6 +239,23 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
     write_json(manifest.root / CROISSANT_JSON, croissant(manifest_json(manifest)))
     write_manifest(manifest)
     return manifest
+
+
+def _dropped_rows(planned: PreparePlan) -> Iterator[PairRow]:
+    """The rows of dropped pairs, after all others: the shards count rows of pairs that were kept."""
+    root = planned.source.root
+    for pair, problem in zip(planned.kept.dropped_pairs, planned.kept.dropped, strict=True):
+        paths = below(pair.blurry_path, root), below(pair.sharp_path, root)
+        yield PairRow(
+            pair.pair_id, pair.split, pair.scene, pair.group, *paths, status="dropped", message=problem.reason
+        )
+
+
+def _with_figures(rows: Iterable[PairRow], planned: PreparePlan) -> Iterator[PairRow]:
+    """The rows with what was measured of their pairs."""
+    for row in rows:
+        measured = planned.kept.measured.get(row.pair_id)
+        yield row if measured is None else measured.fill(row)
 
 
 def _sweep(out: Path, names: set[str]) -> None:

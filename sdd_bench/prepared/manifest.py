@@ -79,8 +79,17 @@ class PairRow:
     sharp_exposure_s: float | None = None
     n_patches: int = 0
     status: str = "ok"
-    """``ok`` or ``failed``."""
+    """``ok``, ``failed``, or ``dropped`` by a rule."""
     message: str = ""
+    """Notes on the pictures; of a pair that failed or was dropped, why."""
+    misalignment_px: float | None = None
+    """RMS displacement of the whole picture, at its full size; this and the following are of ``analyze``, if it ran."""
+    likeness: float | None = None
+    """Correlation of the aligned pictures, coarse detail only."""
+    exposure_ev: float | None = None
+    """Light of blurry over light of sharp, in stops, of the channel that differs most."""
+    trusted: int | None = None
+    """Whether the measurement is trusted, 1 or 0."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +285,7 @@ def pairs_text(rows: tuple[PairRow, ...]) -> str:
     Example:
         >>> row = PairRow("test/0001", "test", "", "", "test/blur/0001.png", "test/gt/0001.png")
         >>> pairs_text((row,)).splitlines()[1]
-        'test/0001,test,,,test/blur/0001.png,test/gt/0001.png,,,,,,,,,,,,0,ok,'
+        'test/0001,test,,,test/blur/0001.png,test/gt/0001.png,,,,,,,,,,,,0,ok,,,,,'
     """
     return table_text(PairRow, rows)
 

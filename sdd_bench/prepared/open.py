@@ -138,6 +138,6 @@ def _prepared_frames(path: Path) -> PairList:
         if blurry is not None and sharp is not None:
             aligned, truth = frame(f"{row.split}/aligned/{name}.png"), frame(f"{row.split}/truth/{name}.json")
             pairs.append(Pair(name, Split(row.split), blurry, sharp, row.scene, row.group, aligned, truth))
-        elif row.split in splits:
+        elif row.split in splits and row.status == "failed":
             problems.append(Problem(row.pair_id, row.message, row.split, name))
     return PairList(root, "prepared", tuple(pairs), tuple(problems))

@@ -41,11 +41,14 @@ def test_a_set_is_made_and_made_once(captures: Path, tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "out").options["patch"] == 32
     again = _prepare(captures, tmp_path / "out", *SMALL, "--json")
     assert again.exit_code == 0
-    assert json.loads(again.stdout) == {
+    said = json.loads(again.stdout)
+    assert {warning["reason"][:31] for warning in said.pop("warnings")} >= {"its blurry and its sharp pictur"}
+    assert said == {
         "out": str(tmp_path / "out"),
         "n_pairs": 3,
         "n_patches": 10,
         "problems": [],
+        "dropped": [],
         "was_finished": True,
     }
 
@@ -201,3 +204,73 @@ def test_what_told_the_layout_is_said(captures: Path, tmp_path: Path) -> None:
     assert (
         "note: read as sdd: found train/blur and train/gt" in _prepare(captures, tmp_path / "out", "--dry-run").output
     )
+
+
+def _distinct(root: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        _picture(root / name, height=48 + number)
+        pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3), np.uint8)
+        assert cv2.imwrite(str(root / name), pixels)
+
+
+def test_pairs_are_dealt_to_splits_by_scene(tmp_path: Path) -> None:
+    rig, out = tmp_path / "rig", tmp_path / "out"
+    _distinct(rig, *(f"{side}/{n}.png" for side in ("wide", "narrow") for n in range(6)))
+    folders = ("--blurry-dir", "wide", "--sharp-dir", "narrow")
+    made = _prepare(rig, out, *SMALL, *folders, "--split-by", "scene", "--split", "0.5,0.2,0.3", "--seed", "3")
+    assert made.exit_code == 0, made.output
+    assert "warning" not in made.stderr
+    manifest = read_manifest(out)
+    assert {split.value: record.n_pairs for split, record in manifest.splits.items()} == {
+        "train": 3,
+        "val": 1,
+        "test": 2,
+    }
+    assert manifest.options["splits"] == {"shares": [0.5, 0.2, 0.3], "seed": 3}
+    planned = json.loads(_prepare(rig, tmp_path / "x", *folders, "--split-by", "scene", "--dry-run", "--json").stdout)
+    assert sum(planned["pairs_per_split"].values()) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--split", "0.8,0.1,0.1"), "--split and --seed go with --split-by scene"),
+        (("--split-by", "scene", "--split", "a,b,c"), "expected three shares"),
+        (("--split-by", "scene", "--split", "0.5,0.5,0.5"), "expected shares of train, val, test; sum 1"),
+        (("--split-by", "scene", "--split-file", "x.csv"), "leave out --split-by"),
+        (("--split-file", "x.csv"), "x.csv: cannot be read"),
+        (("--max-misalignment-px", "1", "--measured", "gone.csv"), "gone.csv: cannot be read"),
+    ],
+)
+def test_splits_and_rules_that_say_nothing_are_status_2(
+    captures: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = _prepare(captures, tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(tmp_path: Path) -> None:
+    captures = tmp_path / "captures"
+    _distinct(captures, *(f"{split}/{side}/{split}.png" for split in ("train", "test") for side in ("blur", "gt")))
+    (captures / "scenes.csv").write_text("split,name,scene\ntrain,train,hall\ntest,test,hall\n")
+    said = "train/train: scene hall is in train and test: train/train, test/test"
+    assert f"warning: {said}" in _prepare(captures, tmp_path / "out", *SMALL, "--dry-run").output
+    refused = _prepare(captures, tmp_path / "out", *SMALL, "--strict")
+    assert (refused.exit_code, refused.stderr) == (2, f"error: {captures}: {said}\n")
+    assert not (tmp_path / "out").exists()
+    assert _prepare(captures, tmp_path / "out", *SMALL).exit_code == 0
+
+
+@pytest.mark.slow
+def test_what_a_rule_goes_by_is_measured_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--size", "192x128", "--train", "2", "--test", "1", "--seed", "1")
+    assert CliRunner().invoke(main, ["synth", "captures", *options]).exit_code == 0
+    dry = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "0", "--dry-run")
+    assert dry.exit_code == 2
+    assert "the rules drop all 3 pairs" in dry.output
+    assert (tmp_path / "analysis/captures/misalignment.csv").is_file()
+    made = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "500")
+    assert made.exit_code == 0, made.output
+    assert all(row.misalignment_px is not None for row in read_manifest(tmp_path / "out").pairs)

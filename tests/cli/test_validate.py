@@ -40,3 +40,11 @@ def test_what_is_nothing_known_is_bad_input(tmp_path: Path) -> None:
         result = _validate(path)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(f"error: {path}: ")
+
+
+def test_a_scene_in_two_splits_is_said_and_with_strict_an_error(tmp_path: Path) -> None:
+    make_prepared(tmp_path, n_train=1, n_val=1, test=("t1",), scenes={"a0": "hall", "v0": "hall"})
+    for arguments, status in (((), 0), (("--strict",), 1)):
+        result = CliRunner().invoke(main, ["validate", str(tmp_path / "set"), *arguments])
+        assert result.exit_code == status
+        assert "scene hall is in train and val: train/a0, val/v0" in result.stderr

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.types import Progress
+from sdd_bench.inspect.describe import describe
 from sdd_bench.inspect.kinds import Kind
 from sdd_bench.inspect.validate import validate
 from sdd_bench.prepared.shards import write_flows
@@ -177,3 +178,11 @@ def test_what_is_nothing_known_is_refused(tmp_path: Path) -> None:
             validate(path)
     with pytest.raises(ManifestError, match="expected a prepared set"):
         validate(tmp_path / "notes.txt")
+
+
+def test_a_scene_in_two_splits_is_a_warning(tmp_path: Path) -> None:
+    make_prepared(tmp_path, n_train=2, n_val=1, test=("t1",), scenes={"a0": "hall", "v0": "hall"})
+    result = validate(tmp_path / "set")
+    assert result.problems == ()
+    assert [problem.reason for problem in result.warnings] == ["scene hall is in train and val: train/a0, val/v0"]
+    assert describe(tmp_path / "set")["warnings"] == ["train/a0: scene hall is in train and val: train/a0, val/v0"]

@@ -59,10 +59,17 @@ def test_a_shift_of_whole_pixels_copies_them(photo: np.ndarray) -> None:
     assert "shift (3.000, -2.000) px" in registered.message
 
 
+def test_a_pair_that_went_to_another_split_is_found_by_its_pictures(photo: np.ndarray) -> None:
+    entry = Registration("test/a", 384, 256, 1.0, 0.0, 3.0, -2.0, *_FILES, 1)
+    other = Registration("train/a", 384, 256, 1.0, 0.0, 9.0, 9.0, "11", "22", 1)
+    registered = register_sharp(Photograph(photo), "train/a", _FILES, {"test/a": entry, "train/a": other})
+    assert "shift (3.000, -2.000) px" in registered.message
+
+
 def test_a_pair_that_was_not_measured_or_has_another_size_is_refused(photo: np.ndarray) -> None:
     entry = Registration("test/a", 100, 100, 1.0, 0.0, 0.0, 0.0, *_FILES, 1)
     with pytest.raises(ImageError, match="no trusted measurement"):
-        register_sharp(Photograph(photo), "test/b", _FILES, {"test/a": entry})
+        register_sharp(Photograph(photo), "test/b", ("11", "22"), {"test/a": entry})
     with pytest.raises(ImageError, match="measured at 100x100"):
         register_sharp(Photograph(photo), "test/a", _FILES, {"test/a": entry})
 

@@ -55,7 +55,7 @@ class _Row:
 class _Unpacked:
     rows: list[_Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    names: set[tuple[Split, str]] = field(default_factory=set)
+    names: set[tuple[Split | None, str]] = field(default_factory=set)
     n_jpeg: int = 0
     n_renamed: int = 0
 
@@ -120,14 +120,14 @@ def _is_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def split_of_file(path: Path, default_split: Split) -> Split:
-    """The split that the name of a file begins with.
+def split_of_file(path: Path) -> Split | None:
+    """The split that the name of a file begins with; None if it says none.
 
     Example:
-        >>> split_of_file(Path("data/validation-00000-of-00001.parquet"), Split.TRAIN)
+        >>> split_of_file(Path("data/validation-00000-of-00001.parquet"))
         <Split.VAL: 'val'>
     """
-    return split_called(re.split(r"[-_.]", path.name)[0]) or default_split
+    return split_called(re.split(r"[-_.]", path.name)[0])
 
 
 def read_parquet(root: Path, default_split: Split, columns: tuple[str, str] | None) -> Found:
@@ -144,11 +144,11 @@ def read_parquet(root: Path, default_split: Split, columns: tuple[str, str] | No
         OutputError: The pictures cannot be unpacked: the disk is full, or the cache folder is not writable.
     """
     files = find_parquet(root)
-    folder = _folder_of(root, files, columns, default_split)
+    folder = _folder_of(root, files, columns)
     if not (folder / _SEAL).is_file():
         unpacked = _Unpacked()
         for path in files:
-            _unpack(path, folder, split_of_file(path, default_split), columns, unpacked)
+            _unpack(path, folder, split_of_file(path), columns, unpacked)
         write_table(folder / "metadata.csv", _Row, unpacked.rows)
         values = {"problems": [[each.item, each.reason, each.split, each.pair] for each in unpacked.problems]}
         write_json(folder / _SEAL, values | {"n_jpeg": unpacked.n_jpeg, "n_renamed": unpacked.n_renamed})
@@ -167,16 +167,16 @@ def read_parquet(root: Path, default_split: Split, columns: tuple[str, str] | No
     return found
 
 
-def _folder_of(root: Path, files: list[Path], columns: tuple[str, str] | None, default_split: Split) -> Path:
+def _folder_of(root: Path, files: list[Path], columns: tuple[str, str] | None) -> Path:
     """The folder for these files, as they are now."""
     states = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    key = json.dumps([str(root.resolve()), states, columns, default_split])
+    key = json.dumps([str(root.resolve()), states, columns])
     named = os.environ.get("SDD_BENCH_CACHE")
     cache = Path(named) if named else user_cache_path("sdd-bench")
     return cache / "parquet" / f"{_plain(root.resolve().stem) or 'set'}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def _unpack(path: Path, folder: Path, split: Split, given: tuple[str, str] | None, unpacked: _Unpacked) -> None:
+def _unpack(path: Path, folder: Path, split: Split | None, given: tuple[str, str] | None, unpacked: _Unpacked) -> None:
     file = open_parquet(path)
     with file:
         columns = picture_columns(path, file, given)
@@ -185,7 +185,7 @@ def _unpack(path: Path, folder: Path, split: Split, given: tuple[str, str] | Non
             try:
                 pictures = [_picture(row[column]) for column in columns]
             except ValueError as error:
-                unpacked.problems.append(Problem(item, str(error), split, item))
+                unpacked.problems.append(Problem(item, str(error), split or "", item))
                 continue
             name = _name_of(row, columns[0], number)
             if (split, name) in unpacked.names:
@@ -194,7 +194,7 @@ def _unpack(path: Path, folder: Path, split: Split, given: tuple[str, str] | Non
             unpacked.names.add((split, name))
             written = []
             for side, (content, suffix) in zip(("blurry", "sharp"), pictures, strict=True):
-                target = folder / split / side / f"{name}{suffix}"
+                target = folder / (split or "pictures") / side / f"{name}{suffix}"
                 unpacked.n_jpeg += suffix == SUFFIXES["JPEG"][0]
                 written.append(target.relative_to(folder).as_posix())
                 if not target.is_file() or target.stat().st_size != len(content):
@@ -203,7 +203,7 @@ def _unpack(path: Path, folder: Path, split: Split, given: tuple[str, str] | Non
             number_f = row.get("blurry_f_number") or row.get("f_number")
             f_number = float(number_f) if isinstance(number_f, (int, float)) else None
             texts = [_text(row.get(column)) for column in ("scene", "group")]
-            unpacked.rows.append(_Row(written[0], written[1], split, texts[0], texts[1], f_number))
+            unpacked.rows.append(_Row(written[0], written[1], split or "", texts[0], texts[1], f_number))
 
 
 def _rows(path: Path, file: pq.ParquetFile, columns: tuple[str, str]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,85 @@
+"""What makes scores worthless is found before a set is made, and in a set."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from prepared_sets import make_prepared
+
+from sdd_bench.captures.layouts import PairList, read_layout
+from sdd_bench.core.errors import PairingError
+from sdd_bench.core.types import Pair, Split
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.plan import plan
+from sdd_bench.preparation.run import prepare
+from sdd_bench.prepared.leaks import Member, leaks, leaks_of_pairs, leaks_of_set
+from sdd_bench.prepared.manifest import read_manifest
+
+
+def reasons(found: PairList) -> list[str]:
+    return [problem.reason for problem in leaks_of_pairs(found)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_prepared(tmp_path, n_train=2, test=("t1",))
+    return tmp_path / "captures"
+
+
+def test_a_clean_set_is_not_suspected(root: Path, tmp_path: Path) -> None:
+    assert reasons(read_layout(root)) == []
+    assert leaks_of_set(read_manifest(tmp_path / "set")) == []
+
+
+def test_a_scene_in_two_splits(root: Path) -> None:
+    (root / "scenes.csv").write_text("split,name,scene\ntrain,a0,garden\ntrain,a1,hall\ntest,t1,garden\n")
+    assert reasons(read_layout(root)) == ["scene garden is in train and test: train/a0, test/t1"]
+
+
+def test_a_copied_picture_is_found_by_its_bytes_before_and_in_the_set(root: Path, tmp_path: Path) -> None:
+    shutil.copy(root / "train/gt/a0.png", root / "test/gt/t1.png")
+    shutil.copy(root / "train/blur/a0.png", root / "train/blur/a1.png")
+    expected = [
+        "its blurry picture occurs 2 times, in train: train/a0, train/a1",
+        "its sharp picture is in train and test: train/a0, test/t1",
+    ]
+    assert reasons(read_layout(root)) == expected
+    options = PrepareOptions(resize="none", patch=48)
+    report = prepare(root, tmp_path / "out", options)
+    assert [problem.reason for problem in report.warnings] == expected
+    assert [problem.reason for problem in leaks_of_set(read_manifest(tmp_path / "out"))] == expected
+    with pytest.raises(PairingError, match="its sharp picture is in train and test"):
+        plan(root, options, strict=True)
+
+
+def test_links_are_the_file_they_lead_to(root: Path) -> None:
+    (root / "test/gt/t1.png").unlink()
+    (root / "test/gt/t1.png").symlink_to(root / "train/gt/a1.png")
+    assert reasons(read_layout(root)) == ["its sharp picture is in train and test: train/a1, test/t1"]
+
+
+def test_sides_that_are_equal_or_changed_over(root: Path) -> None:
+    shutil.copy(root / "train/gt/a0.png", root / "train/blur/a0.png")
+    assert reasons(read_layout(root)) == ["its blurry and its sharp picture are the same"]
+    shutil.copy(root / "train/gt/a1.png", root / "test/blur/t1.png")
+    assert reasons(read_layout(root))[1] == "one picture is blurry in a pair and sharp in another: test/t1, train/a1"
+
+
+def test_many_blurry_pictures_of_one_sharp_are_no_fault() -> None:
+    pairs = [Member(f"train/{n}", "train", "s", f"b{n}", "s1") for n in range(5)]
+    assert leaks(pairs) == []
+    many = leaks([*pairs, Member("test/x", "test", "s", "b9", "s1"), Member("val/y", "val", "t", "b8", "s9")])
+    assert [problem.reason for problem in many] == ["scene s is in train and test: train/0, train/1, test/x and 3 more"]
+
+
+def test_scenes_of_lfdof_count_within_their_split() -> None:
+    pairs = tuple(
+        Pair("1", split, Path(__file__), Path(__file__).parent / "test_manifest.py", scene="1")
+        for split in (Split.TRAIN,)
+    )
+    one, other = Path(__file__).parent / "test_croissant.py", Path(__file__).parent / "test_export.py"
+    pairs = (*pairs, Pair("1", Split.TEST, one, other, scene="1"))
+    assert reasons(PairList(Path(), "lfdof", pairs)) == []
+    assert reasons(PairList(Path(), "csv", pairs)) == ["scene 1 is in train and test: train/1, test/1"]
