@@ -14,6 +14,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.types import GroundTruth
+from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.evaluation.options import METRICS, EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.evaluation.text import ordered_methods
@@ -58,11 +60,6 @@ def copy_pairs(data: Path, work: Path) -> dict[str, Path]:
     return tables
 
 
-def unsharp(picture: Picture, *, sigma: float = 2.0, amount: float = 0.8) -> Picture:
-    """Add back what a Gaussian takes away."""
-    return np.asarray(picture + amount * (picture - cv2.GaussianBlur(picture, (0, 0), sigma)), dtype=np.float32)
-
-
 def wiener(picture: Picture, *, diameter_px: float = 5.0, noise: float = 0.02) -> Picture:
     """Wiener deconvolution with a disc: conj(K) / (|K|^2 + noise) in frequencies, the border mirrored."""
     pad = 32
@@ -80,7 +77,7 @@ def wiener(picture: Picture, *, diameter_px: float = 5.0, noise: float = 0.02) -
 
 METHODS: dict[str, Callable[[Picture], Picture]] = {
     "input": lambda picture: picture,
-    "unsharp": unsharp,
+    "unsharp": partial(unsharp, amount=0.8),
     "wiener": wiener,
 }
 

@@ -28,6 +28,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @pairing_options
+@click.option("--device", default="cpu", show_default=True, help="Where dmenet computes.")
 @json_option
 @handle_errors
 def command(
@@ -38,6 +39,7 @@ def command(
     split: str,
     layout: str,
     pairing: Pairing | None,
+    device: str,
     as_json: bool,
 ) -> None:
     """Estimate the blur of the blurry pictures of DATA: a set, a folder of pictures, or one picture.
@@ -50,7 +52,7 @@ def command(
     from sdd_bench.defocus.spec import load_blur_map
     from sdd_bench.prepared.open import open_pictures
 
-    blur_map = load_blur_map(method, weights)
+    blur_map = load_blur_map(method, weights, device=device)
     found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
     pictures = {picture.name: picture.path for picture in found.pictures}
     with progress_bar("blur-map", unit="pictures") as on_progress:

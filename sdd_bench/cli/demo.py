@@ -10,10 +10,12 @@ import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option, progress_bar
 from sdd_bench.core.errors import SddBenchError
-from sdd_bench.core.types import OnProgress, Pair
+from sdd_bench.core.types import OnProgress
 
-_UNSHARP_SIGMA_PX = 1.5
-_UNSHARP_AMOUNT = 0.5
+_CLASSICAL = {
+    "unsharp": "an unsharp mask, the simplest deblurring there is",
+    "ebdb": "a classical method, blur measured at edges and deconvolved",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
     from sdd_bench.leaderboard.site.site import render_site
     from sdd_bench.leaderboard.tables.add import add
     from sdd_bench.models.network import load_network
+    from sdd_bench.prediction.classical import load_classical
     from sdd_bench.prediction.run import pictures_of, predict
     from sdd_bench.preparation.options import PrepareOptions
     from sdd_bench.preparation.run import prepare
@@ -91,19 +94,18 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
     prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
 
     dataset = open_dataset(prepared)
-    step("predict: an unsharp mask, the simplest deblurring there is")
-    for pair in dataset.pairs:
-        _unsharp(pair, out / "predictions" / "unsharp-mask")
+    pictures = pictures_of(prepared)
+    for method, name in _CLASSICAL.items():
+        predict(load_classical(method), pictures, out / "predictions" / method, on_progress=step(f"predict: {name}"))
     networks = (
         ("jdrl-tiny", _train(prepared, out / "training", step, scale), "predict: that network"),
         ("unet-small-jdrl", weights.path("unet-small-jdrl"), "predict: the network that comes with the package"),
     )
-    pictures = pictures_of(prepared)
     for method, checkpoint, name in networks:
         predict(load_network(checkpoint), pictures, out / "predictions" / method, on_progress=step(name))
 
     runs, cache = [], open_cache(out / "cache")
-    for method in ("unsharp-mask", *(method for method, _, _ in networks)):
+    for method in (*_CLASSICAL, *(method for method, _, _ in networks)):
         predictions = out / "predictions" / method
         on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
         runs.append(evaluate(dataset, predictions, out / "runs" / method, cache=cache, on_progress=on_progress).run)
@@ -139,17 +141,6 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: 
     if trained.model is None:
         raise SddBenchError(f"{run}: stopped at step {trained.step} of {trained.n_steps}; run the same command again.")
     return trained.model
-
-
-def _unsharp(pair: Pair, folder: Path) -> None:
-    import cv2
-
-    from sdd_bench.images.photograph import read_photograph, to_float
-    from sdd_bench.images.write import from_float, write_png
-
-    blurry = to_float(read_photograph(pair.blurry_path).pixels)
-    sharpened = blurry + _UNSHARP_AMOUNT * (blurry - cv2.GaussianBlur(blurry, (0, 0), _UNSHARP_SIGMA_PX))
-    write_png(folder / f"{pair.name}.png", from_float(sharpened, 8))
 
 
 @click.command()

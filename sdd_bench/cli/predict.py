@@ -105,11 +105,9 @@ def command(
     changes = {name: value for name, value in changes.items() if value is not None}
     network: Network | Classical
     if model is not None and model in CLASSICAL:
-        if (width, bgr, model_options, precision, device) != (None, None, {}, "32", "cpu"):
-            raise click.UsageError(
-                f"{model} is no network; leave out --width, --bgr, --model-option, --precision and --device."
-            )
-        network = _load_classical(model, checkpoint, changes)
+        if (width, bgr, model_options, precision) != (None, None, {}, "32"):
+            raise click.UsageError(f"{model} is no network; leave out --width, --bgr, --model-option and --precision.")
+        network = _load_classical(model, checkpoint, changes, device)
     elif changes:
         raise click.UsageError("--lambda, --alpha, --kernel and --levels are for classical methods.")
     else:
@@ -140,10 +138,10 @@ def command(
     finish([*report.problems, *(() if found.has_truth else found.problems)])
 
 
-def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any]) -> Classical:
+def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any], device: str) -> Classical:
     from sdd_bench.prediction.classical import ClassicalOptions, load_classical
 
-    return load_classical(model, weights=checkpoint, options=ClassicalOptions(**changes))
+    return load_classical(model, weights=checkpoint, options=ClassicalOptions(**changes), device=device)
 
 
 def _load_network(

@@ -70,6 +70,15 @@ class Pair:
         """``split/name``, which is unique within a dataset."""
         return f"{self.split}/{self.name}"
 
+    @property
+    def coc_path(self) -> Path | None:
+        """Map of the true circles of confusion of the blurry picture, ``(H, W)`` float32, diameters in pixels.
+
+        It lies beside ``truth_path``. ``synth --truth full`` writes it; None if the set has none.
+        """
+        path = self.truth_path and self.truth_path.with_name(f"{self.truth_path.stem}_coc.tiff")
+        return path if path is not None and path.is_file() else None
+
 
 @dataclass(frozen=True)
 class Problem:

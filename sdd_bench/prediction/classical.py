@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from sdd_bench.core.errors import ConfigError, ImageError, reason_of
+from sdd_bench.core.errors import ConfigError
 from sdd_bench.deconvolution.kernels import KERNELS, sigma_from_coc
 from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
@@ -28,6 +27,7 @@ from sdd_bench.deconvolution.solve import Method
 from sdd_bench.deconvolution.spatially_varying import blend, published
 from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.defocus.spec import BLUR_MAPS, load_blur_map
+from sdd_bench.optics.coc_map import read_coc
 
 Picture = NDArray[np.float32]
 SigmaMap = NDArray[np.float32]
@@ -143,26 +143,31 @@ class Classical:
         return published(rounded, sigma_px, method, kernel_of=kernel_of, stored_range_px=stored)
 
 
-def load_classical(name: str, *, weights: Path | None = None, options: ClassicalOptions | None = None) -> Classical:
+def load_classical(
+    name: str, *, weights: Path | None = None, options: ClassicalOptions | None = None, device: str = "cpu"
+) -> Classical:
     """The method called ``name``.
 
     Args:
         name: One of :data:`CLASSICAL`.
         weights: File that its blur map needs: ``dmenet`` and ``jnb``.
         options: What to change.
+        device: Where its blur map is computed: ``dmenet``.
 
     Raises:
-        ConfigError: An unknown name, weights missing or too many, or an option the method does not have.
+        ConfigError: An unknown name, weights missing or too many, or an option or device the method does not have.
         WeightsError: The weights are damaged, or of something else.
     """
     if name not in CLASSICAL:
         raise ConfigError(f"unknown classical method {name!r}; known: {', '.join(CLASSICAL)}.")
     options = options or ClassicalOptions()
-    again = partial(load_classical, name, weights=weights and weights.absolute(), options=options)
+    again = partial(load_classical, name, weights=weights and weights.absolute(), options=options, device=device)
     recipe = _changed(name, CLASSICAL[name], options)
     if recipe.blur_map in BLUR_MAPS:
-        blur_map = load_blur_map(recipe.blur_map, weights)
+        blur_map = load_blur_map(recipe.blur_map, weights, device=device)
         return Classical(name, blur_map.sha256, recipe, options.levels, blur_map.estimate, again)
+    if device != "cpu":
+        raise ConfigError(f"{name}: computes on the CPU alone, got device {device}. Leave it out.")
     if weights is not None:
         raise ConfigError(f"{name}: takes no file of weights, got {weights}. Leave it out.")
     return Classical(name, "", recipe, options.levels, None, again)
@@ -187,12 +192,4 @@ def read_true_sigma(path: Path) -> SigmaMap:
     Raises:
         ImageError: The file is missing, damaged or of something else.
     """
-    try:
-        coc_px = tifffile.imread(path)
-    except Exception as error:  # tifffile raises whatever a damaged file leads it to
-        raise ImageError(
-            f"{path}: expected a map of circles of confusion, got: {reason_of(error)}. synth --truth full writes them."
-        ) from error
-    if coc_px.ndim != 2 or coc_px.dtype != np.float32:
-        raise ImageError(f"{path}: expected (H, W) float32, got {coc_px.shape} of {coc_px.dtype}.")
-    return np.asarray(sigma_from_coc(1.0) * coc_px)
+    return np.asarray(sigma_from_coc(1.0) * read_coc(path))

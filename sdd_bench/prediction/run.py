@@ -63,15 +63,14 @@ def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") 
 
 
 def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
-    """Name and file of the map of circles of confusion of every pair of a synthetic set; of other sets none.
+    """Name and file of the map of circles of confusion of every pair that has one: of synthetic sets with all truth.
 
     Raises:
         PairingError: There is no pair.
         ManifestError: ``data`` is a damaged or unfinished prepared set.
     """
     pairs = open_dataset(data, split=split, layout=layout).pairs
-    truths = {pair.name: pair.truth_path for pair in pairs if pair.truth_path is not None}
-    return {name: path.with_name(f"{path.stem}_coc.tiff") for name, path in truths.items()}
+    return {pair.name: pair.coc_path for pair in pairs if pair.coc_path is not None}
 
 
 def predict(

@@ -246,7 +246,9 @@ def _only_depth(depths: dict[int, Path], source: Path) -> int:
 def _listing_sha256(found: PairList) -> str:
     digest = hashlib.sha256()
     for pair in found.pairs:
-        paths = (pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
+        paths = [pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path]
+        if pair.coc_path is not None:
+            paths.append(pair.coc_path)
         files = [[below(path, found.root), path.stat().st_size] if path else None for path in paths]
         digest.update(json.dumps([pair.pair_id, pair.scene, pair.group, files]).encode() + b"\n")
     return digest.hexdigest()

@@ -18,11 +18,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
 from sdd_bench.core.storage.files import output_errors, sealed, sha256_of, write_json
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
+from sdd_bench.images.resize import parse_resize
 from sdd_bench.images.write import write_png
+from sdd_bench.optics.coc_map import read_coc, resize_coc, write_coc
 from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized
 from sdd_bench.preparation.match import match_sharp, transfers_of
 from sdd_bench.preparation.plan import Task
@@ -166,12 +169,14 @@ def _ahead(task: Task, load: Callable[[Task, int], Loaded]) -> Iterator[tuple[Pa
 
 def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, sharp: Photograph) -> list[FileRecord]:
     folder = task.out / pair.split
-    aligned = None
+    aligned = coc_px = None
     if pair.aligned_path is not None:  # read before anything is written: it may fail
         aligned = read_photograph(pair.aligned_path, max_pixels=task.options.max_pixels)
         if task.options.match is not None:
             sha256 = row.blurry_sha256, row.sharp_sha256
             aligned = match_sharp(aligned, pair.pair_id, sha256, transfers_of(task.options.match))
+    if pair.coc_path is not None:
+        coc_px = read_coc(pair.coc_path)
     frames = [
         _write_frame(task, folder / "blur" / f"{pair.name}.png", pair.blurry_path, blurry),
         _write_frame(task, folder / "gt" / f"{pair.name}.png", pair.sharp_path, sharp),
@@ -182,6 +187,8 @@ def _write_frames(task: Task, pair: Pair, row: PairRow, blurry: Photograph, shar
     if pair.truth_path is not None and task.options.register is None:  # the truth is that of the pair as captured
         path = folder / "truth" / f"{pair.name}.json"
         frames.append(_copy(task, pair.truth_path, path))
+    if pair.coc_path is not None and coc_px is not None:  # of the blurry picture, which no registration moves
+        frames.append(_write_coc(task, pair.coc_path, coc_px, folder / "truth" / f"{pair.name}_coc.tiff"))
     return frames
 
 
@@ -192,6 +199,15 @@ def _write_frame(task: Task, path: Path, origin: Path, photograph: Photograph) -
         check_unchanged(origin, photograph, record.sha256)
         return record
     write_png(path, resized(photograph.pixels, resize, task.bit_depth))
+    return record_of(path, task.out)
+
+
+def _write_coc(task: Task, origin: Path, coc_px: Plane, path: Path) -> FileRecord:
+    """The map of circles of confusion, at the size of the pictures and in pixels of it."""
+    resize = task.options.resize if task.options.resize_test else "none"
+    if resize == "none":
+        return _copy(task, origin, path)
+    write_coc(path, resize_coc(coc_px, parse_resize(resize)))
     return record_of(path, task.out)
 
 

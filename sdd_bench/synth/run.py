@@ -29,11 +29,12 @@ from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.parallel import open_executor, run
 from sdd_bench.core.storage.claims import alone_in, begin
-from sdd_bench.core.storage.files import sealed, sha256_of, write_json
+from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
 from sdd_bench.images.write import write_png
+from sdd_bench.optics.coc_map import write_coc
 from sdd_bench.synth.camera import Capture, draw_capture, random_numbers, scene_start
 from sdd_bench.synth.options import PRESETS, SynthOptions, load_options
 from sdd_bench.synth.painting import SceneKind
@@ -235,14 +236,10 @@ def _make_pair(task: _Task) -> int:
 
 
 def _write_dense_truth(files: dict[str, Path], capture: Capture, rendered: Rendered) -> None:
-    import tifffile
-
     from sdd_bench.flow.flo import write_flo  # here, because it imports torch
 
     write_flo(files["flow"], truth_flow(capture, rendered.front))
-    coc_map = np.array(capture.coc_px, np.float32)[rendered.front]
-    with sealed(files["coc"]) as partial:
-        tifffile.imwrite(partial, coc_map, compression="zlib", metadata=None, software=False)
+    write_coc(files["coc"], np.array(capture.coc_px, np.float32)[rendered.front])
 
 
 def _truth(task: _Task, capture: Capture, front: NDArray[np.uint8]) -> dict[str, Any]:

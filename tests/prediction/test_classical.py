@@ -20,6 +20,8 @@ from sdd_bench.metrics.psnr import psnr
 from sdd_bench.prediction.classical import CLASSICAL, ClassicalOptions, load_classical, read_true_sigma
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.run import pictures_of, predict, true_maps_of
+from sdd_bench.preparation.options import PrepareOptions
+from sdd_bench.preparation.run import prepare
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 
@@ -98,6 +100,22 @@ def test_true_maps_come_from_the_set_and_are_asked_for(synthetic: Path, tmp_path
     assert report.problems == ()
     with pytest.raises(ConfigError, match="needs the true blur map"):
         predict(method, pictures, tmp_path / "other")
+
+
+def test_the_true_map_is_found_in_a_prepared_set(synthetic: Path, tmp_path: Path) -> None:
+    prepare(synthetic, tmp_path / "prepared", PrepareOptions(resize="none", patch=64))
+    method = load_classical("oracle-map")
+    for number, data in enumerate((synthetic, tmp_path / "prepared")):
+        report = predict(method, pictures_of(data), tmp_path / str(number), true_maps=true_maps_of(data))
+        assert report.problems == ()
+    for name in ("0000.png", "0001.png"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
+
+
+def test_only_the_network_computes_elsewhere() -> None:
+    for name in ("ebdb", "unsharp", "oracle-map"):
+        with pytest.raises(ConfigError, match="on the CPU alone, got device cuda"):
+            load_classical(name, device="cuda")
 
 
 def _disk():  # type: ignore[no-untyped-def]

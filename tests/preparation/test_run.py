@@ -24,6 +24,7 @@ import pytest
 from sdd_bench.core.errors import ConfigError, ManifestError, OutputError, UnreadableError
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import Progress, Split
+from sdd_bench.optics.coc_map import read_coc, write_coc
 from sdd_bench.preparation import load
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.patches import choose, sharpness, windows
@@ -111,6 +112,26 @@ def test_full_test_pictures_are_copied_with_their_truth_and_opened_as_pairs(capt
     assert found.pairs[0].aligned_path == out / "test/aligned/t1.png"
     assert found.pairs[1].truth_path is None
     assert found.pairs[1].sharp_path == out / "test/gt/t2.png"
+
+
+def test_maps_of_the_circle_of_confusion_come_along_at_the_pictures_size(captures: Path, tmp_path: Path) -> None:
+    coc_px = np.tile(np.float32([[2, 4], [6, 8]]), (24, 32))
+    write_coc(captures / "truth/test/t1_coc.tiff", coc_px)
+    prepare(captures, tmp_path / "same", SMALL)
+    first = open_dataset(tmp_path / "same").pairs[0]
+    assert first.coc_path == tmp_path / "same/test/truth/t1_coc.tiff"
+    assert first.coc_path.read_bytes() == (captures / "truth/test/t1_coc.tiff").read_bytes()
+    prepare(captures, tmp_path / "half", dataclasses.replace(SMALL, resize="0.5", patch=16, resize_test=True))
+    path = open_dataset(tmp_path / "half").pairs[0].coc_path
+    assert path is not None
+    assert np.array_equal(read_coc(path), np.full((24, 32), 2.5, np.float32))
+
+
+def test_a_damaged_map_is_a_problem_of_its_pair(captures: Path, tmp_path: Path) -> None:
+    (captures / "truth/test/t1_coc.tiff").write_bytes(b"no map")
+    report = prepare(captures, tmp_path / "out", SMALL)
+    assert ["t1_coc.tiff" in problem.reason for problem in report.problems] == [True]
+    assert not (tmp_path / "out/test/blur/t1.png").exists()
 
 
 def test_test_pictures_that_are_no_plain_png_are_written_anew(tmp_path: Path, write_picture: Write) -> None:

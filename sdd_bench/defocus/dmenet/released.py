@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import WeightsError, reason_of
 from sdd_bench.defocus.dmenet.network import ENCODER, N_BLOCKS, SIZE_MULTIPLE, DMENet
 
@@ -47,12 +48,14 @@ def dmenet(picture: NDArray[np.float32], network: DMENet) -> NDArray[np.float32]
     return sigma_from_output(output[0, 0, :height, :width].float().cpu().numpy())
 
 
-def load_dmenet(path: Path) -> DMENet:
-    """The network with released weights, frozen.
+def load_dmenet(path: Path, *, device: str = "cpu") -> DMENet:
+    """The network with released weights, frozen, on ``device``.
 
     Raises:
+        ConfigError: The device cannot be used.
         WeightsError: The file is missing, no archive of plain arrays, or of another network.
     """
+    where = device_of(device)
     network = DMENet()
     state = network.state_dict()
     try:
@@ -74,7 +77,7 @@ def load_dmenet(path: Path) -> DMENet:
                 f"{tuple(tensor.shape)}. Is it DMENet_BDCS.npz?"
             )
     network.load_state_dict(tensors)
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(where)
 
 
 def released_names() -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.defocus.dmenet import network as module
 from sdd_bench.defocus.dmenet.network import ConvNorm, DMENet, enlarge
 from sdd_bench.defocus.dmenet.released import dmenet, load_dmenet, released_names, sigma_from_output
@@ -112,6 +112,11 @@ def test_a_released_archive_loads(network: DMENet, tmp_path: Path) -> None:
         assert torch.equal(loaded.state_dict()[name], tensor)
     assert not any(p.requires_grad for p in loaded.parameters())
     assert len(released_names()) == len(set(released_names().values())) == 199
+
+
+def test_a_device_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--device nothing"):
+        load_dmenet(tmp_path / "w.npz", device="nothing")
 
 
 @pytest.mark.slow
