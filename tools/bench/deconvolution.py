@@ -4,6 +4,7 @@
     python tools/bench/deconvolution.py --size 2048 1080   the same, larger
     python tools/bench/deconvolution.py --memory           peak memory at 4096x2160
     python tools/bench/deconvolution.py --sweep            gain in dB per option, on captures whose truth is known
+    python tools/bench/deconvolution.py --known            the same where one known disk blurred all, with 1 % noise
 
 The published recipe deconvolves the whole picture once per level of blur, up to 34 of them, and colour; here the same
 map and picture go through both. The sweep is over made scenes and photographs of other seeds than any test of the
@@ -26,7 +27,7 @@ from _memory import peak_mib
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
-from sdd_bench.deconvolution.kernels import KERNELS
+from sdd_bench.deconvolution.kernels import KERNELS, disk_kernel, sigma_from_coc
 from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
 from sdd_bench.deconvolution.methods.wiener import Wiener
@@ -80,6 +81,27 @@ def memory() -> None:
     print(f"4096x2160, map and blend: {peak / 1024:.2f} GiB beside the picture")
 
 
+def known(n_pictures: int = 8, *, coc_px: float = 8.0, noise: float = 0.01) -> None:
+    """Print the gains where the blur is a disk that is known and alike everywhere."""
+    rng = np.random.default_rng(1)
+    sigma = sigma_from_coc(coc_px)
+    pictures = [picture.astype(np.float32) / 255 for picture in natural_pictures(8, n_pictures)]
+    blurred = [
+        cv2.filter2D(picture, -1, disk_kernel(sigma), borderType=cv2.BORDER_REFLECT)
+        + np.float32(noise) * rng.standard_normal(picture.shape, np.float32)
+        for picture in pictures
+    ]
+    pairs = [(picture, np.clip(blurry, 0, 1)) for picture, blurry in zip(pictures, blurred, strict=True)]
+    options = [HyperLaplacian(*choice) for choice in ((100, 1.5), (200, 1.5), (400, 1.0), (800, 1.0), (1600, 2 / 3))]
+    print(f"{n_pictures} photographs, circle of confusion {coc_px:g} px, noise {noise:g}: gain in dB, mean (worst)")
+    for method in (*options, Wiener(0.05), RichardsonLucy(10)):
+        gain = []
+        for sharp, blurry in pairs:
+            sigma_px = np.full(sharp.shape[:2], sigma, np.float32)
+            gain.append(psnr(blend(blurry, sigma_px, method, kernel_of=disk_kernel), sharp) - psnr(blurry, sharp))
+        print(f"{method!s:60s}{np.mean(gain):6.2f} ({min(gain):.2f})", flush=True)
+
+
 def gains(found: list[Capture], maps: list[Picture], method: Method, kernel: str) -> list[float]:
     """Gain of every picture in dB."""
     return [
@@ -116,10 +138,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 540), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--memory", action="store_true", help="only the peak memory at 4096x2160")
     parser.add_argument("--sweep", action="store_true", help="only the sweep of the options")
+    parser.add_argument("--known", action="store_true", help="only a known blur, alike everywhere")
     parser.add_argument("--pictures", type=int, default=2, help="of the sweep, per level and kind of scene")
     arguments = parser.parse_args()
     if arguments.memory:
         memory()
+    elif arguments.known:
+        known()
     elif arguments.sweep:
         sweep(arguments.pictures)
     else:
