@@ -3,11 +3,12 @@
     python tools/bench/blur_maps.py
     python tools/bench/blur_maps.py --dmenet DMENet_BDCS.npz --jnb dict128Blur.mat --pictures 6
     python tools/bench/blur_maps.py --steps
+    python tools/bench/blur_maps.py --memory dmenet
 
 A map's circle of confusion is four times its sigma. ``constant`` is the best that says the same of every pixel (the
 median of the truth): a map that is worse knows less than nothing about the amount. Rank correlation (Spearman) asks
 for the order alone. ``--steps`` measures EBDB's edges on steps blurred by a known Gaussian, in eight directions, by
-contrast and noise.
+contrast and noise. ``--memory`` prints the peak of a map of a 4096x2160 picture; DMENet's weights are random then.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from _captures import COC_LEVELS, Capture, captures
+from _memory import peak_mib
+from _pictures import natural_pictures
 from numpy.typing import NDArray
 from scipy.special import erf
 from scipy.stats import spearmanr
 
+from sdd_bench.defocus.dmenet.network import DMENet
+from sdd_bench.defocus.dmenet.released import dmenet
 from sdd_bench.defocus.edges import edge_blur
 from sdd_bench.defocus.spec import load_blur_map
 
@@ -30,6 +36,7 @@ Map = NDArray[np.float32]
 _SIGMAS = (1, 1.5, 2, 3, 4)
 _ANGLES = (0, 10, 22.5, 33, 45, 60, 90, 135)
 _SIDE = 160
+WIDTH, HEIGHT = 4096, 2160
 _EVERY = 7
 """Pixels from one to the next that enter the rank correlation."""
 
@@ -79,6 +86,21 @@ def _step_error(sigma: float, angle_deg: float, contrast: float, noise: float, r
     return float(np.median(blur.sigma_px[own])) / sigma - 1
 
 
+def print_memory(name: str) -> None:
+    """Peak memory and processor time of a map of a large picture."""
+    if name == "dmenet":
+        network = DMENet().eval().requires_grad_(False)
+        estimate = partial(dmenet, network=network)
+    else:
+        estimate = load_blur_map(name).estimate
+    side = natural_pictures(8, 1)[0].astype(np.float32) / 255
+    picture = np.tile(side, (-(-HEIGHT // side.shape[0]), -(-WIDTH // side.shape[1]), 1))[:HEIGHT, :WIDTH]
+    start = time.process_time()
+    peak = peak_mib(lambda: estimate(picture))
+    seconds = time.process_time() - start
+    print(f"{name}, {WIDTH}x{HEIGHT}: {peak / 1024:.2f} GiB beside the picture, processor {seconds:.0f} s")
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,7 +108,11 @@ def main() -> None:
     parser.add_argument("--dmenet", type=Path, help="the authors' DMENet_BDCS.npz")
     parser.add_argument("--jnb", type=Path, help="the authors' dict128Blur.mat")
     parser.add_argument("--steps", action="store_true", help="only steps of known blur")
+    parser.add_argument("--memory", metavar="METHOD", help="only the peak memory of a method at 4096x2160")
     arguments = parser.parse_args()
+    if arguments.memory:
+        print_memory(arguments.memory)
+        return
     if arguments.steps:
         print_steps()
         return
