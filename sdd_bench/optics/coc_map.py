@@ -50,5 +50,5 @@ def resize_coc(coc_px: Plane, resize: Resize) -> Plane:
         >>> resize_coc(np.full((4, 6), 8.0, np.float32), Resize(factor=0.5)).tolist()
         [[4.0, 4.0, 4.0], [4.0, 4.0, 4.0]]
     """
-    smaller = resize_area(coc_px, resize)
-    return np.asarray(smaller * np.float32((smaller.size / coc_px.size) ** 0.5), np.float32)
+    smaller: Plane = np.asarray(resize_area(coc_px, resize), np.float32)
+    return smaller * np.float32((smaller.size / coc_px.size) ** 0.5)
