@@ -30,7 +30,8 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--model",
-    help="A name of sdd-bench models, or package.module:factory; or a classical method, which needs no checkpoint: "
+    help="A name of sdd-bench models, package.module:factory, or spandrel (that package tells the network by its "
+    "tensors); or a classical method, which needs no checkpoint: "
     "ebdb, jnb-style, wiener, richardson-lucy, unsharp, oracle-map (true blur of a synthetic set), or jnb and dmenet "
     "(checkpoint: the authors' file).  [default: what the checkpoint says]",
 )

@@ -11,6 +11,7 @@ from sdd_bench.models.spec import MODELS
 
 _OUTPUTS = "outputs, under weights by a formula"
 _COUNTS = "shapes and counts"
+_PEERS = "outputs, under random weights, of the released code in"
 _WARPED = "on SDD, warped (Table 1)"
 
 
@@ -40,8 +41,10 @@ ORIGINS: Mapping[str, Origin] = {
     "mprnet": Origin(
         "Zamir et al., CVPR 2021", "swz30/MPRNet", "non-commercial", f"26.28, MPRNet* 26.88 {_WARPED}", _OUTPUTS
     ),
-    "nafnet": Origin("Chen et al., ECCV 2022", "megvii-research/NAFNet", "MIT", "", _COUNTS),
-    "restormer": Origin("Zamir et al., CVPR 2022", "swz30/Restormer", "non-commercial", "", _COUNTS),
+    "nafnet": Origin("Chen et al., ECCV 2022", "megvii-research/NAFNet", "MIT", "", f"{_PEERS} spandrel"),
+    "restormer": Origin(
+        "Zamir et al., CVPR 2022", "swz30/Restormer", "non-commercial", "", f"{_PEERS} spandrel-extra-arches"
+    ),
     "dmphn": Origin(
         "Zhang et al., CVPR 2019", "HongguangZhang/DMPHN-cvpr19-master", "none stated", f"25.00 {_WARPED}", _OUTPUTS
     ),

@@ -38,6 +38,8 @@ from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint
 from sdd_bench.models.shapes import shapes_of
+from sdd_bench.models.spandrel import NAME as SPANDREL
+from sdd_bench.models.spandrel import load_spandrel
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
 from sdd_bench.weights.tensors import load_into, open_safetensors
 
@@ -99,7 +101,8 @@ def load_network(
 
     Args:
         checkpoint: File of weights, or ExportedProgram.
-        spec: Network that the file is for; None where the file itself says so. See :func:`read_spec`.
+        spec: Network that the file is for, or ``spandrel`` to ask that package; None where the file itself says so.
+            See :func:`read_spec`.
         device: Torch device.
         precision: ``32``, or ``bf16`` for convolutions under autocast.
 
@@ -127,6 +130,11 @@ def load_network(
             )
         forward, facts = load_program(checkpoint, place)
         settings: dict[str, Any] = {}
+    elif spec is not None and spec.model == SPANDREL:
+        found = load_spandrel(read_checkpoint(checkpoint), spec, checkpoint)
+        found.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
+        forward, facts, settings = found, facts_of(found, spec), spec.as_json() | {"architecture": found.architecture}
+        facts["least_side"] = found.least_side
     else:
         tensors = read_checkpoint(checkpoint)
         spec = read_spec(checkpoint, spec, tensors)
