@@ -9,9 +9,12 @@ import torch
 from small_networks import NAMES, NETWORKS
 from torch import nn
 
+from sdd_bench.images.photograph import read_photograph
+from sdd_bench.images.write import write_png
 from sdd_bench.models.network import Network, final_output, load_network
 from sdd_bench.models.program import export_program
 from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
+from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
 
 CLIPPED = {"ifan", "ifan-released", "drbnet", "restormer", "nafnet"}
@@ -68,6 +71,29 @@ def test_the_layout_in_memory_does_not_matter(name: str, options: dict[str, Any]
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         found = final_output(network(picture.contiguous(memory_format=torch.channels_last)))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@every_network
+def test_strips_of_rows_change_nothing(name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    network, picture = build(name, options), torch.rand(1, 3, 96, 48)
+    frozen = network.requires_grad_(False)
+    expected = final_output(frozen(picture))  # with gradients, if there were any, there are no strips
+    monkeypatch.setattr("sdd_bench.models.layers.strips._STRIP_NUMBERS", 3000)
+    with torch.inference_mode():
+        torch.testing.assert_close(final_output(network(picture)), expected, rtol=0, atol=1e-5)
+
+
+@every_network
+def test_sixteen_bits_come_out_as_sixteen_bits(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(20_000, 40_000, (24, 16, 3), dtype=np.uint16)
+    write_png(tmp_path / "x.png", picture)
+    network = as_network(name, build(name, options))
+    predict(network, {"x": tmp_path / "x.png"}, tmp_path / "out")
+    made = read_photograph(tmp_path / "out" / "x.png")
+    expected = deblur(network, picture.astype(np.float32) / 65535).clip(0, 1)
+    assert (made.bit_depth, made.pixels.dtype) == (16, np.uint16)
+    assert np.abs(made.pixels / 65535 - expected).max() < 1 / 65535
 
 
 @every_network

@@ -6,7 +6,8 @@ features of the level below to its own. Level 1 puts out the picture itself.
 
 Pictures are RGB in [0, 1] outside, shifted by -0.5 inside, as the released weights expect. Parameters are named as in
 the six released files, after the name of each file (``encoder_lv1.layer1.weight``). Quadrants and halves make the
-output depend on where the picture's middle is, so tiles change the result.
+output depend on where the picture's middle is, so tiles change the result. Residuals are computed strip by strip, which
+does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.strips import by_strips
 
 _SHIFT = 0.5
 
@@ -23,6 +26,11 @@ def _residual(width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1)
     )
+
+
+def _add(residual: nn.Sequential, x: Tensor) -> Tensor:
+    """``x`` and its residual."""
+    return by_strips(lambda window, rows: plus(residual(window), window)[:, :, rows], x, halo=2)
 
 
 class _Encoder(nn.Module):
@@ -40,13 +48,13 @@ class _Encoder(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         x: Tensor = self.layer1(picture)
         for residual in (self.layer2, self.layer3):
-            x = x + residual(x)
+            x = _add(residual, x)
         x = self.layer5(x)
         for residual in (self.layer6, self.layer7):
-            x = x + residual(x)
+            x = _add(residual, x)
         x = self.layer9(x)
         for residual in (self.layer10, self.layer11):
-            x = x + residual(x)
+            x = _add(residual, x)
         return x
 
 
@@ -65,13 +73,13 @@ class _Decoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         x = features
         for residual in (self.layer13, self.layer14):
-            x = x + residual(x)
+            x = _add(residual, x)
         x = self.layer16(x)
         for residual in (self.layer17, self.layer18):
-            x = x + residual(x)
+            x = _add(residual, x)
         x = self.layer20(x)
         for residual in (self.layer21, self.layer22):
-            x = x + residual(x)
+            x = _add(residual, x)
         out: Tensor = self.layer24(x)
         return out
 

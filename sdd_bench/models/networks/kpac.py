@@ -18,13 +18,14 @@ from torch.nn import functional as F
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.layers.checks import check_whole
 from sdd_bench.models.layers.same_padding import SameConv2d
+from sdd_bench.models.layers.strips import by_strips
 
 _DILATIONS = (1, 2, 3, 4, 5)
 _SLOPE = 0.2
 
 
 def _leaky(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, _SLOPE)
+    return F.leaky_relu(x, _SLOPE, inplace=not torch.is_grad_enabled())
 
 
 def _transposed(inputs: int, outputs: int) -> nn.ConvTranspose2d:
@@ -124,7 +125,8 @@ class KPAC(nn.Module):
         if self.levels == 3:
             x = _leaky(self.d0_2(torch.cat((_leaky(self.d0(x)), three), dim=1)))
         x = _leaky(self.d1_2(torch.cat((_leaky(self.d1(x)), two), dim=1)))
-        change: Tensor = self.d2_2(torch.cat((_leaky(self.d2(x)), one), dim=1))
+        x = _leaky(self.d2(x))
+        change = by_strips(lambda up, skip, rows: self.d2_2(torch.cat((up, skip), dim=1))[:, :, rows], x, one, halo=2)
         return blurry + change / 2
 
     def _blocks(self, x: Tensor) -> Tensor:

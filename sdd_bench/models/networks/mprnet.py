@@ -6,7 +6,8 @@ from encoder to encoder (cross-stage feature fusion). No convolution has a bias;
 PReLU with one slope.
 
 Pictures are RGB in [0, 1], as in the released code. Parameters are named as in the released checkpoints. Quadrants and
-global means make every output depend on the whole picture, so tiles change the result.
+global means make every output depend on the whole picture, so tiles change the result. What sees only neighbouring rows
+is computed strip by strip, which does not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.strips import by_strips
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,9 @@ class _ChannelAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """One weight per channel, :math:`(N, C, 1, 1)`."""
         weights: Tensor = self.conv_du(x.mean((2, 3), keepdim=True))
-        return x * weights
+        return weights
 
 
 class _AttentionBlock(nn.Module):
@@ -67,8 +71,13 @@ class _AttentionBlock(nn.Module):
         self.body = nn.Sequential(_conv(width, width, 3), slope, _conv(width, width, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.CA(self.body(x)) + x
-        return out
+        change = by_strips(self._change, x, halo=2)
+        weights = self.CA(change)
+        return change * weights + x if torch.is_grad_enabled() else plus(change.mul_(weights), x)
+
+    def _change(self, window: Tensor, rows: slice) -> Tensor:
+        change: Tensor = self.body(window)[:, :, rows]
+        return change
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,10 @@ class _SupervisedAttention(nn.Module):
     def forward(self, x: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
         """Features :math:`(N, C, H, W)` and picture :math:`(N, 3, H, W)`."""
         picture = self.conv2(x) + blurry
-        return self.conv1(x) * torch.sigmoid(self.conv3(picture)) + x, picture
+        return by_strips(self._attend, x, picture, halo=0), picture
+
+    def _attend(self, x: Tensor, picture: Tensor, _rows: slice) -> Tensor:
+        return plus(self.conv1(x) * torch.sigmoid(self.conv3(picture)), x)
 
 
 class _EncoderLayers(nn.Module):
@@ -152,9 +164,11 @@ class _FusingEncoder(_EncoderLayers):
 
     def forward(self, x: Tensor, before: _Half) -> list[Tensor]:
         encoded, decoded = before.encoded, before.decoded
-        one = self.encoder_level1(x) + self.csff_enc1(encoded[0]) + self.csff_dec1(decoded[0])
-        two = self.encoder_level2(self.down12(one)) + self.csff_enc2(encoded[1]) + self.csff_dec2(decoded[1])
-        three = self.encoder_level3(self.down23(two)) + self.csff_enc3(encoded[2]) + self.csff_dec3(decoded[2])
+        one = plus(plus(self.encoder_level1(x), self.csff_enc1(encoded[0])), self.csff_dec1(decoded[0]))
+        two = plus(plus(self.encoder_level2(self.down12(one)), self.csff_enc2(encoded[1])), self.csff_dec2(decoded[1]))
+        three = plus(
+            plus(self.encoder_level3(self.down23(two)), self.csff_enc3(encoded[2])), self.csff_dec3(decoded[2])
+        )
         return [one, two, three]
 
 
@@ -170,8 +184,8 @@ class _Decoder(nn.Module):
 
     def forward(self, encoded: list[Tensor]) -> list[Tensor]:
         three = self.decoder_level3(encoded[2])
-        two = self.decoder_level2(self.up32(three) + self.skip_attn2(encoded[1]))
-        return [self.decoder_level1(self.up21(two) + self.skip_attn1(encoded[0])), two, three]
+        two = self.decoder_level2(plus(self.skip_attn2(encoded[1]), self.up32(three)))
+        return [self.decoder_level1(plus(self.skip_attn1(encoded[0]), self.up21(two))), two, three]
 
 
 class _FullSizeBlock(nn.Module):
@@ -182,8 +196,7 @@ class _FullSizeBlock(nn.Module):
         self.body = nn.Sequential(*(blocks.one(width) for _ in range(depth)), _conv(width, width, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.body(x) + x
-        return out
+        return plus(self.body(x), x)
 
 
 class _FullSizeNetwork(nn.Module):
@@ -199,9 +212,14 @@ class _FullSizeNetwork(nn.Module):
         self.conv_dec1, self.conv_dec2, self.conv_dec3 = (_conv(one, width, 1) for _ in widths)
 
     def forward(self, x: Tensor, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
-        x = self.orb1(x) + self.conv_enc1(encoded[0]) + self.conv_dec1(decoded[0])
-        x = self.orb2(x) + self.conv_enc2(self.up_enc1(encoded[1])) + self.conv_dec2(self.up_dec1(decoded[1]))
-        return self.orb3(x) + self.conv_enc3(self.up_enc2(encoded[2])) + self.conv_dec3(self.up_dec2(decoded[2]))
+        """Levels are taken off ``encoded`` and ``decoded`` as they are used, so that their memory is free."""
+        one = plus(self.conv_enc1(encoded.pop(0)), self.conv_dec1(decoded.pop(0)))
+        x = plus(self.orb1(x), one)
+        del one
+        x = plus(plus(self.orb2(x), self.conv_enc2(self.up_enc1(encoded[0]))), self.conv_dec2(self.up_dec1(decoded[0])))
+        return plus(
+            plus(self.orb3(x), self.conv_enc3(self.up_enc2(encoded[1]))), self.conv_dec3(self.up_dec2(decoded[1]))
+        )
 
 
 class MPRNet(nn.Module):
@@ -262,10 +280,9 @@ class MPRNet(nn.Module):
         halves = [self._first_stage(half) for half in blurry.chunk(2, dim=2)]
         first = torch.cat([half.picture for half in halves], dim=2)
         encoded = self._second_encoding(blurry, halves)
-        del halves
         decoded = self.stage2_decoder(encoded)
         attended, second = self.sam23(decoded[0], blurry)
-        x = self.concat23(torch.cat((self.shallow_feat3(blurry), attended), dim=1))
+        x = _joined(self.concat23, self.shallow_feat3(blurry), attended)
         del attended
         return [self.tail(self.stage3_orsnet(x, encoded, decoded)) + blurry, second, first]
 
@@ -277,11 +294,19 @@ class MPRNet(nn.Module):
         return _Half(encoded, decoded, attended, picture)
 
     def _second_encoding(self, blurry: Tensor, halves: list[_Half]) -> list[Tensor]:
+        """Halves are taken off the list as they are used, so that their memory is free."""
         parts = []
-        for picture, before in zip(blurry.chunk(2, dim=2), halves, strict=True):
-            x = self.concat12(torch.cat((self.shallow_feat2(picture), before.attended), dim=1))
+        for picture in blurry.chunk(2, dim=2):
+            before = halves.pop(0)
+            x = _joined(self.concat12, self.shallow_feat2(picture), before.attended)
             parts.append(self.stage2_encoder(x, before))
+        del before
         return _join(parts, dim=2)
+
+
+def _joined(layer: nn.Conv2d, first: Tensor, second: Tensor) -> Tensor:
+    """A 3x3 convolution of both maps' channels."""
+    return by_strips(lambda one, two, rows: layer(torch.cat((one, two), dim=1))[:, :, rows], first, second, halo=1)
 
 
 def _check_one_slope(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: Any) -> None:
