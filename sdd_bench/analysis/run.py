@@ -103,7 +103,13 @@ def analyze(
         pairs = dataset.pairs[: options.limit]
         tasks = [PairTask(pair, dataset.root, out, options) for pair in pairs]
         rows, failures = run_sealed(
-            analyze_pair, tasks, jobs=jobs, dask=dask, on_progress=on_progress, size=lambda task: _size(task.pair)
+            analyze_pair,
+            tasks,
+            jobs=jobs,
+            dask=dask,
+            on_progress=on_progress,
+            size=lambda task: _size(task.pair),
+            sight=pairs[0].blurry_path if pairs else None,
         )
         problems = [
             Problem(printable(problem.item), printable(problem.reason)) for problem in (*dataset.problems, *failures)

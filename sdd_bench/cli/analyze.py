@@ -77,7 +77,7 @@ def command(
     """
     from sdd_bench.analysis.options import AnalyzeOptions
     from sdd_bench.analysis.run import analyze
-    from sdd_bench.core.parallel import reuse_memory
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.prepared.open import open_dataset
 
     reuse_memory()

@@ -115,7 +115,7 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
     cannot be used; they are listed, the others are scored.
     """
-    from sdd_bench.core.parallel import reuse_memory
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
     from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
     from sdd_bench.evaluation.run import evaluate

@@ -95,7 +95,7 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
     are listed. An ExportedProgram is code: run only one whose maker you trust.
     """
-    from sdd_bench.core.parallel import reuse_memory
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.prediction.classical import CLASSICAL, Classical
     from sdd_bench.prediction.options import PredictOptions
     from sdd_bench.prediction.run import predict, true_maps_of

@@ -1,33 +1,23 @@
-"""Many items at once, through the ``concurrent.futures.Executor`` interface.
+"""Many items at once, each a picture or a file; the result does not depend on who does the work.
 
-The work is done by this process (``jobs=1``), by local processes (``jobs=N``), or by a Dask cluster whose workers
-share a file system. The result does not depend on which.
+See :mod:`sdd_bench.core.executors` for who.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import itertools
 import json
-import multiprocessing
-import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, SddBenchError, ShardError
+from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError, ShardError
+from sdd_bench.core.executors import DaskExecutor, open_executor
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-"""Names of glibc's malloc.h."""
-_NEVER_TRIM = 2**31 - 1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,106 +25,10 @@ R = TypeVar("R")
 DASK_WINDOW = 64
 """Tasks under way on a cluster, whatever its size: more than most clusters have workers, few enough for memory."""
 
+_LOOK_S = 2.0
+"""How often a cluster is looked at while no task ends."""
 _SEAL = "sha256"
 """Field of a sealed record: digest of all its others."""
-
-
-class _SerialExecutor(Executor):
-    """Executor that runs each call at once, in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-def cores() -> int:
-    """Threads that this process may keep busy: ``OMP_NUM_THREADS``, else the cores of the machine."""
-    return int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
-
-
-def _share_cores(jobs: int) -> None:
-    """Give a worker its share of the cores, so that the other workers have theirs."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import cv2
-
-    cv2.setNumThreads(threads)
-    reuse_memory()
-
-
-def reuse_memory() -> None:
-    """Let this process keep the memory it frees, for its next picture.
-
-    The C library's default maps every large buffer anew and unmaps it when it is freed: of pictures of 4K, a fifth to
-    a third of the processor's time went there. For programs of our own, not for the process of someone who imports us.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):  # musl has none
-        library.mallopt(_M_MMAP_MAX, 0)
-        library.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
-
-
-@contextmanager
-def open_executor(jobs: int = 1, dask: str | None = None) -> Iterator[Executor]:
-    """An executor for ``jobs`` local processes, or for the Dask scheduler at address ``dask``.
-
-    Raises:
-        ConfigError: ``jobs`` is below 1, Dask is not installed, or nothing answers at its address.
-
-    Example:
-        >>> with open_executor(jobs=1) as executor:
-        ...     executor.submit(pow, 2, 10).result()
-        1024
-    """
-    if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}: expected 1 or more.")
-    if dask is not None:
-        with _dask_executor(dask) as executor:
-            yield executor
-    elif jobs == 1:
-        yield _SerialExecutor()
-    else:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_share_cores, initargs=(jobs,))
-        try:
-            yield pool
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _dask_executor(address: str) -> Iterator[Executor]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ConfigError("--dask needs Dask: pip install 'sdd-bench[dask]'.") from error
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ConfigError(
-            f"--dask {address}: no Dask scheduler answers there ({error}). Start one with: dask scheduler."
-        ) from error
-    try:
-        _check_workers(client, address)
-        yield client.get_executor(pure=False)
-    finally:
-        client.close()
-
-
-def _check_workers(client: Any, address: str) -> None:
-    """Ask the workers to import sdd_bench, because Dask waits forever for one that cannot import what it is sent."""
-    try:
-        versions = client.run(import_module, "sdd_bench")
-    except ImportError as error:
-        raise ConfigError(f"--dask {address}: a worker cannot import sdd_bench ({error}). Install it there.") from error
-    if not versions:
-        raise ConfigError(f"--dask {address}: the scheduler has no workers. Start some with: dask worker {address}.")
 
 
 def run(
@@ -167,7 +61,9 @@ def run(
                 pending[executor.submit(function, task)] = task
             if not pending:
                 return
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            finished, _ = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+            if not finished and isinstance(executor, DaskExecutor):
+                executor.check()
             for future in finished:
                 outcome = _outcome(future, pending.values())
                 yield pending.pop(future), outcome
@@ -177,7 +73,12 @@ def run(
 
 
 def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
-    error = future.exception()
+    try:
+        error = future.exception()
+    except CancelledError as cancelled:  # by Dask, when it loses its scheduler
+        raise SddBenchError(
+            "the scheduler of the cluster is gone. What was finished is kept; start it and run the same command again."
+        ) from cancelled
     # Dask's own error is recognised by its name, because Dask may not be installed.
     if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
         names = ", ".join(str(task)[:80] for task in under_way)
@@ -200,6 +101,7 @@ def run_sealed(
     dask: str | None = None,
     on_progress: OnProgress | None = None,
     size: Callable[[T], int] = lambda task: 0,
+    sight: Path | None = None,
 ) -> tuple[list[R], list[Problem]]:
     """Call ``function`` on every task, each a picture or a file; a bad file stops no other task.
 
@@ -213,6 +115,7 @@ def run_sealed(
         dask: Address of a Dask scheduler, used in place of local processes.
         on_progress: Callback after every task.
         size: Function that gives the bytes of a task's files, for the rate that the progress shows.
+        sight: A file of the input that the workers of a cluster must see.
 
     Returns:
         The results in the order of the tasks, and the tasks that failed because of their own files, in the same order.
@@ -227,7 +130,7 @@ def run_sealed(
     """
     outcomes: dict[str, R | Problem] = {}
     n_bytes = 0
-    with open_executor(jobs, dask) as executor:
+    with open_executor(jobs, dask, sight=sight) as executor:
         for task, outcome in run(executor, function, tasks, window=DASK_WINDOW if dask else jobs + 1):
             name = str(task)
             if isinstance(outcome, (ImageError, ManifestError, ShardError)):

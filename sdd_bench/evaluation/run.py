@@ -119,7 +119,13 @@ def evaluate(
         weights = options.flow_weights.absolute() if options.flow_weights else None
         tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
         records, failures = run_sealed(
-            evaluate_picture, tasks, jobs=jobs, dask=dask, on_progress=on_progress, size=_size
+            evaluate_picture,
+            tasks,
+            jobs=jobs,
+            dask=dask,
+            on_progress=on_progress,
+            size=_size,
+            sight=matches[0].prediction_path if matches else None,
         )
         problems = [*dataset.problems, *problems, *failures]
         if not records:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, reason_of
-from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.executors import open_executor
+from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
@@ -88,7 +89,7 @@ def validate(
         return Validation(kind, 1, tuple(_check_weights(path, kind)))
     found: dict[Path, list[Problem]] = {}
     n_bytes = 0
-    with open_executor(jobs, dask) as executor:
+    with open_executor(jobs, dask, sight=files[0].path if files else None) as executor:
         for done, (file, outcome) in enumerate(run(executor, _check, files, window=2 * jobs), 1):
             if isinstance(outcome, Exception) and not isinstance(outcome, (SddBenchError, OSError)):
                 raise outcome

@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdd_bench.core.errors import ConfigError, WeightsError
-from sdd_bench.core.parallel import DASK_WINDOW, open_executor, run
+from sdd_bench.core.executors import open_executor
+from sdd_bench.core.parallel import DASK_WINDOW, run
 from sdd_bench.images.photograph import read_photograph
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
@@ -73,7 +74,7 @@ def predict_on(
         )
         for name, path in pictures.items()
     )
-    with open_executor(dask=address) as executor:
+    with open_executor(dask=address, sight=next(iter(pictures.values()), None)) as executor:
         for task, outcome in run(executor, _predict, tasks, window=DASK_WINDOW):
             yield task.name, outcome
 

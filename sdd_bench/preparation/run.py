@@ -19,8 +19,9 @@ from pathlib import Path
 from sdd_bench import __version__
 from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
-from sdd_bench.core.errors import UnreadableError
-from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.errors import ImageError, UnreadableError
+from sdd_bench.core.executors import open_executor
+from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
@@ -42,6 +43,9 @@ from sdd_bench.prepared.manifest import (
     write_manifest,
 )
 from sdd_bench.prepared.shards import build_virtual
+
+_SHOWN = 5
+"""Reasons that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def prepare(
         ConfigError: See :func:`~sdd_bench.preparation.plan.plan`; or ``out`` was made with other options or from
             another source.
         ManifestError: Pictures changed since ``out`` used them, or ``out`` is damaged.
+        ImageError: Not one pair could be used.
         UnreadableError: Some pictures cannot be read now; the units without them are finished.
         OutputError: ``out`` cannot be written, or holds something else. Finished shards are kept.
 
@@ -159,7 +164,8 @@ def _make(
 
     tasks = map(task_of, left)
     unreadable: list[UnreadableError] = []
-    with open_executor(jobs, dask) as executor:
+    sight = planned.source.pairs[0].blurry_path if planned.source.pairs else None
+    with open_executor(jobs, dask, sight=sight) as executor:
         for task, outcome in run(executor, function, tasks, window=_window(jobs, dask)):
             if isinstance(outcome, UnreadableError):
                 unreadable.append(outcome)
@@ -203,7 +209,11 @@ class _Counter:
 def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
     """Write the files of the set that no unit makes, dataset.json last."""
     made = [(unit.split, parts[unit.name]) for unit in planned.units]
-    rows = tuple(_with_figures([*(row for _, part in made for row in part.rows), *_dropped_rows(planned)], planned))
+    done = [row for _, part in made for row in part.rows]
+    if all(row.status == "failed" for row in done):
+        reasons = "".join(f"\n  {row.message}" for row in done[:_SHOWN])
+        raise ImageError(f"{out}: not sealed, as not one pair could be used.{reasons}")
+    rows = tuple(_with_figures([*done, *_dropped_rows(planned)], planned))
     splits = {}
     for split in dict.fromkeys(unit.split for unit in planned.units):
         shards = tuple(part.shard for of, part in made if of == split and part.shard is not None)

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from sdd_bench.captures.csv_pairs import SCENES_CSV, SceneRow
 from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError
-from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.executors import open_executor
+from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table

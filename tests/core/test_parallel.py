@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from sdd_bench.core import executors
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
-from sdd_bench.core.parallel import cores, open_executor, read_sealed, run, run_sealed, write_sealed
+from sdd_bench.core.executors import cores, open_executor
+from sdd_bench.core.parallel import read_sealed, run, run_sealed, write_sealed
 from sdd_bench.core.types import Problem, Progress
 
 
@@ -114,6 +117,29 @@ def test_a_scheduler_that_does_not_answer_is_named() -> None:
         pass
 
 
+@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_leave_with_their_parent(tmp_path: Path, deadly: signal.Signals) -> None:
+    code = (
+        "import os, sys, time\n"
+        "from sdd_bench.core.executors import open_executor\n"
+        "if __name__ == '__main__':\n"
+        "    with open_executor(2) as executor:\n"
+        "        pids = {future.result() for future in [executor.submit(os.getpid) for _ in range(8)]}\n"
+        "        executor.submit(time.sleep, 60)\n"
+        "        print(*pids, flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    workers = [Path(f"/proc/{pid}") for pid in parent.stdout.readline().split()]
+    assert workers
+    parent.send_signal(deadly)
+    parent.wait()
+    wait_for(lambda: not any(worker.exists() for worker in workers), seconds=10)
+    parent.stdout.close()
+
+
 def test_no_jobs_is_refused() -> None:
     with pytest.raises(ConfigError, match="--jobs 0: expected 1 or more"), open_executor(0):
         pass
@@ -156,32 +182,62 @@ def test_a_cluster_without_workers_is_an_error_rather_than_a_wait() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_without_the_package_is_an_error_rather_than_a_wait(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("import sys; sys.modules['sdd_bench'] = None", "a worker cannot import sdd_bench"),
+        ("import sdd_bench; sdd_bench.__version__ = '0.0.1'", "has another sdd_bench: 0.0.1, here"),
+        ("from sdd_bench.core import protocol; protocol.EVALUATION = 99", "has another protocols: .*99"),
+        ("import os.path; os.path.isfile = lambda path: False", "has another .*input.png: missing, here 4 bytes"),
+    ],
+)
+def test_a_worker_that_would_do_other_work_is_an_error_before_the_first_task(
+    tmp_path: Path, changed: str, message: str
+) -> None:
+    (tmp_path / "input.png").write_bytes(b"1234")
+    with cluster_of(tmp_path, changed) as (address, _), pytest.raises(ConfigError, match=message):  # noqa: SIM117
+        with open_executor(dask=address, sight=tmp_path / "input.png"):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["scheduler", "worker"])
+def test_a_cluster_that_dies_is_an_error_rather_than_a_wait(
+    tmp_path: Path, victim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "_PATIENCE_S", 1.0)
+    with (
+        cluster_of(tmp_path) as (address, processes),
+        open_executor(dask=address) as executor,
+        pytest.raises(SddBenchError, match="gone. What was finished is kept"),
+    ):
+        processes[victim].kill()
+        list(run(executor, time.sleep, [30], window=1))
+
+
+@contextmanager
+def cluster_of(folder: Path, changed: str = "pass") -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
+    """A scheduler and one worker, in whose process ``changed`` was executed first."""
     pytest.importorskip("distributed")
-    block = "import sys; sys.modules['sdd_bench'] = None\nfrom distributed.cli.dask_worker import main; main()"
     python = [sys.executable, "-W", "ignore", "-c"]
     schedule = "from distributed.cli.dask_scheduler import main; main()"
-    scheduler_file = tmp_path / "scheduler.json"
-    options = ["--scheduler-file", str(scheduler_file)]
-    processes = [
-        subprocess.Popen(
-            [*python, schedule, *options, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
-        )
-    ]
+    work = f"{changed}\nfrom distributed.cli.dask_worker import main; main()"
+    file = folder / "scheduler.json"
+    options = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
+    processes = {"scheduler": subprocess.Popen([*python, schedule, *options])}
     try:
-        wait_for(scheduler_file.is_file)
-        address = json.loads(scheduler_file.read_text())["address"]
-        processes.append(
-            subprocess.Popen([*python, block, address, "--nthreads", "1", "--no-nanny", "--dashboard-address", ":0"])
+        wait_for(file.is_file)
+        address = json.loads(file.read_text())["address"]
+        processes["worker"] = subprocess.Popen(
+            [*python, work, address, "--nthreads", "1", "--no-nanny", "--dashboard-address", ":0"]
         )
         from distributed import Client
 
         with Client(address) as client:
             client.wait_for_workers(1, timeout=60)
-        with pytest.raises(ConfigError, match="a worker cannot import sdd_bench"), open_executor(dask=address):
-            pass
+        yield address, processes
     finally:
-        for process in processes:
+        for process in processes.values():
             process.kill()
             process.wait()
 
@@ -200,3 +256,11 @@ def test_threads_are_those_asked_for_or_the_cores(monkeypatch: pytest.MonkeyPatc
     assert cores() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert cores() == (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("text", "threads"), [("4,2", 4), ("text", None), ("0", None), ("-3", None), ("", None)])
+def test_a_list_of_threads_is_legal_and_a_text_counts_as_none(
+    text: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert cores() == (threads or os.cpu_count() or 1)

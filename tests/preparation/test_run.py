@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sdd_bench.core.errors import ConfigError, ManifestError, OutputError, UnreadableError
+from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, UnreadableError
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.optics.coc_map import read_coc, write_coc
@@ -278,14 +278,14 @@ def test_a_test_picture_replaced_while_it_is_copied_is_tried_again(
     assert prepare(captures, tmp_path / "out", SMALL).n_pairs == 5
 
 
-def test_a_set_of_failures_alone_still_says_why(tmp_path: Path) -> None:
+def test_a_set_of_failures_alone_is_not_sealed_and_says_why(tmp_path: Path) -> None:
     root = tmp_path / "captures"
     for side in ("blur", "gt"):
         (root / "train" / side).mkdir(parents=True)
         (root / "train" / side / "a.png").write_bytes(b"junk")
-    report = prepare(root, tmp_path / "out", SMALL)
-    assert (report.n_pairs, len(report.problems)) == (0, 1)
-    assert sorted(_files(tmp_path / "out")) == ["croissant.json", "dataset.json", "pairs.csv"]
+    with pytest.raises(ImageError, match=r"(?s)not sealed, as not one pair could be used.*a\.png: the suffix"):
+        prepare(root, tmp_path / "out", SMALL)
+    assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 def test_two_processes_write_the_same_bytes_as_one(captures: Path, tmp_path: Path) -> None:

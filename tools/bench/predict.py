@@ -23,7 +23,7 @@ from _memory import peak_mib
 from _pictures import natural_pictures
 from numpy.typing import NDArray
 
-from sdd_bench.core.parallel import reuse_memory
+from sdd_bench.core.executors import reuse_memory
 from sdd_bench.images.photograph import to_float
 from sdd_bench.images.write import write_png
 from sdd_bench.models.convert import save_weights

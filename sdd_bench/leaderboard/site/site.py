@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
-from sdd_bench.core.parallel import open_executor, run
+from sdd_bench.core.executors import open_executor
+from sdd_bench.core.parallel import run
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_rows
