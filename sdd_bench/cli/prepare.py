@@ -183,7 +183,7 @@ def _rules(values: dict[str, Any], source: Path, *, jobs: int, dask: str | None,
     limits = {name: value for name, value in values.items() if name != "exclude" and value not in (None, False)}
     if limits and table is None:
         from sdd_bench.analysis.run import analyze
-        from sdd_bench.core.parallel import reuse_memory
+        from sdd_bench.core.executors import reuse_memory
         from sdd_bench.prepared.open import open_dataset
 
         reuse_memory()
