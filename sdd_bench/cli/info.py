@@ -16,7 +16,7 @@ from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_opti
 @json_option
 @handle_errors
 def command(path: Path, as_json: bool) -> None:
-    """Print the contents of PATH: a prepared set, a shard, a run folder, a training run, or a weights file."""
+    """Print the contents of PATH: captures, a prepared set, an export, a shard, a run, a training run, or weights."""
     from sdd_bench.inspect.describe import describe
 
     description = describe(path)

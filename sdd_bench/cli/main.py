@@ -21,7 +21,7 @@ _COMMANDS = {
     "models": "networks that run by name: size, tiles, licences",
     "cache": "what evaluate keeps for the next method: size, clear",
     "weights": "list and verify the weights that come with the package",
-    "export": "a prepared set back to folders of PNG",
+    "export": "a prepared set for Hugging Face, WebDataset, BasicSR or folders, with a card",
     "info": "contents of a dataset, shard, checkpoint or run",
     "validate": "check of all checksums, list of what is damaged",
     "demo": "the whole chain on synthetic data",

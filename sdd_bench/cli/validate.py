@@ -17,7 +17,7 @@ from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options,
 @json_option
 @handle_errors
 def command(path: Path, strict: bool, jobs: int, dask: str | None, as_json: bool) -> None:
-    """Check PATH: a prepared set, a shard, a run folder, a training run, or a weights file.
+    """Check PATH: captures, a prepared set, an export, a shard, a run folder, a training run, or a weights file.
 
     Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is of no known kind.
     """

@@ -64,12 +64,23 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1, metadata: Met
         (2, 3, 3)
     """
     _check_writable(path, pixels)
+    encoded = _with_metadata(encode_png(pixels, compression=compression), metadata)
+    with sealed(path) as partial:
+        partial.write_bytes(encoded)
+
+
+def encode_png(pixels: Pixels, *, compression: int = 1) -> bytes:
+    """The bytes of the PNG that :func:`write_png` writes, without metadata.
+
+    Example:
+        >>> encode_png(np.zeros((2, 3, 3), np.uint8))[1:4]
+        b'PNG'
+    """
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     strategy = cv2.IMWRITE_PNG_STRATEGY_RLE if compression == 1 else cv2.IMWRITE_PNG_STRATEGY_DEFAULT
     options = [cv2.IMWRITE_PNG_COMPRESSION, compression, cv2.IMWRITE_PNG_STRATEGY, strategy]
     _, encoded = cv2.imencode(".png", bgr, options)
-    with sealed(path) as partial:
-        partial.write_bytes(_with_metadata(encoded.tobytes(), metadata))
+    return bytes(encoded.tobytes())
 
 
 def _with_metadata(png: bytes, metadata: Metadata) -> bytes:

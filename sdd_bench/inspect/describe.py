@@ -11,6 +11,7 @@ from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import describe_program
+from sdd_bench.inspect.sets import describe_captures, describe_export
 from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
@@ -178,6 +179,8 @@ def _describe_program(path: Path) -> dict[str, Any]:
 
 _DESCRIBERS = {
     Kind.DATASET: _describe_dataset,
+    Kind.EXPORT: describe_export,
+    Kind.CAPTURES: describe_captures,
     Kind.SHARD: _describe_shard,
     Kind.FLOW: flow_info,
     Kind.RUN: _describe_run,

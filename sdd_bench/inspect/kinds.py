@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from sdd_bench.captures.recognise import candidates
 from sdd_bench.core.errors import ManifestError
+from sdd_bench.prepared.export.options import EXPORT_JSON
 from sdd_bench.prepared.manifest import is_prepared
 
 RUN_JSON = "run.json"
@@ -17,6 +19,8 @@ class Kind(StrEnum):
     """Kinds that ``info`` and ``validate`` understand."""
 
     DATASET = "prepared dataset"
+    EXPORT = "export of a dataset"
+    CAPTURES = "pairs of pictures"
     SHARD = "shard"
     FLOW = "flow of a dataset"
     RUN = "run"
@@ -53,6 +57,8 @@ def kind_of(path: Path) -> Kind:
         raise ManifestError(f"{path}: does not exist.")
     if is_prepared(path):
         return Kind.DATASET
+    if (path / EXPORT_JSON).is_file() or (path.name == EXPORT_JSON and path.is_file()):
+        return Kind.EXPORT
     if (path / RUN_JSON).is_file() or (path.name == RUN_JSON and path.is_file()):
         return Kind.RUN
     if (path / "config.toml").is_file() and ((path / OPTIONS_JSON).is_file() or (path / "checkpoints").is_dir()):
@@ -61,8 +67,11 @@ def kind_of(path: Path) -> Kind:
         return Kind.TRAINING_CHECKPOINT
     if path.is_file() and path.suffix.lower() in _SUFFIXES:
         return Kind.FLOW if path.name.startswith("flow-") and path.suffix == ".h5" else _SUFFIXES[path.suffix.lower()]
+    if (path.is_file() and path.suffix.lower() in (".csv", ".parquet")) or (path.is_dir() and candidates(path)):
+        return Kind.CAPTURES
     raise ManifestError(
         f"{path}: expected a prepared set (a folder with dataset.json), a run (a folder with {RUN_JSON}), a training "
-        "run (a folder with config.toml and options.json), one of its checkpoints, or a file "
+        "run (a folder with config.toml and options.json), one of its checkpoints, an export, captures in a known "
+        "layout, a CSV of pairs, Parquet, or a file "
         f"{', '.join(_SUFFIXES)}. A set or run without its JSON is unfinished: run the command that made it again."
     )

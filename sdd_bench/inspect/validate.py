@@ -15,6 +15,7 @@ from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import check_program
+from sdd_bench.inspect.sets import check_captures, check_export
 from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, read_manifest
 from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
@@ -54,6 +55,7 @@ def validate(
 
     - Prepared set: every file against its sha256 in dataset.json, every chunk of every shard against its Fletcher32
       checksum; missing and extra files. Scenes in two splits and pictures that occur twice are warnings.
+    - Export: every file against SHA256SUMS. Captures: the headers of every pair.
     - Run: every file against run.json.
     - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
     - Weights: every tensor can be read.
@@ -83,6 +85,12 @@ def validate(
 
         n_files, problems = check_training(path) if kind is Kind.TRAINING else check_checkpoint(path)
         return Validation(kind, n_files, tuple(problems))
+    elif kind is Kind.EXPORT:
+        n_files, problems = check_export(path)
+        return Validation(kind, n_files, tuple(problems))
+    elif kind is Kind.CAPTURES:
+        n_files, problems, warnings = check_captures(path)
+        return Validation(kind, n_files, tuple(problems), tuple(warnings))
     elif kind is Kind.PROGRAM:
         return Validation(kind, 1, tuple(check_program(path)))
     else:

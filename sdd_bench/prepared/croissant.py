@@ -16,7 +16,7 @@ from sdd_bench.prepared.manifest import PAIRS_CSV, PairRow
 
 CROISSANT_JSON = "croissant.json"
 
-_CONTEXT: dict[str, Any] = {
+CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "citeAs": "cr:citeAs",
@@ -57,11 +57,12 @@ _CONTEXT: dict[str, Any] = {
 _FORMATS = {
     ".csv": "text/csv",
     ".h5": "application/x-hdf5",
+    ".parquet": "application/x-parquet",
     ".json": "application/json",
     ".png": "image/png",
     ".tiff": "image/tiff",
 }
-_TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
+TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
 
 
 def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +82,9 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     splits: Mapping[str, Mapping[str, Any]] = manifest["splits"]
     counts = ", ".join(f"{name}: {split['n_pairs']} pairs" + _patches(split) for name, split in splits.items())
-    files = [_file(PAIRS_CSV, manifest["pairs_sha256"], "One row a pair: paths in the source, size, exposure, status.")]
+    files = [
+        file_object(PAIRS_CSV, manifest["pairs_sha256"], "One row a pair: paths in the source, size, exposure, status.")
+    ]
     for name, split in splits.items():
         holds = f"Patches of {name}: /blurry and /sharp (N, H, W, 3), /pair, /window, /sharpness."
         files += [_record(shard, holds) for shard in split["shards"]]
@@ -89,7 +92,7 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
             files.append(_record(split["virtual"], f"HDF5 virtual dataset over the shards of {name}."))
         files += [_record(frame, f"Full picture or truth of {name}.") for frame in split["frames"]]
     return {
-        "@context": _CONTEXT,
+        "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": manifest["name"],
@@ -107,7 +110,7 @@ def _patches(split: Mapping[str, Any]) -> str:
     return f" with {split['n_patches']} patches" if split["n_patches"] else ""
 
 
-def _file(name: str, sha256: str, description: str, n_bytes: int | None = None) -> dict[str, Any]:
+def file_object(name: str, sha256: str, description: str, n_bytes: int | None = None) -> dict[str, Any]:
     suffix = name[name.rfind(".") :]
     return {
         "@type": "cr:FileObject",
@@ -122,7 +125,7 @@ def _file(name: str, sha256: str, description: str, n_bytes: int | None = None) 
 
 
 def _record(record: Mapping[str, Any], description: str) -> dict[str, Any]:
-    return _file(record["name"], record["sha256"], description, record["n_bytes"])
+    return file_object(record["name"], record["sha256"], description, record["n_bytes"])
 
 
 def _pairs() -> dict[str, Any]:
@@ -134,7 +137,7 @@ def _pairs() -> dict[str, Any]:
                 "@id": f"pairs/{column}",
                 "name": column,
                 "description": f"Column {column} of {PAIRS_CSV}.",
-                "dataType": _TYPES[kind],
+                "dataType": TYPES[kind],
                 "source": {"fileObject": {"@id": PAIRS_CSV}, "extract": {"column": column}},
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from prepared_sets import make_prepared
 
@@ -36,3 +37,27 @@ def test_bad_input_is_an_error(tmp_path: Path) -> None:
         result = _export(source, out)
         assert (result.exit_code, result.stdout) == (2, "")
         assert message in result.stderr
+
+
+def test_a_format_with_its_licence_and_citation(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    prepared = make_prepared(tmp_path, n_train=1, test=("t1",))
+    (tmp_path / "cite.bib").write_text("@misc{rig}")
+    options = [
+        "--format",
+        "parquet",
+        "--license",
+        "cc-by-4.0",
+        "--citation",
+        str(tmp_path / "cite.bib"),
+        "--only",
+        "frames",
+    ]
+    made = CliRunner().invoke(main, ["export", str(prepared), str(tmp_path / "out"), *options])
+    assert (made.exit_code, made.stdout.strip()) == (0, f"{tmp_path}/out: 1 file(s) written, 0 were there already")
+    text = (tmp_path / "out/README.md").read_text()
+    assert "license: cc-by-4.0" in text
+    assert "@misc{rig}" in text
+    again = CliRunner().invoke(main, ["export", str(prepared), str(tmp_path / "out"), "--format", "webdataset"])
+    assert again.exit_code == 2
+    assert "format" in again.stderr

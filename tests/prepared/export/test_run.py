@@ -15,7 +15,7 @@ from sdd_bench.core.errors import ConfigError, ManifestError, OutputError
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
-from sdd_bench.prepared.export import export
+from sdd_bench.prepared.export.run import export
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 
