@@ -2,7 +2,7 @@
 
 Where vignetting or glare is part of the truth, a fit without it bends the camera's curve instead; so the curve comes
 from the fit with everything, and poorer models keep it. A straight curve is taken where a bent one does not explain
-the flats better: there was no curve, or the pictures were edited after it, or the scene changed.
+more: there was no curve, or the pictures were edited after it, or the scene changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.images.light import srgb_to_linear
-from sdd_bench.registration.light.fit import LightFit, fit_light, flat_error
+from sdd_bench.registration.light.fit import LightFit, errors_left, fit_light
 from sdd_bench.registration.light.observations import DARKEST, Problem, pose
 from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect
 from sdd_bench.registration.light.tone_curve import fit_tone
@@ -26,8 +26,10 @@ _LEAST_GLARE = 0.008
 """Glare below this share of the mean light cannot be told from errors of the curve and is taken for none."""
 _SURE = 4.0
 """Standard errors by which glare must differ from none."""
-_LEAST_USE = 1.03
-"""A bent curve must leave this many times less error in the flats than a straight one."""
+_LEAST_USE, _LEAST_USE_IN_WINDOWS = 1.06, 1.25
+"""A bent curve must leave this many times less error, in flats or in windows, than a straight one."""
+_LEAST_USE_OF_GLARE = 1.1
+"""Glare must leave this many times less error in the windows than none."""
 _LEAST_CLIPPED_PX = 50
 _PSNR_STEP = 3
 """Every third pixel along each side is enough for a PSNR."""
@@ -134,14 +136,18 @@ def _fit_all(samples: Samples, problem: Problem) -> dict[Match, Transfer]:
 def _with_glare(problem: Problem, fit: LightFit, *, curve: bool = True) -> tuple[LightFit, bool]:
     """The fit with glare, where that is certain, else ``fit``; and whether it is."""
     veiled = fit_light(problem, curve=curve, glare=True, start=fit)
-    certain = abs(veiled.glare) > max(_LEAST_GLARE, _SURE * veiled.glare_error)
-    return (veiled, True) if certain else (fit, False)
+    if abs(veiled.glare) <= max(_LEAST_GLARE, _SURE * veiled.glare_error):
+        return fit, False
+    before, after = errors_left(problem, fit)[0], errors_left(problem, veiled)[0]
+    return (veiled, True) if before > _LEAST_USE_OF_GLARE * after else (fit, False)
 
 
 def _explains_more(problem: Problem, bent: LightFit, straight: LightFit) -> bool:
     """Whether a bent curve is called for; without flats, windows alone must do."""
-    error, other = flat_error(problem, bent), flat_error(problem, straight)
-    return error is None or other is None or _LEAST_USE * error < other
+    (windows, flats), (others, other_flats) = errors_left(problem, bent), errors_left(problem, straight)
+    if flats is None or other_flats is None:
+        return True
+    return other_flats > _LEAST_USE * flats or others > _LEAST_USE_IN_WINDOWS * windows
 
 
 def _as_transfer(samples: Samples, fit: LightFit, model: Match = Match.GAIN) -> Transfer:

@@ -3,9 +3,12 @@ r"""Gains, vignetting, glare and the camera's curve of a pair, by robust least s
 With scene light :math:`x = x(d; b)` of :mod:`~sdd_bench.registration.light.camera_curve`, a window or flat :math:`i` of
 channel :math:`c` should have
 
-.. math:: r_{ic} = \ln \bar x^B_{ic} - \ln \bar x^S_{ic} - \ln g_c - \ln(1 + a\, r_i^2 + v\, m_c / \bar x^S_{ic}) = 0 ,
+.. math:: r_{ic} = \ln \bar x^B_{ic} - \ln \bar x^S_{ic} - \ln g_c - \ln(1 + a\, r_i^2 + v\, m_c / \bar x^S_{ic})
+    - \kappa\, q_{ic} = 0 ,
 
-:math:`m_c` being the mean light of the sharp picture, :math:`a` vignetting, :math:`v` veiling glare. Residuals are
+:math:`m_c` being the mean light of the sharp picture, :math:`a` vignetting, :math:`v` veiling glare. Blur carries light
+over the border of a window; to first order by :math:`\kappa` times the curvature :math:`q` of the light there. It is
+fitted with the rest: left alone, it passes for lost detail, and so for another curve. Residuals are
 brought from scene light to display light (times :math:`e^{-b}`), or a curve that makes all light alike would have none.
 
 Flats tell the map from display to display exactly; it leaves open one number, as :math:`x^\gamma` with
@@ -30,8 +33,8 @@ from sdd_bench.registration.light.samples import BINS, GRID
 Array = NDArray[np.float64]
 
 _K = len(KNOTS)
-_FIELD, _GLARE = _K + 3, _K + 4
-_N = _K + 5
+_FIELD, _GLARE, _LEAK = _K + 3, _K + 4, _K + 5
+_N = _K + 6
 _GAINS = slice(_K, _FIELD)
 
 _BEND_SD = 0.2
@@ -42,6 +45,7 @@ _CAST_SD = 0.07
 """Prior: channels' gains (ln) about their mean. One flat surface in each channel would also pass for a curve."""
 _FIELD_SD = 0.5
 _GLARE_SD = 0.01
+_LEAK_SD = 0.05
 _LEAST_SCALE = 0.03
 """Noise is never taken for less than this share of what is expected: few residuals can be small by chance."""
 _LEAST_FIELD = 0.1
@@ -66,6 +70,8 @@ class LightFit:
     glare: float = 0.0
     """*v*: share of the mean light."""
     glare_error: float = 0.0
+    leak: float = 0.0
+    """*kappa*."""
     veil: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Mean light *m* of the sharp picture, white = 1."""
 
@@ -91,7 +97,7 @@ def fit_light(
     parameters[_GAINS] = problem.first_gain
     if start is not None:
         parameters[:_K], parameters[_GAINS] = start.bends, start.log_gain
-    chosen = np.repeat([curve, True, field, glare], [_K, 3, 1, 1])
+    chosen = np.repeat([curve, True, field, glare, True], [_K, 3, 1, 1, 1])
     free = np.flatnonzero(chosen)
     prior = _prior()[np.ix_(free, free)]
     normal = prior
@@ -117,22 +123,23 @@ def fit_light(
         float(parameters[_FIELD]),
         float(parameters[_GLARE]),
         float(spread[_GLARE]),
+        float(parameters[_LEAK]),
         _three(_mean_light(problem, parameters)),
     )
 
 
-def flat_error(problem: Problem, fit: LightFit) -> float | None:
-    """Mean relative error of display light that ``fit`` leaves in the flats; None: there are none.
+def errors_left(problem: Problem, fit: LightFit) -> tuple[float, float | None]:
+    """Mean relative error of display light that ``fit`` leaves in the windows, and in the flats (None: there are none).
 
-    Of two fits, the one with less describes the map of display values better. Pixels would not do: where one picture is
-    blurred, their difference is least for the transfer with the least contrast.
+    Of two fits, the one with less describes the pair better. Pixels would not do: where one picture is blurred, their
+    difference is least for the transfer with the least contrast.
     """
-    parameters = np.array([*fit.bends, *fit.log_gain, fit.field, fit.glare])
+    parameters = np.array([*fit.bends, *fit.log_gain, fit.field, fit.glare, fit.leak])
+    left = []
     for residual, _, part in _residuals(problem, parameters):
-        if part is problem.flat_part:
-            weight = np.where(part.usable, part.weight / part.variance, 0.0)
-            return float((weight * np.abs(residual)).sum() / weight.sum())
-    return None
+        weight = np.where(part.usable, part.weight / part.variance, 0.0)
+        left.append(float((weight * np.abs(residual)).sum() / weight.sum()))
+    return left[0], left[1] if len(left) > 1 else None
 
 
 def _three(values: Array) -> tuple[float, float, float]:
@@ -152,6 +159,7 @@ def _prior() -> Array:
     prior[_GAINS, _GAINS] = (np.eye(3) - 1 / 3) / _CAST_SD**2
     prior[_FIELD, _FIELD] = _FIELD_SD**-2
     prior[_GLARE, _GLARE] = _GLARE_SD**-2
+    prior[_LEAK, _LEAK] = _LEAK_SD**-2
     return prior
 
 
@@ -197,13 +205,14 @@ def _residual(both: list[tuple[Array, Array]], parameters: Array, part: Part, ve
     field = 1 + parameters[_FIELD] * part.radius2[:, None] + parameters[_GLARE] * dark
     field = np.maximum(field, _LEAST_FIELD)
     scale = np.exp(-(part.knots @ parameters[:_K]))
-    residual = (log - other - parameters[_GAINS] - np.log(field)) * scale
+    residual = (log - other - parameters[_GAINS] - np.log(field) - parameters[_LEAK] * part.curvature) * scale
     jacobian = np.zeros((*residual.shape, _N))
     jacobian[..., :_K] = (by_bend - other_by_bend) * scale[..., None] - residual[..., None] * part.knots
     for channel in range(3):
         jacobian[:, channel, _K + channel] = -scale[:, channel]
     jacobian[..., _FIELD] = -part.radius2[:, None] / field * scale
     jacobian[..., _GLARE] = -dark / field * scale
+    jacobian[..., _LEAK] = -part.curvature * scale
     return residual, jacobian
 
 

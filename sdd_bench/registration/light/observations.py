@@ -48,6 +48,8 @@ class Part:
     """Squared distance from the picture's centre, 1 at the corners, ``(N,)``."""
     knots: Array
     """Weight of each knot of the camera's curve at the observation's light, ``(N, 3, K)``."""
+    curvature: Array
+    """Of the light around a window, ``(N, 3)``; 0 for flats."""
     weight: Array
     """How much of an independent observation each one is, ``(N, 1)``."""
 
@@ -75,12 +77,12 @@ def pose(samples: Samples) -> Problem | None:
         return None
     variance = _noise(light, other) + (_LEAK * windows.gradient) ** 2 + (_LOST_DETAIL * windows.contrast**2) ** 2
     weight = np.full((len(light), 1), 1 / _WINDOW_OVERLAP)
-    window_part = _part(light, other, variance, windows.radius2, weight)
+    window_part = _part(light, other, variance, windows.radius2, windows.curvature, weight)
     flat_part = None
     if np.count_nonzero((np.minimum(flats.blurry, flats.sharp) > DARKEST).all(axis=1)) >= _LEAST_FLATS:
         variance = _noise(flats.blurry, flats.sharp) + (_FLAT_DETAIL * flats.detail) ** 2
         weight = _per_colour(flats.sharp) / _FLAT_OVERLAP
-        flat_part = _part(flats.blurry, flats.sharp, variance, flats.radius2, weight)
+        flat_part = _part(flats.blurry, flats.sharp, variance, flats.radius2, np.zeros_like(flats.blurry), weight)
     positions = (BINS * display(flats.blurry), BINS * display(flats.sharp))
     first = [np.median(np.log(light[bright[:, c], c] / other[bright[:, c], c])) for c in range(3)]
     return Problem(windows, window_part, positions, flat_part, np.array(first))
@@ -103,9 +105,9 @@ def _noise(light: Array, other: Array) -> Array:
     return np.asarray(_NOISE**2 + _DARK_NOISE**2 / np.maximum(light * other, 1e-8))
 
 
-def _part(light: Array, other: Array, variance: Array, radius2: Array, weight: Array) -> Part:
+def _part(light: Array, other: Array, variance: Array, radius2: Array, curvature: Array, weight: Array) -> Part:
     middle = display(np.sqrt(np.maximum(light * other, 0)))
-    return Part(variance, np.minimum(light, other) > DARKEST, radius2, hats(middle), weight)
+    return Part(variance, np.minimum(light, other) > DARKEST, radius2, hats(middle), curvature, weight)
 
 
 def _per_colour(light: Array) -> Array:

@@ -40,14 +40,16 @@ DISPLAY_LIGHT = srgb_to_linear(GRID).astype(np.float64)
 _MOST_PIXELS = 1_600_000
 """Larger pictures are thinned out, not averaged: averages of display values would look like another tone curve."""
 _CELLS = 50
-"""Cells along the side of a square of the picture's area: a window (4 cells) then exceeds blur of 4 % of the side."""
+"""Cells along the side of a square of the picture's area: a window (3 cells) then exceeds blur of 4 % of the side."""
 _SMALLEST_CELL_PX = 16
-_WINDOW_CELLS = 2.0
+_WINDOW_CELLS = 1.5
 """Standard deviation of a window, in cells."""
-_WINDOW_REACH = 6
+_WINDOW_REACH = 4
 _WINDOW_STEP = 2
 _LEAST_COVERED = 0.4
 """Share of a window's weight that must be usable."""
+_MOST_CURVATURE = 2.0
+"""Where light changes more from window to window, its second derivative says nothing."""
 _CLIPPED_SHARE = 0.002
 """Share of clipped pixels from which on a cell and its neighbours are left out."""
 _FLOW_CELL_PX, _FLOW_SIGMA_CELLS = 8, 2.0
@@ -65,6 +67,8 @@ class Windows:
     """Squared distance from the picture's centre, 1 at the corners, ``(N,)``."""
     gradient: Array
     """Change of ln(light) of the sharp picture from window to window, ``(N, 3)``."""
+    curvature: Array
+    """What neighbouring windows have more light than this one, summed up, as a share of its light, ``(N, 3)``."""
     contrast: Array
     """Standard deviation over mean of the sharp picture's light in the window, ``(N, 3)``."""
     n_possible: int
@@ -192,7 +196,8 @@ def _windows(blurry: Picture, sharp: Picture, mask: NDArray[np.bool_], cell: int
     variance = histograms[1] @ DISPLAY_LIGHT**2 - mean**2
     contrast = np.sqrt(np.maximum(variance, 0)) / np.maximum(mean, 1e-4)
     gradient = _gradient(np.log(means + 1e-3), kept)[kept]
-    return Windows(histograms[0], histograms[1], radius2, gradient, contrast, kept.size)
+    curvature = _curvature(means, kept)[kept]
+    return Windows(histograms[0], histograms[1], radius2, gradient, curvature, contrast, kept.size)
 
 
 def _whole(down: Array, across: Array) -> float:
@@ -235,6 +240,18 @@ def _gradient(log_light: Array, kept: NDArray[np.bool_]) -> Array:
         padded = [np.pad(change, [end if axis == a else (0, 0) for a in range(2)] + [(0, 0)]) for end in ends]
         squares += np.maximum(*padded) ** 2
     return np.sqrt(squares)
+
+
+def _curvature(means: Array, kept: NDArray[np.bool_]) -> Array:
+    """Laplacian of the light over the light, from kept neighbours; ``(rows, columns, 3)``."""
+    total = np.zeros_like(means)
+    for axis in (0, 1):
+        rise = np.diff(means, axis=axis)
+        both = np.minimum(kept.take(range(1, kept.shape[axis]), axis), kept.take(range(kept.shape[axis] - 1), axis))
+        rise = rise * both[..., None]
+        ends = [[end if axis == a else (0, 0) for a in range(2)] + [(0, 0)] for end in ((0, 1), (1, 0))]
+        total += np.pad(rise, ends[0]) - np.pad(rise, ends[1])
+    return np.clip(total / np.maximum(means, 1e-4), -_MOST_CURVATURE, _MOST_CURVATURE)
 
 
 def _flats(light: Picture, other: Picture, usable: NDArray[np.bool_], cell: int) -> Flats:

@@ -49,9 +49,11 @@ def light_of_patches(
         on_progress: Function that is called after every pair. An error that it raises ends the estimation.
 
     Raises:
-        ConfigError: The file of transfers is damaged, or of another model.
+        ConfigError: The file of transfers is damaged, or of another model; or ``prepare`` has matched the set.
         ShardError: Patches or flow are damaged.
     """
+    if is_prepared(data) and read_manifest(data).light:
+        raise ConfigError(f"{data}: its sharp pictures were matched by prepare already; leave match out.")
     splits = splits_of(data)
     shards = {split: ShardSet(shard_paths(data, split)) for split in splits}
     known = _read(kept, match) if kept.is_file() else {}

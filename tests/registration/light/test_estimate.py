@@ -8,10 +8,16 @@ import pytest
 import torch
 
 from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.types import Split
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.optics.tone import expose
 from sdd_bench.registration.light.estimate import estimate_transfer
 from sdd_bench.registration.light.transfer import Match, Transfer
-from sdd_bench.synth.scenes import random_scene
+from sdd_bench.synth.camera import draw_capture, random_numbers
+from sdd_bench.synth.options import SynthOptions
+from sdd_bench.synth.painting import SceneKind
+from sdd_bench.synth.render import canvas_margin, render
+from sdd_bench.synth.scenes import draw_scene, random_scene
 
 SIZE = (384, 512)
 
@@ -72,3 +78,28 @@ def test_what_cannot_be_compared_is_refused(sharp: np.ndarray) -> None:
         estimate_transfer(sharp[:-2], sharp)
     with pytest.raises(ConfigError, match="unknown; known"):
         estimate_transfer(sharp, sharp, model="curves")
+
+
+@pytest.mark.parametrize(("index", "curve", "gain"), [(0, "none", 2.3), (1, "vivid", 0.6), (2, "edited", 1.5)])
+def test_the_gain_of_a_defocused_pair_is_found_under_any_curve_both_share(index: int, curve: str, gain: float) -> None:
+    options = SynthOptions(width=768, height=480, coc_range=(4.0, 24.0), zoom_range=(1, 1), shift_range=(0, 0))
+    capture = draw_capture(options, Split.TEST, index)
+    margin = canvas_margin(capture, options.height, options.width)
+    sides = options.height + 2 * margin, options.width + 2 * margin
+    rng = random_numbers(options, Split.TEST, index, 1)
+    kind = (SceneKind.LEAVES, SceneKind.WALL, SceneKind.PRINT)[index]
+    made = render(
+        capture, draw_scene(*sides, options.n_layers, kind, rng), options.height, options.width, margin=margin
+    )
+    gains = (gain, 1.05 * gain, 0.95 * gain)
+
+    def stored(light: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
+        pixels = np.rint(255 * linear_to_srgb(expose(light, gain=gains, curve=curve))) / np.float32(255)
+        return np.ascontiguousarray(pixels.transpose(1, 2, 0).astype(np.float32))
+
+    sharp = stored(made.aligned, (1.0, 1.0, 1.0))
+    transfer = estimate_transfer(stored(made.blurry, gains), sharp)
+    assert transfer.trusted, transfer.reason
+    np.testing.assert_allclose(transfer.gains, gains, rtol=0.02)
+    alike = estimate_transfer(stored(made.blurry, (1.0, 1.0, 1.0)), sharp)
+    np.testing.assert_allclose(alike.gains, 1, atol=0.004)

@@ -1,5 +1,7 @@
 """The transfer of light of a set's pairs, estimated on patches that are laid back together."""
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,7 @@ from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.torch_dataset import PairDataset
-from sdd_bench.registration.light.transfer import Match
+from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.synth.scenes import random_scene
 from sdd_bench.training.data.light import light_of_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
@@ -79,3 +81,11 @@ def test_light_of_other_patches_is_refused(exposed: tuple[Path, Path], tmp_path:
     light = light_of_patches(data, flow, Match.GAIN, tmp_path / "light.json")["train"]
     with pytest.raises(ConfigError, match=f"light of 1 patches, but it holds {len(light)}"):
         PairDataset(data, crop=64, light=light[:1])
+
+
+def test_a_set_that_was_matched_is_not_matched_again(exposed: tuple[Path, Path], tmp_path: Path) -> None:
+    data = Path(shutil.copytree(exposed[0], tmp_path / "set"))
+    values = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps(values | {"light": {"train/a": json.loads(Transfer().to_json())}}))
+    with pytest.raises(ConfigError, match="were matched by prepare already"):
+        light_of_patches(data, exposed[1], Match.GAIN, tmp_path / "light.json")
