@@ -79,19 +79,20 @@ def check(run: Path, dataset: str | None, as_json: bool) -> None:
 @leaderboards_option
 @dataset_option
 @click.option("--trained-on", default="", metavar="TEXT", help="Training data of the method, e.g. dpdd or dpdd+lfdof.")
+@click.option("--input", "given", type=click.Choice(["single", "dual"]), help="One picture, or dual-pixel views.")
 @click.option("--reference", default="", metavar="TEXT", help="Publication of the method.")
 @click.option("--replace", is_flag=True, help="Replace the run of the same method and protocol.")
 @json_option
 @handle_errors
 def add(
-    run: Path, leaderboards: Path, dataset: str | None, trained_on: str, reference: str, replace: bool, as_json: bool
+    run: Path, leaderboards: Path, dataset: str | None, given: str | None, replace: bool, as_json: bool, **labels: str
 ) -> None:
     """Enter RUN into its table, after recomputing its means."""
     from dataclasses import asdict
 
     from sdd_bench.leaderboard.tables.add import add as add_run
 
-    entries = add_run(run, leaderboards, dataset=dataset, trained_on=trained_on, reference=reference, replace=replace)
+    entries = add_run(run, leaderboards, dataset=dataset, input=given or "", replace=replace, **labels)
     if as_json:
         echo_json([asdict(entry) for entry in entries])
         return

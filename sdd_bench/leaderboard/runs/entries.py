@@ -68,13 +68,16 @@ def truths_of(run: Run) -> list[str]:
     return [truth for truth in TRUTHS if rows_of(run.rows, run.method, truth)]
 
 
-def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", reference: str = "") -> list[Entry]:
+def entries_of(
+    run: Run, *, dataset: str | None = None, trained_on: str = "", input: str = "", reference: str = ""
+) -> list[Entry]:
     """Rows of the table that follow from a run, one per ground truth, with the means of ``per_image.csv``.
 
     Args:
         run: The run.
         dataset: Name of the table; None for the run's own name of its dataset.
         trained_on: Training data of the method.
+        input: ``single`` or ``dual``: what the method is given.
         reference: Publication of the method.
     """
     summary = run.summary
@@ -95,6 +98,7 @@ def entries_of(run: Run, *, dataset: str | None = None, trained_on: str = "", re
                 n_images=len(rows),
                 source="measured",
                 trained_on=trained_on,
+                input=input,
                 bit_depth=str(summary["bit_depth"]),
                 resize=summary["resize"],
                 crop=summary["crop"],

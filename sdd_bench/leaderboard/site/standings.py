@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Cell:
     capped."""
     rank: Rank | None = None
     n_ranked: int = 0
+    note: str = ""
+    """Why the figure is not to be compared: it is of another implementation, as a paper's row says."""
 
     @property
     def leads(self) -> bool:
@@ -61,6 +63,13 @@ def cell_of(value: float | None, figure: str) -> Cell:
     if value is None or math.isnan(value):
         return Cell()
     return Cell(f"{value:.{DECIMALS[figure]}f}", f"{value:.7g}")
+
+
+def _paper_cell(entry: Entry, metric: str) -> Cell:
+    """Cell of a paper's figure; one of another implementation has no value to be sorted by."""
+    cell = cell_of(entry.score(metric), metric)
+    note = entry.foreign.get(metric, "")
+    return replace(cell, value="", note=note) if note and cell.text else cell
 
 
 def mean_cell(rows: Sequence[ImageRow], figure: str, standing: Rank | None = None, n_ranked: int = 0) -> Cell:
@@ -87,7 +96,10 @@ class Line:
     seconds: Cell = Cell()
     """Seconds per megapixel, on the machine of the run."""
     trained_on: str = ""
+    input: str = ""
     reference: str = ""
+    as_printed_in: str = ""
+    metrics_note: str = ""
     protocol: str = ""
     run_sha256: str = ""
     entries: tuple[Entry, ...] = ()
@@ -150,7 +162,7 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
 
     def cell(entry: Entry, metric: str) -> Cell:
         if entry.source != "measured":
-            return cell_of(entry.score(metric), metric)
+            return _paper_cell(entry, metric)
         rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
         return mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
 
@@ -170,7 +182,10 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
                 params=cell_of(None if first.params is None else first.params / 1e6, "params"),
                 seconds=cell_of(first.seconds_per_mpx, "seconds"),
                 trained_on=first.trained_on,
+                input=first.input,
                 reference=first.reference,
+                as_printed_in=first.as_printed_in,
+                metrics_note=first.metrics_note,
                 protocol=next((p.name for p in protocols if first.source == "measured" and _within(signatures, p)), ""),
                 run_sha256=first.run_sha256,
                 entries=tuple(group),

@@ -11,7 +11,7 @@ from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.leaderboard.runs.check import check_run
 from sdd_bench.leaderboard.runs.entries import entries_of, rows_of, scenes_of
 from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_rows, read_run
-from sdd_bench.leaderboard.tables.schema import RUN_SHA256, Entry, check_name, signatures_by_run
+from sdd_bench.leaderboard.tables.schema import RUN_SHA256, Entry, check_name, problems_of, signatures_by_run
 from sdd_bench.leaderboard.tables.store import RUNS, locked, read_table, table_path, tables, write_table
 
 
@@ -21,6 +21,7 @@ def add(
     *,
     dataset: str | None = None,
     trained_on: str = "",
+    input: str = "",
     reference: str = "",
     replace: bool = False,
 ) -> list[Entry]:
@@ -31,6 +32,7 @@ def add(
         leaderboards: Folder of tables; it is created if it does not exist.
         dataset: Name of the table; None for the run's own name of its dataset.
         trained_on: Training data of the method.
+        input: ``single`` or ``dual``: what the method is given.
         reference: Publication of the method.
         replace: Whether to replace all rows of a run of the same method, training data and protocol. Rows of another
             protocol stay, even those against raw ground truth, whose signature includes no flow and no warp.
@@ -49,7 +51,9 @@ def add(
         raise LeaderboardError(f"{run}: cannot be listed:{lines}\nSee sdd-bench leaderboard check {run}.")
     submission = read_run(run)
     name = check_name(dataset or submission.dataset)
-    entries = entries_of(submission, dataset=name, trained_on=trained_on, reference=reference)
+    entries = entries_of(submission, dataset=name, trained_on=trained_on, input=input, reference=reference)
+    if wrong := sorted({problem for entry in entries for problem in problems_of(entry)}):
+        raise LeaderboardError(f"{run}: cannot be listed: {'; '.join(wrong)}.")
     table = table_path(leaderboards, name)
     with locked(leaderboards):
         standing = read_table(table)

@@ -18,8 +18,9 @@ TRUTHS = tuple(truth.value for truth in GroundTruth)
 PAPER_DIGITS = {"psnr": 2, "ssim": 3, "mae": 4, "lpips": 3, "drift_px": 2}
 MEASURED_DIGITS = {"psnr": 4, "ssim": 6, "mae": 6, "lpips": 6, "drift_px": 4, "seconds_per_mpx": 4}
 RANGES = {"psnr": (-100.0, 200.0), "ssim": (-1.0, 1.0), "mae": (0.0, 1.0), "lpips": (0.0, 10.0)}
-N_TEST = {"sdd": 35, "dpdd": 76, "realdof": 50}
+N_TEST = {"sdd": 35, "dpdd": 76, "realdof": 50, "lfdof": 725}
 """Number of pictures in the test splits that papers share."""
+INPUTS = ("", "single", "dual")
 RUN_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXT_LENGTH = 1000
 """Most characters of a cell."""
@@ -54,6 +55,25 @@ class Entry:
     """Number of parameters of the network."""
     seconds_per_mpx: float | None = None
     """Time per megapixel, on the machine of the run."""
+    input: str = ""
+    """What the method is given: ``single`` picture, or ``dual`` pixel views."""
+    as_printed_in: str = ""
+    """Publication that the figures are copied from, where it is not ``reference``."""
+    metrics_note: str = ""
+    """How figures of a paper differ from the protocol: parts joined by ``; ``. A part ``METRIC: ...`` says that this
+    figure is of another implementation."""
+
+    @property
+    def foreign(self) -> dict[str, str]:
+        """Metrics computed by another implementation, so not to be compared, and what the row says of each.
+
+        Example:
+            >>> note = "ssim: Gaussian window; rounded to 8 bit"
+            >>> Entry("unet", "lab", "raw", 30.0, 0.8, None, None, None, 2, "paper", metrics_note=note).foreign
+            {'ssim': 'Gaussian window'}
+        """
+        parts = [part.partition(": ") for part in self.metrics_note.split("; ")]
+        return {metric: note for metric, colon, note in parts if colon and metric in METRICS}
 
     def score(self, metric: str) -> float | None:
         """Mean over pictures of one of :data:`METRICS`."""
@@ -150,17 +170,21 @@ def problems_of(entry: Entry) -> list[str]:
     n_test = N_TEST.get(entry.dataset)
     if n_test is not None and entry.n_images not in (n_test, None):
         found.append(f"n_images {entry.n_images}, but the test split of {entry.dataset} has {n_test} pictures")
+    if entry.input not in INPUTS:
+        found.append(f"input {entry.input!r} is neither single nor dual")
     if entry.date and not re.fullmatch(r"\d{4}-\d\d-\d\d", entry.date):
         found.append(f"date {entry.date!r} is not YYYY-MM-DD")
     if entry.source == "measured":
         if not RUN_SHA256.fullmatch(entry.run_sha256):
             found.append("a measured row needs the run's run_sha256 (64 hex digits)")
+        found += [f"a measured row has no {name}" for name in ("as_printed_in", "metrics_note") if getattr(entry, name)]
         found += [f"a measured row needs {name}" for name in ("signature", "n_images") if not getattr(entry, name)]
         if entry.psnr is None and entry.ssim is None:
             found.append("a measured row needs figures")
     elif entry.source == "paper":
         measured = ("signature", "run_sha256", "params", "seconds_per_mpx")
         found += [f"a paper row has no {name}" for name in measured if getattr(entry, name)]
+        found += [f"metrics_note names {name}, which is empty" for name in entry.foreign if entry.score(name) is None]
         if not entry.reference:
             found.append("a paper row needs its reference")
     return found

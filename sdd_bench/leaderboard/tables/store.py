@@ -95,7 +95,8 @@ def cell_text(entry: Entry, column: str) -> str:
     digits = PAPER_DIGITS if entry.source == "paper" else MEASURED_DIGITS
     if column not in digits or value is None:
         return core_tables.cell_text(entry, column)
-    return f"{value:.{digits[column]}f}"
+    printed = len(repr(value).partition(".")[2]) if entry.source == "paper" else 0
+    return f"{value:.{max(digits[column], printed)}f}"
 
 
 def write_table(path: Path, entries: Sequence[Entry]) -> None:

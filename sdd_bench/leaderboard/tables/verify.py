@@ -1,6 +1,6 @@
 """Verification of tables: form, order, ranges, hashes, and agreement of every column with its run.
 
-The columns ``trained_on`` and ``reference`` cannot be verified: they come from the submitter and are in no run.
+The columns ``trained_on``, ``input`` and ``reference`` cannot be verified: they come from the submitter and are in no run.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _run_problems(leaderboards: Path, dataset: str, entries: Sequence[Entry]) ->
     for entry in entries:
         if (own := given.get(entry.ground_truth)) is None:
             continue
-        own = replace(own, trained_on=entry.trained_on, reference=entry.reference)
+        own = replace(own, trained_on=entry.trained_on, input=entry.input, reference=entry.reference)
         for column in COLUMNS:
             cell, expected = cell_text(entry, column), cell_text(own, column)
             if cell != expected:

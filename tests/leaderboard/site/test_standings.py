@@ -1,6 +1,7 @@
 """What a page shows: lines, ranks within a protocol, baselines and ends."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_parameters_and_time_stand_beside_a_measured_method(tmp_path: Path) -> N
     by_kind = {line.kind: line for line in standing_of(run).lines}
     assert (by_kind["measured"].params.text, by_kind["measured"].seconds.text) == ("20.1", "12.35")
     assert (by_kind["paper"].params.text, by_kind["baseline"].seconds.text) == ("", "")
+
+
+def test_a_papers_figure_of_another_implementation_is_shown_but_not_sorted_by() -> None:
+    noted = [replace(PAPER[0], metrics_note="ssim: Gaussian window; 8 bit", input="dual")]
+    [line] = standing("made-up", noted, {}).lines
+    cell = line.cells["raw", "ssim"]
+    assert (cell.text, cell.value, cell.note) == ("0.757", "", "Gaussian window")
+    assert (line.cells["raw", "psnr"].value, line.input, line.metrics_note) == ("24.6", "dual", noted[0].metrics_note)
 
 
 def test_only_equal_signatures_are_ranked_together(lines: dict[str, Line]) -> None:

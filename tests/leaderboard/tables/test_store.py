@@ -23,7 +23,8 @@ MEASURED = dataclasses.replace(
 def test_the_columns_are_those_of_the_schema() -> None:
     assert ",".join(COLUMNS) == (
         "method,dataset,ground_truth,psnr,ssim,mae,lpips,drift_px,n_images,source,trained_on,bit_depth,resize,crop,flow,"
-        "warp,signature,reference,run_sha256,tool_version,date,params,seconds_per_mpx"
+        "warp,signature,reference,run_sha256,tool_version,date,params,seconds_per_mpx,"
+        "input,as_printed_in,metrics_note"
     )
 
 
@@ -52,6 +53,20 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_paper_keeps_its_digits() -> None:
     assert "25.82,0.783,0.0320,0.305,,35,paper" in table_text([PAPER])
+
+
+def test_a_paper_that_prints_more_digits_keeps_them() -> None:
+    assert "26.114,0.783,0.0320,0.305,,35,paper" in table_text([dataclasses.replace(PAPER, psnr=26.114)])
+
+
+def test_a_note_says_which_figures_are_of_another_implementation() -> None:
+    note = "ssim: pytorch_msssim; lpips: fed BGR; rounded to 8 bit"
+    noted = dataclasses.replace(PAPER, metrics_note=note)
+    assert noted.foreign == {"ssim": "pytorch_msssim", "lpips": "fed BGR"}
+    assert problems_of(noted) == []
+    assert problems_of(dataclasses.replace(noted, lpips=None)) == ["metrics_note names lpips, which is empty"]
+    assert problems_of(dataclasses.replace(MEASURED, metrics_note=note)) == ["a measured row has no metrics_note"]
+    assert problems_of(dataclasses.replace(PAPER, input="triple")) == ["input 'triple' is neither single nor dual"]
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-net", "@sum", "'=x"])
