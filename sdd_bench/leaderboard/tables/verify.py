@@ -1,6 +1,6 @@
 """Verification of tables: form, order, ranges, hashes, and agreement of every column with its run.
 
-The columns ``trained_on``, ``input`` and ``reference`` cannot be verified: they come from the submitter and are in no run.
+The columns ``trained_on``, ``input`` and ``reference`` cannot be verified: they are the submitter's word and in no run.
 """
 
 from __future__ import annotations
