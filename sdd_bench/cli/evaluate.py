@@ -79,6 +79,7 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="Part that the network kept, for predictions smaller than the ground truth.",
 )
+@click.option("--suffix", help="End of the predictions' names, as _out in 0001_out.png.  [default: the common one]")
 @click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")
 @click.option("--cache", "cache_folder", type=_FOLDER, help=CACHE_HELP)

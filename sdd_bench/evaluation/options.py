@@ -14,7 +14,7 @@ from sdd_bench.registration.light.transfer import Match
 
 Crop = Literal["error", "topleft", "center"]
 METRICS = ("psnr", "ssim", "mae", "lpips")
-_NOT_SCORING = ("flow_weights", "device", "save_flow", "save_warped", "limit")
+_NOT_SCORING = ("flow_weights", "device", "save_flow", "save_warped", "suffix", "limit")
 """Weights count by the flow's signature, not by their path."""
 _METHOD_NAME = re.compile(r"""[^/\\,;:"'<>|?\x00-\x1f]{1,64}""")
 
@@ -44,6 +44,8 @@ class EvaluateOptions:
     """Torch device of flow and LPIPS."""
     save_flow: bool = False
     save_warped: bool = False
+    suffix: str | None = None
+    """Ending of the predictions' names before the extension, as ``_out``; None finds one that they share."""
     limit: int | None = None
     """Only the first so many pairs; such a run is incomplete."""
 

@@ -28,7 +28,7 @@ from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
-from sdd_bench.evaluation.picture.match import Match, match_predictions
+from sdd_bench.evaluation.picture.match import Match, Matching, match_predictions
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.prediction import prediction_of
 from sdd_bench.evaluation.provenance import provenance
@@ -110,7 +110,8 @@ def evaluate(
     parse_resize(options.resize)
     cache = cache or open_cache()
     engines = load_engines(options if dask is None else replace(options, device="cpu"))
-    matches, problems = _match(dataset, predictions, options.limit)
+    matching = _match(dataset, predictions, options)
+    matches, problems = matching.matches, matching.problems
     run_folder, root = run_folder.resolve(), dataset.root.resolve()
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
     with alone_in(run_folder):
@@ -152,7 +153,7 @@ def evaluate(
             problems=problems,
         )
         rows = rows_of(records, method)
-        notes = notes_on(rows, method=method, n_expected=n_expected)
+        notes = notes_on(rows, method=method, n_expected=n_expected) + list(filter(None, [matching.note]))
         flow = engines.flow
         summary["flow"] = {
             name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")
@@ -168,21 +169,19 @@ def evaluate(
     return RunReport(run_folder, summary, tuple(notes), tuple(problems), cache.note)
 
 
-def _match(dataset: PairList, predictions: Path, limit: int | None) -> tuple[list[Match], list[Problem]]:
+def _match(dataset: PairList, predictions: Path, options: EvaluateOptions) -> Matching:
     """Matches with absolute paths, and what does not match, among the first ``limit`` pairs."""
     names = [pair.name for pair in dataset.pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise PairingError(f"{dataset.root}: two pairs are called {twice}; evaluate one split at a time.")
-    matches, problems = match_predictions(dataset.pairs, predictions)
-    later = set(names[len(names[:limit]) :])
-    return (
-        [
-            Match(_absolute(match.pair), match.prediction_path.absolute())
-            for match in matches
-            if match.pair.name not in later
-        ],
-        [problem for problem in problems if problem.item not in later],
+    matching = match_predictions(dataset.pairs, predictions, suffix=options.suffix)
+    later = set(names[len(names[: options.limit]) :])
+    matches = (match for match in matching.matches if match.pair.name not in later)
+    return replace(
+        matching,
+        matches=tuple(Match(_absolute(match.pair), match.prediction_path.absolute()) for match in matches),
+        problems=tuple(problem for problem in matching.problems if problem.item not in later),
     )
 
 

@@ -20,14 +20,16 @@ def _fill(folder: Path, *names: str) -> Path:
 
 def test_predictions_match_by_stem_in_the_order_of_pairs(tmp_path: Path) -> None:
     folder = _fill(tmp_path / "ours", "c.1.JPG", "b.tiff", "a.npy", "README.md", ".DS_Store")
-    matches, problems = match_predictions(PAIRS, folder)
+    matching = match_predictions(PAIRS, folder)
+    matches, problems = matching.matches, matching.problems
     assert [match.prediction_path.name for match in matches] == ["a.npy", "b.tiff", "c.1.JPG"]
-    assert problems == []
+    assert problems == ()
 
 
 def test_missing_extra_and_double_ones_are_listed(tmp_path: Path) -> None:
     folder = _fill(tmp_path / "ours", "a.png", "b.png", "b.npy", "d.png", "c.1.webp")
-    matches, problems = match_predictions(PAIRS, folder)
+    matching = match_predictions(PAIRS, folder)
+    matches, problems = matching.matches, matching.problems
     assert [match.pair.name for match in matches] == ["a"]
     reasons = {problem.item: problem.reason for problem in problems}
     assert "several predictions: b.npy, b.png; keep one" in reasons["b"]
@@ -49,3 +51,39 @@ def test_predictions_must_be_a_folder(tmp_path: Path, kind: str) -> None:
         path.touch()
     with pytest.raises(PairingError, match=f"expected a folder of predictions, found {kind}"):
         match_predictions(PAIRS, path)
+
+
+@pytest.mark.parametrize("ending", ["_out", "x", "_deblurred", " (1)"])
+def test_an_ending_that_all_share_is_found_and_said(tmp_path: Path, ending: str) -> None:
+    folder = _fill(tmp_path / "ours", *(f"{pair.name}{ending}.png" for pair in PAIRS))
+    matching = match_predictions(PAIRS, folder)
+    assert [match.pair.name for match in matching.matches] == ["a", "b", "c.1"]
+    assert (matching.problems, matching.suffix) == ((), ending)
+    assert repr(ending) in matching.note
+
+
+def test_an_ending_is_not_mistaken_for_a_number(tmp_path: Path) -> None:
+    pairs = [Pair(str(n), Split.TEST, Path(f"{n}.png"), Path(f"{n}.png")) for n in range(1, 13)]
+    folder = _fill(tmp_path / "ours", *(f"{pair.name}_out.png" for pair in pairs))
+    assert [match.prediction_path.stem for match in match_predictions(pairs, folder).matches] == [
+        f"{n}_out" for n in range(1, 13)
+    ]
+    exact = _fill(tmp_path / "exact", *(f"{n}.png" for n in range(1, 13)))
+    assert match_predictions(pairs, exact).suffix == ""
+
+
+def test_names_without_an_ending_come_first_and_a_stated_one_decides(tmp_path: Path) -> None:
+    folder = _fill(tmp_path / "ours", *(f"{pair.name}{end}.png" for pair in PAIRS for end in ("", "_in")))
+    assert match_predictions(PAIRS, folder).suffix == ""
+    stated = match_predictions(PAIRS, folder, suffix="_in")
+    assert [match.prediction_path.name for match in stated.matches] == ["a_in.png", "b_in.png", "c.1_in.png"]
+    assert [problem.item for problem in stated.problems] == ["ours", "a.png", "b.png", "c.1.png"]
+    assert stated.note == ""
+
+
+def test_half_that_do_not_fit_are_said_in_one_line_first(tmp_path: Path) -> None:
+    folder = _fill(tmp_path / "ours", "a.png", *(f"other{n}.png" for n in range(8)))
+    first = match_predictions(PAIRS, folder).problems[0]
+    assert first.item == "ours"
+    assert "Expected files called like a, b, c.1; got other0.png, other1.png" in first.reason
+    assert "and 3 more" in first.reason
