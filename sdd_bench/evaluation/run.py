@@ -111,14 +111,15 @@ def evaluate(
     cache = cache or open_cache()
     engines = load_engines(options if dask is None else replace(options, device="cpu"))
     matching = _match(dataset, predictions, options)
-    matches, problems = matching.matches, matching.problems
     run_folder, root = run_folder.resolve(), dataset.root.resolve()
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))
     with alone_in(run_folder):
         _claim(run_folder, method, root.name, split, options, engines)
         # Absolute paths throughout: a worker may stand in another folder. Links stay links, for their names' sake.
         weights = options.flow_weights.absolute() if options.flow_weights else None
-        tasks = [PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matches]
+        tasks = [
+            PictureTask(match, run_folder, cache, replace(options, flow_weights=weights)) for match in matching.matches
+        ]
         records, failures = run_sealed(
             evaluate_picture,
             tasks,
@@ -128,7 +129,7 @@ def evaluate(
             size=_size,
             sight=matches[0].prediction_path if matches else None,
         )
-        problems = [*dataset.problems, *problems, *failures]
+        problems = [*dataset.problems, *matching.problems, *failures]
         if not records:
             reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
             raise ImageError(f"{predictions}: not one picture could be scored.{reasons}")
