@@ -165,12 +165,22 @@ def _write_page(run: Path, dataset: PairList, predictions: Path, jobs: int) -> P
 
 
 def _show(summary: dict[str, Any], run: Path) -> None:
-    from sdd_bench.evaluation.text import COLUMNS, TITLES, group_lines, level_lines, motion_lines, score_lines
+    from sdd_bench.evaluation.text import (
+        COLUMNS,
+        TITLES,
+        group_lines,
+        level_lines,
+        motion_lines,
+        region_lines,
+        score_lines,
+    )
 
     count = f"{summary['n_images']} of {summary['n_expected']} pictures"
     title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"
     echo_table(f"{title}: mean [95 % interval]", COLUMNS, score_lines(summary))
     echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
+    title = f"where {summary['method']} helps: gain over the input by blur of the region"
+    echo_table(title, ("blur, px", "of the picture", "pictures", "gain, dB"), region_lines(summary))
     metric = summary["metrics"][0]
     tables = (
         ("group", group_lines(summary, metric)),

@@ -15,6 +15,7 @@ import numpy as np
 
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.summary import Row, figure
+from sdd_bench.statistics.bootstrap import estimate_mean
 from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB, capped
 
@@ -39,6 +40,7 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
     if own[0].scores.truths[GroundTruth.RAW].psnr is not None:
         notes += _on_psnr(rows, own, method)
     notes += _on_motion(own, method)
+    notes += _on_focus(own, method)
     misalignment = _mean([row.record.misalignment_px for row in own])
     if misalignment >= NOTABLE_MISALIGNMENT_PX:
         notes.append(
@@ -106,6 +108,19 @@ def _on_motion(own: Sequence[Row], method: str) -> list[str]:
             "where flow cannot follow."
         )
     return notes
+
+
+def _on_focus(own: Sequence[Row], method: str) -> list[str]:
+    """Harm in the regions in focus, where there is nothing to restore."""
+    there = [row for row in own if row.scores.regions.gains_db[0] is not None]
+    gains = [gain for row in there if (gain := row.scores.regions.gains_db[0]) is not None]
+    found = estimate_mean(gains, scenes=[row.record.scene for row in there])
+    if found.mean is None or found.high is None or found.high >= -NOTABLE_GAIN_DB:
+        return []
+    return [
+        f"HARM: where the input is in focus, {method} is {-found.mean:.2f} dB worse than the input "
+        f"[{found.low:+.2f}, {found.high:+.2f}], on average over {found.n} pictures."
+    ]
 
 
 def _psnr(rows: Sequence[Row], truth: GroundTruth) -> list[float]:

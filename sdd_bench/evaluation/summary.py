@@ -15,9 +15,10 @@ from typing import Any
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import GroundTruth, Problem, WarpMode
-from sdd_bench.evaluation.per_image import ImageRow
+from sdd_bench.evaluation.per_image import GAINS, SHARES, ImageRow
 from sdd_bench.evaluation.picture.records import PictureRecord, rounded, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.evaluation.regions import LEVEL_EDGES_PX, RegionScores
 from sdd_bench.evaluation.signature import Protocol, dataset_sha256, describe_crop
 from sdd_bench.registration.light.transfer import Match
 from sdd_bench.statistics.bootstrap import estimate_mean
@@ -62,11 +63,19 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
             deform_px=rounded(row.scores.deform_px),
             coc_diameter_px=rounded(row.record.coc_diameter_px),
             misalignment_px=rounded(row.record.misalignment_px),
+            **(region_columns(row.scores.regions) if truth is GroundTruth.MATCHED else {}),
         )
         for row in rows
         for truth, scores in row.scores.truths.items()
     )
     write_table(path, ImageRow, table)
+
+
+def region_columns(scores: RegionScores) -> dict[str, float | None]:
+    """The columns of the table that hold scores by level."""
+    values = {"blur_px": scores.blur_px, "focus_change": scores.focus_change}
+    values |= dict(zip(SHARES, scores.shares, strict=True)) | dict(zip(GAINS, scores.gains_db, strict=True))
+    return {name: rounded(value) for name, value in values.items()}
 
 
 def score_table(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any]:
@@ -87,6 +96,34 @@ def score_table(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any]:
             }
             for truth in GroundTruth
         }
+    return table
+
+
+def region_table(rows: Sequence[Row]) -> dict[str, Any]:
+    """``{method: {levels: [...], focus_change}}``: mean over pictures of the gain at each level of blur."""
+    table: dict[str, Any] = {}
+    for method in dict.fromkeys(row.method for row in rows):
+        of_method = [row for row in rows if row.method == method]
+        levels = []
+        for number, low in enumerate(LEVEL_EDGES_PX):
+            there = [row for row in of_method if row.scores.regions.gains_db[number] is not None]
+            gains = [gain for row in there if (gain := row.scores.regions.gains_db[number]) is not None]
+            found = estimate_mean(gains, scenes=[row.record.scene for row in there])
+            share = sum(row.scores.regions.shares[number] for row in of_method) / len(of_method)
+            high = LEVEL_EDGES_PX[number + 1] if number + 1 < len(LEVEL_EDGES_PX) else None
+            levels.append(
+                {
+                    "from_px": low,
+                    "to_px": high,
+                    "share": rounded(share),
+                    "n": found.n,
+                    "gain_db": rounded(found.mean),
+                    "low": rounded(found.low),
+                    "high": rounded(found.high),
+                }
+            )
+        changes = [change for row in of_method if (change := row.scores.regions.focus_change) is not None]
+        table[method] = {"levels": levels, "focus_change": _mean(changes)}
     return table
 
 
@@ -159,6 +196,7 @@ def summarize(
         "scores": score_table(rows, metrics),
         "drift_px": moved(lambda scores: scores.drift_px),
         "deform_px": moved(lambda scores: scores.deform_px),
+        "regions": region_table(rows),
         "groups": {group: mean_scores(of_group(group), metrics) for group in groups},
         "group_sizes": {group: len(of_group(group)) for group in groups},
         "blur_levels": _bins(own, BLUR_EDGES_PX, metrics, lambda record: record.coc_diameter_px),

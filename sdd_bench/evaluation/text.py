@@ -49,6 +49,26 @@ def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[s
     ]
 
 
+def region_lines(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Lines of a level of blur, its share of the picture, and the method's gain over the input in such regions."""
+    lines = []
+    for level in summary["regions"][summary["method"]]["levels"]:
+        if level["gain_db"] is None:
+            continue
+        interval = "" if level["low"] is None else f" [{level['low']:+.2f}, {level['high']:+.2f}]"
+        to = "more" if level["to_px"] is None else f"{level['to_px']:g}"
+        focus = " (in focus)" if level["from_px"] == 0 else ""
+        lines.append(
+            [
+                f"{level['from_px']:g} to {to}{focus}",
+                f"{level['share']:.1%}",
+                str(level["n"]),
+                f"{level['gain_db']:+.2f}{interval}",
+            ]
+        )
+    return lines
+
+
 def group_lines(summary: Mapping[str, Any], metric: str) -> list[list[str]]:
     """Lines of a group, number of pictures, and the method's mean of ``metric`` per ground truth."""
     return [

@@ -19,6 +19,7 @@ from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Split
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.per_image import GAINS, SHARES
 from sdd_bench.evaluation.picture.cache import open_cache
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
@@ -104,7 +105,8 @@ def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path)
     first = rows[0]
     labels, metrics = ["method", "image", "scene", "group", "ground_truth"], ["psnr", "ssim", "mae", "lpips"]
     measures = ["valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px"]
-    assert list(first) == [*labels, *metrics, *measures]
+    levels = ["blur_px", *SHARES, *GAINS, "focus_change"]
+    assert list(first) == [*labels, *metrics, *measures, *levels]
     assert (first["scene"], first["group"], first["lpips"], first["coc_diameter_px"]) == ("s0", "outdoor", "", "1.0")
     assert float(first["misalignment_px"]) == pytest.approx(math.hypot(3, 2))
 
@@ -128,6 +130,19 @@ def test_means_of_the_summary_are_those_of_the_table(score: Any, run: Path) -> N
     assert summary["group_sizes"] == {"indoor": 1, "outdoor": 2}
     assert [(level["from_px"], level["n"]) for level in summary["blur_levels"]] == [(0.0, 2), (5.0, 1)]
     assert [(level["from_px"], level["n"]) for level in summary["misalignment_bins"]] == [(2.0, 3)]
+
+
+def test_the_summary_says_where_the_method_helps(score: Any, run: Path) -> None:
+    summary = score().summary
+    levels = summary["regions"]["ours"]["levels"]
+    assert [level["from_px"] for level in levels] == [0.0, 2.0, 5.0, 10.0, 20.0]
+    blurred = max(levels, key=lambda level: level["share"])
+    assert blurred["from_px"] in (2.0, 5.0)  # a Gaussian of 1.5 px spreads as a disk of 6 px
+    assert blurred["gain_db"] > 1
+    assert all(level["gain_db"] in (0.0, None) for level in summary["regions"]["identity"]["levels"])
+    rows = [row for row in _rows(run) if (row["method"], row["ground_truth"]) == ("ours", "matched")]
+    column = f"gain_from_{blurred['from_px']:g}_px"
+    assert blurred["gain_db"] == pytest.approx(statistics.fmean(float(row[column]) for row in rows if row[column]))
 
 
 def test_the_summary_says_what_the_run_depends_on(score: Any, run: Path) -> None:

@@ -16,9 +16,11 @@ from typing import Any
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.evaluation.regions import RegionScores
 from sdd_bench.registration.light.transfer import Transfer
 
-SCHEMA = 1
+SCHEMA = 2
+"""Since 2, scores by regions are kept."""
 _DIGITS = 7
 
 
@@ -137,6 +139,16 @@ def _scores_to_json(scores: PictureScores) -> dict[str, Any]:
             truth.value: {key: to_number(value) for key, value in dataclasses.asdict(row).items()}
             for truth, row in scores.truths.items()
         },
+        "regions": _regions_to_json(scores.regions),
+    }
+
+
+def _regions_to_json(scores: RegionScores) -> dict[str, Any]:
+    return {
+        "blur_px": rounded(scores.blur_px),
+        "shares": [rounded(share) for share in scores.shares],
+        "gains_db": [rounded(gain) for gain in scores.gains_db],
+        "focus_change": rounded(scores.focus_change),
     }
 
 
@@ -145,4 +157,8 @@ def _scores_from_json(values: Mapping[str, Any]) -> PictureScores:
         GroundTruth(name): TruthScores(**{key: _from_number(value) for key, value in row.items()})  # type: ignore[arg-type]
         for name, row in values["truths"].items()
     }
-    return PictureScores(truths, float(values["drift_px"]), float(values["deform_px"]))
+    regions = values["regions"]
+    by_level = RegionScores(
+        regions["blur_px"], tuple(regions["shares"]), tuple(regions["gains_db"]), regions["focus_change"]
+    )
+    return PictureScores(truths, float(values["drift_px"]), float(values["deform_px"]), by_level)

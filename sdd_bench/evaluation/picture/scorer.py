@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import GroundTruth, WarpMode
+from sdd_bench.evaluation.regions import Regions, RegionScores, regions_of
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.flow.warp import backwarp, valid_mask
 from sdd_bench.geometry.fit import fit_similarity
@@ -65,6 +67,8 @@ class PictureScores:
     truths: Mapping[GroundTruth, TruthScores]
     drift_px: float
     deform_px: float
+    regions: RegionScores = field(default_factory=RegionScores)
+    """By how blurred the input was, against matched ground truth; without levels where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,12 @@ class PictureScorer:
         self.matched = dataclasses.replace(self.registered, picture=light)
         self._features: dict[GroundTruth, Any] = {}
 
+    @cached_property
+    def regions(self) -> Regions:
+        """How blurred each region of the input is, against matched ground truth."""
+        valid = valid_mask(self.registered.flow[None])[0, 0].cpu().numpy()
+        return regions_of(self.blurry, self.matched.picture, valid)
+
     def identity(self) -> PictureScores:
         """The blurry input scored as a prediction: its warped ground truth is the registered one, its drift zero."""
         features = self._features_of(self.blurry)
@@ -144,7 +154,7 @@ class PictureScorer:
             GroundTruth.REGISTERED: registered,
             GroundTruth.MATCHED: self._matched_scores(self.blurry, features, registered),
         }
-        return PictureScores(truths, drift_px=0.0, deform_px=0.0)
+        return PictureScores(truths, 0.0, 0.0, self.regions.score(self.blurry))
 
     def motion(self, prediction: Picture) -> Motion:
         """The two flows of one prediction; apart from :meth:`score`, so that flow and LPIPS need not share memory.
@@ -184,7 +194,7 @@ class PictureScorer:
             GroundTruth.REGISTERED: registered,
             GroundTruth.MATCHED: self._matched_scores(prediction, features, registered),
         }
-        return PictureScores(truths, motion.drift_px, motion.deform_px)
+        return PictureScores(truths, motion.drift_px, motion.deform_px, self.regions.score(prediction))
 
     def _raw_scores(self, prediction: Picture, features: Any) -> TruthScores:
         truth_features = self._shared_features(GroundTruth.RAW, self.sharp)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from sdd_bench.core.errors import ConfigError, LeaderboardError
 from sdd_bench.core.storage.tables import columns, read_cells, spreadsheet_plain, spreadsheet_safe
 from sdd_bench.evaluation.options import check_method
-from sdd_bench.evaluation.per_image import ImageRow
+from sdd_bench.evaluation.per_image import GAINS, ImageRow
 from sdd_bench.leaderboard.runs.entries import entries_of, mean_of, rows_of, truths_of
 from sdd_bench.leaderboard.runs.read import FORM, Run, read_run
 from sdd_bench.leaderboard.tables.schema import METRICS, RANGES, TRUTHS, check_name, problems_of
 
 BASELINES = ("identity", "ceiling")
+_FIGURE_RANGES = RANGES | dict.fromkeys(GAINS, (-200.0, 200.0))
 _TOLERANCE = 1e-5
 """Relative error of a mean: figures per picture are written with seven digits."""
 
@@ -68,7 +69,7 @@ def mismatches(run: Run) -> list[str]:
 
 def _possible(figure: str, value: float) -> bool:
     """Whether a picture can have this value of a figure; of all figures only PSNR may be infinite."""
-    low, high = RANGES.get(figure, (0.0, math.inf))
+    low, high = _FIGURE_RANGES.get(figure, (0.0, math.inf))
     return (math.isfinite(value) and low <= value <= high) or (figure == "psnr" and value == math.inf)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.types import Problem
 from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
+from sdd_bench.leaderboard.site.level_chart import level_chart
 from sdd_bench.leaderboard.site.pages import Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import PictureLine, figures_of, rows_by_image, thumb_of
 from sdd_bench.leaderboard.site.standings import DECIMALS, Cell, Line, Standing, cell_of, extremes, mean_cell
@@ -55,6 +56,7 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
         main_truth=main,
         line_truths=truths,
         gains=gains,
+        levels=level_chart(rows_of(line.rows, line.method, "matched")),
         histograms=list(_histograms(line, truths)),
         extremes=ends,
         pictures=pictures,

@@ -250,7 +250,7 @@ def test_a_heading_sorts_by_keyboard_and_says_so(seen: dict[str, Any]) -> None:
 def test_filters_choose_rows_and_columns(seen: dict[str, Any]) -> None:
     assert seen["filtered"] == [METHODS[1]]
     assert seen["status"] == "1 of 21 rows"
-    assert seen["n_paper"] == 15
+    assert seen["n_paper"] == 16
     assert seen["ssim_hidden"]
     assert seen["at_most"] == [METHODS[2]]
     assert seen["cost_hidden"]
