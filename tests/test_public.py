@@ -40,7 +40,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_the_metrics_are_functions() -> None:
-    assert sdd_bench.metrics.__all__ == ["lpips", "mae", "psnr", "ssim"]
+    assert sdd_bench.metrics.__all__ == ["dists", "lpips", "mae", "psnr", "ssim"]
     assert all(">>>" in getattr(sdd_bench.metrics, name).__doc__ for name in sdd_bench.metrics.__all__)
 
 

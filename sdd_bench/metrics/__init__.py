@@ -1,4 +1,6 @@
-"""The four metrics of the leaderboards, on pictures ``(H, W, 3)`` of floats, RGB in [0, 1].
+"""Metrics on pictures ``(H, W, 3)`` of floats, RGB in [0, 1], or on batches of tensors ``(N, 3, H, W)`` on any device.
+
+The first four are those of the leaderboards.
 
 Example:
     >>> import numpy as np
@@ -7,9 +9,6 @@ Example:
     (0.25, 1.0)
 """
 
-from sdd_bench.metrics.lpips import lpips
-from sdd_bench.metrics.mae import mae
-from sdd_bench.metrics.psnr import psnr
-from sdd_bench.metrics.ssim import ssim
+from sdd_bench.metrics.public import dists, lpips, mae, psnr, ssim
 
-__all__ = ["lpips", "mae", "psnr", "ssim"]
+__all__ = ["dists", "lpips", "mae", "psnr", "ssim"]

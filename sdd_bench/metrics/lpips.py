@@ -75,13 +75,14 @@ class Lpips:
 
     @torch.inference_mode()
     @full_float32()
-    def features(self, picture: Picture) -> Features:
-        """Features of one picture, ``(H, W, 3)`` float RGB in [0, 1].
+    def features(self, picture: Picture | Tensor) -> Features:
+        """Features of one picture, ``(H, W, 3)`` float RGB in [0, 1]; a tensor of a batch was checked with it.
 
         Raises:
             ImageError: It is smaller than 31 pixels, or holds NaN or infinite values.
         """
-        check_picture(picture, "LPIPS", smallest=SMALLEST)
+        if not isinstance(picture, Tensor):
+            check_picture(picture, "LPIPS", smallest=SMALLEST)
         height, width = picture.shape[:2]
         layers: list[list[Tensor]] = [[] for _ in self._trunk]
         strips = self._scaled(picture)
@@ -94,12 +95,14 @@ class Lpips:
             pass
         return Features(tuple(map(tuple, layers)), height, width)
 
-    def _scaled(self, picture: Picture) -> Iterator[Tensor]:
+    def _scaled(self, picture: Picture | Tensor) -> Iterator[Tensor]:
         """The picture in strips, ``(rows, W, 3)``, scaled as the package does."""
         rows = max(1, self._strip_pixels // picture.shape[1])
         for row in range(0, picture.shape[0], rows):
-            strip = torch.from_numpy(np.ascontiguousarray(picture[row : row + rows], dtype=np.float32))
-            yield torch.addcmul(self._offset, strip.to(self._device), self._gain)
+            part = picture[row : row + rows]
+            if not isinstance(part, Tensor):
+                part = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32))
+            yield torch.addcmul(self._offset, part.to(self._device, torch.float32), self._gain)
 
     @torch.inference_mode()
     @full_float32()
@@ -115,7 +118,13 @@ class Lpips:
 
 
 @lru_cache(maxsize=4)
-def _loaded(device: str) -> Lpips:
+def lpips_on(device: str) -> Lpips:
+    """The metric on a device, loaded once.
+
+    Example:
+        >>> lpips_on("cpu") is lpips_on("cpu")
+        True
+    """
     return Lpips(device)
 
 
@@ -136,7 +145,7 @@ def lpips(prediction: Picture, truth: Picture, *, device: str = "cpu") -> float:
         >>> lpips(picture, picture)
         0.0
     """
-    network = _loaded(device)
+    network = lpips_on(device)
     return network.distance(network.features(prediction), network.features(truth))
 
 

@@ -62,6 +62,14 @@ TABLE: Mapping[str, Weight] = {
             n_bytes=33_088,
             file="defocus/weights/jnb_style.safetensors",
         ),
+        Weight(
+            name="niqe-style",
+            purpose="extra measure: natural pictures",
+            licence="Apache-2.0",
+            sha256="cb1ed21591c4a9102ddc61237bfd116cf8e7ba7f7e0cb127dd3537a4d0c6b088",
+            n_bytes=10_800,
+            file="metrics/weights/niqe_style.safetensors",
+        ),
     )
 }
 
