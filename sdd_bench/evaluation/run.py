@@ -159,7 +159,9 @@ def evaluate(
         summary["flow"] = {
             name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")
         }
-        summary["prediction"], doubt = prediction_of({match.pair.name: match.prediction_path for match in matches})
+        summary["prediction"], doubt = prediction_of(
+            {match.pair.name: match.prediction_path for match in matching.matches}
+        )
         notes += [doubt] if doubt else []
         summary["notes"] = notes
         summary["provenance"] = {**provenance(options.device), "options": _public(options)}

@@ -35,7 +35,7 @@ def test_a_table_of_an_earlier_version_has_fewer_columns(tmp_path: Path) -> None
     assert read_table(path) == [PAPER]
     assert verify(tmp_path) == []
     write_table(path, [*read_table(path), dataclasses.replace(MEASURED, params=5, seconds_per_mpx=1.23456)])
-    assert [line.split(",")[-2:] for line in path.read_text().splitlines()] == [
+    assert [line.split(",")[21:23] for line in path.read_text().splitlines()] == [
         ["params", "seconds_per_mpx"],
         ["5", "1.2346"],
         ["", ""],
