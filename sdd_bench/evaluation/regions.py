@@ -61,7 +61,8 @@ class Regions:
         theirs = _squares(self.blurry, self.truth, self.valid)
         changed = _squares(prediction, self.blurry, self.valid)
         n_values = 3 * _sums(self.valid.astype(np.float32))
-        shares, gains = [], []
+        shares: list[float] = []
+        gains: list[float | None] = []
         focus_change = None
         for number, low in enumerate(LEVEL_EDGES_PX):
             high = LEVEL_EDGES_PX[number + 1] if number + 1 < len(LEVEL_EDGES_PX) else math.inf

@@ -13,6 +13,7 @@ Lower is more natural. The natural pictures are twelve photographs that this pro
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,7 +62,7 @@ def niqe_style(picture: Picture) -> float:
     found, natural = naturalness(block_features(picture)), _natural()
     difference = found.mean - natural.mean
     inverse = np.linalg.pinv((found.covariance + natural.covariance) / 2)
-    return float(np.sqrt(max(difference @ inverse @ difference, 0.0)))
+    return math.sqrt(max(float(difference @ inverse @ difference), 0.0))
 
 
 @lru_cache(maxsize=1)
