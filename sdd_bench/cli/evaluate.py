@@ -44,6 +44,13 @@ _FOLDER = click.Path(path_type=Path)
 @pairing_options
 @click.option("--metrics", default="psnr,ssim,mae,lpips", show_default=True, help="A leaderboard needs all four.")
 @click.option(
+    "--extra",
+    default="",
+    metavar="NAMES",
+    help="Extra measures, never ranked: dists, niqe-style, blur-effect, psnr-shift, psnr-valid, ssim-valid, mae-valid, "
+    "or package.module:function (code: name only what you trust).",
+)
+@click.option(
     "--flow",
     default="pwcnet",
     show_default=True,
@@ -102,6 +109,7 @@ def command(
     lists: Path | None,
     pairing: Pairing | None,
     metrics: str,
+    extra: str,
     cache_folder: Path | None,
     cache_limit: float | None,
     no_cache: bool,
@@ -127,7 +135,7 @@ def command(
     reuse_memory()
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
-    chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), **options)
+    chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), extra=tuple(filter(None, extra.split(","))), **options)
     dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):
@@ -168,6 +176,7 @@ def _show(summary: dict[str, Any], run: Path) -> None:
     from sdd_bench.evaluation.text import (
         COLUMNS,
         TITLES,
+        extra_lines,
         group_lines,
         level_lines,
         motion_lines,
@@ -181,6 +190,9 @@ def _show(summary: dict[str, Any], run: Path) -> None:
     echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
     title = f"where {summary['method']} helps: gain over the input by blur of the region"
     echo_table(title, ("blur, px", "of the picture", "pictures", "gain, dB"), region_lines(summary))
+    if summary["extras"]:
+        columns = ("measure", "ground truth", "method", "mean [95 % interval]")
+        echo_table("extra measures, not ranked", columns, extra_lines(summary))
     metric = summary["metrics"][0]
     tables = (
         ("group", group_lines(summary, metric)),

@@ -40,6 +40,9 @@ class EvaluateOptions:
     crop: Crop = "error"
     """What to do with a prediction smaller than the ground truth: refuse it, or crop the rest to it."""
     metrics: tuple[str, ...] = METRICS
+    extra: tuple[str, ...] = ()
+    """Extra measures, shown and never ranked: names of :mod:`sdd_bench.evaluation.extras.measures`, or
+    ``package.module:function``."""
     device: str = "cpu"
     """Torch device of flow and LPIPS."""
     save_flow: bool = False
@@ -56,6 +59,7 @@ class EvaluateOptions:
                 f"metrics {','.join(self.metrics) or '(none)'}: expected some of {','.join(METRICS)}, each once."
             )
         object.__setattr__(self, "metrics", tuple(name for name in METRICS if name in self.metrics))
+        object.__setattr__(self, "extra", tuple(dict.fromkeys(self.extra)))
         object.__setattr__(self, "warp", WarpMode(self.warp))
         if self.match not in tuple(Match):
             raise ConfigError(f"match: expected one of {', '.join(Match)}, got {self.match!r}.")

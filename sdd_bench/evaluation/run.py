@@ -5,8 +5,9 @@
     RUN/options.json      what the folder is for; another method or other options are refused
     RUN/pictures/*.json   one sealed record a picture: what is finished is not computed again
     RUN/per_image.csv     every score
+    RUN/extras.csv        extra measures, where some were asked for
     RUN/summary.json      means with intervals, signatures, provenance
-    RUN/run.json          the seal: hashes of both, written last
+    RUN/run.json          the seal: hashes of these tables, written last
     RUN/flow, RUN/warped  on demand: flow of warped ground truth; warped, registered and matched ground truth
 """
 
@@ -23,7 +24,9 @@ from sdd_bench.core.errors import ImageError, PairingError
 from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import output_errors, write_json
+from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Pair, Problem
+from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
@@ -32,7 +35,15 @@ from sdd_bench.evaluation.picture.match import Match, Matching, match_prediction
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.prediction import prediction_of
 from sdd_bench.evaluation.provenance import provenance
-from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
+from sdd_bench.evaluation.summary import (
+    EXTRAS_CSV,
+    extra_rows,
+    protocol_of,
+    rows_of,
+    seal_run,
+    summarize,
+    write_per_image,
+)
 from sdd_bench.images.resize import parse_resize
 
 SCHEMA = 1
@@ -163,10 +174,15 @@ def evaluate(
             {match.pair.name: match.prediction_path for match in matching.matches}
         )
         notes += [doubt] if doubt else []
+        extras = extra_rows(rows)
+        summary["extras"] = summary_of(engines.measures, extras)
+        notes += failures_of((row.record.name, row.scores.extras) for row in rows if row.method == method)
         summary["notes"] = notes
         summary["provenance"] = {**provenance(options.device), "options": _public(options)}
         summary = _first_made(run_folder / "summary.json", summary)
         write_per_image(run_folder / "per_image.csv", rows)
+        if engines.measures:
+            write_table(run_folder / EXTRAS_CSV, ExtraRow, extras)
         write_json(run_folder / "summary.json", summary)
         seal_run(run_folder)
     return RunReport(run_folder, summary, tuple(notes), tuple(problems), cache.note)

@@ -15,6 +15,7 @@ from typing import Any
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import GroundTruth, Problem, WarpMode
+from sdd_bench.evaluation.extras.scores import ExtraRow
 from sdd_bench.evaluation.per_image import GAINS, SHARES, ImageRow
 from sdd_bench.evaluation.picture.records import PictureRecord, rounded, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
@@ -25,6 +26,7 @@ from sdd_bench.statistics.bootstrap import estimate_mean
 
 SCHEMA = 1
 BASELINES = ("identity", "ceiling")
+EXTRAS_CSV = "extras.csv"
 BLUR_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Lower ends of the blur levels, by the mean diameter of the circle of confusion."""
 MISALIGNMENT_EDGES_PX = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -69,6 +71,23 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
         for truth, scores in row.scores.truths.items()
     )
     write_table(path, ImageRow, table)
+
+
+def extra_rows(rows: Iterable[Row]) -> list[ExtraRow]:
+    """Rows of ``extras.csv``: one per method, picture, extra measure and ground truth."""
+    return [
+        ExtraRow(
+            method=row.method,
+            image=row.record.name,
+            scene=row.record.scene,
+            measure=score.measure,
+            ground_truth=score.ground_truth,
+            value=value,
+        )
+        for row in rows
+        for score in row.scores.extras
+        if (value := rounded(score.value)) is not None
+    ]
 
 
 def region_columns(scores: RegionScores) -> dict[str, float | None]:
@@ -248,7 +267,7 @@ def _light(records: Sequence[PictureRecord], match: Match) -> dict[str, Any]:
 
 def seal_run(run: Path) -> None:
     """Write ``run.json``: the hashes of the run's tables. A run folder without it is not finished."""
-    files = ("per_image.csv", "summary.json")
+    files = [name for name in ("per_image.csv", "summary.json", EXTRAS_CSV) if (run / name).is_file()]
     write_json(run / "run.json", {"schema": SCHEMA, "files": {name: sha256_of(run / name) for name in files}})
 
 

@@ -49,6 +49,17 @@ def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[s
     ]
 
 
+def extra_lines(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Lines of an extra measure, its ground truth and a method: mean and 95 % interval; never ranked."""
+    lines = []
+    for name, measure in summary["extras"].items():
+        arrow = {"higher": " ↑", "lower": " ↓"}.get(measure["better"], "")
+        for method in ordered_methods(summary):
+            for truth, found in measure["scores"].get(method, {}).items():
+                lines.append([f"{name}{arrow}", truth or "-", method, _cell(found, ".4g", intervals=True)])
+    return lines
+
+
 def region_lines(summary: Mapping[str, Any]) -> list[list[str]]:
     """Lines of a level of blur, its share of the picture, and the method's gain over the input in such regions."""
     lines = []

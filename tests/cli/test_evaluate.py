@@ -61,6 +61,27 @@ def test_people_get_a_table_notes_and_the_run_folder(captures: Path) -> None:
     assert (captures / "runs/net/run.json").is_file()
 
 
+def test_extra_measures_are_shown_and_stored_and_change_no_signature(captures: Path) -> None:
+    plain = json.loads(evaluate("captures", "--predictions", "net", "-o", "plain", "--json", *FAST).stdout)
+    (captures / "mine.py").write_text("def level(picture):\n    return picture.mean()\n")
+    names = "psnr-shift,niqe-style,mine:level"
+    result = evaluate("captures", "--predictions", "net", "-o", "extra", "--extra", names, *FAST)
+    assert result.exit_code == 0, result.output
+    assert "extra measures, not ranked" in result.stdout
+    assert "Extra niqe-style has no value on 2 picture(s): p0" in " ".join(result.stdout.split())
+    summary = json.loads((captures / "extra/summary.json").read_text())
+    assert summary["signature"] == plain["signature"]
+    assert summary["scores"] == plain["scores"]
+    assert list(summary["extras"]) == names.split(",")
+    assert set(summary["extras"]["psnr-shift"]["scores"]["identity"]) == {"raw", "warped", "registered", "matched"}
+    assert summary["extras"]["mine:level"]["scores"]["net"][""]["n"] == 2
+    lines = (captures / "extra/extras.csv").read_text().splitlines()
+    assert lines[0] == "method,image,scene,measure,ground_truth,value"
+    assert set(json.loads((captures / "extra/run.json").read_text())["files"]) == {
+        "per_image.csv", "summary.json", "extras.csv",
+    }  # fmt: skip
+
+
 def test_machines_get_the_summary(captures: Path) -> None:
     result = evaluate("captures", "--predictions", "net", "--method", "mine", "-o", "out", "--json", *FAST)
     assert result.exit_code == 0, result.output
@@ -167,6 +188,7 @@ def test_what_cannot_be_scored_is_listed_with_status_1(
         (["captures", "--predictions", "nowhere"], "expected a folder of predictions, found nothing"),
         (["captures", "--predictions", "captures"], "no prediction matches a blurry picture"),
         (["captures", "--predictions", "net", "--metrics", "psnr,vif"], "expected some of psnr,ssim,mae,lpips"),
+        (["captures", "--predictions", "net", "--extra", "vif"], "--extra vif: expected one of dists, niqe-style"),
         (["captures", "--predictions", "net", "--flow", "magic"], "unknown flow 'magic'"),
         (["captures", "--predictions", "net", "--flow-weights", "none.pth"], "none.pth"),
         (["captures", "--predictions", "net", "--method", "a/b"], "--method 'a/b'"),

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdd_bench.evaluation.extras.measures import Measure, load_measure
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.flow.estimator import FlowEstimator, Precision, load_flow
 
@@ -20,6 +21,8 @@ class Engines:
 
     flow: FlowEstimator
     lpips: Lpips | None
+    measures: tuple[Measure, ...] = ()
+    """Extra ones."""
 
     @property
     def lpips_sha256(self) -> str:
@@ -31,7 +34,7 @@ def load_engines(options: EvaluateOptions) -> Engines:
     """Load what ``options`` ask for.
 
     Raises:
-        ConfigError: Unknown flow, an option that does not go with it, or no such device.
+        ConfigError: Unknown flow or extra measure, an option that does not go with it, or no such device.
         WeightsError: Weights are missing or damaged.
     """
     return _load(
@@ -41,17 +44,25 @@ def load_engines(options: EvaluateOptions) -> Engines:
         options.precision,
         options.device,
         "lpips" in options.metrics,
+        options.extra,
     )
 
 
 @lru_cache(maxsize=1)
 def _load(
-    flow: str, weights: Path | None, max_size: int | None, precision: Precision, device: str, with_lpips: bool
+    flow: str,
+    weights: Path | None,
+    max_size: int | None,
+    precision: Precision,
+    device: str,
+    with_lpips: bool,
+    extra: tuple[str, ...],
 ) -> Engines:
+    measures = tuple(load_measure(name, device) for name in extra)
     estimator = load_flow(flow, weights=weights, device=device, precision=precision, max_size=max_size)
     lpips = None
     if with_lpips:
         from sdd_bench.metrics.lpips import Lpips
 
         lpips = Lpips(device=device)
-    return Engines(estimator, lpips)
+    return Engines(estimator, lpips, measures)

@@ -15,6 +15,7 @@ from typing import Any
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import GroundTruth
+from sdd_bench.evaluation.extras.scores import ExtraScore
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.regions import RegionScores
 from sdd_bench.registration.light.transfer import Transfer
@@ -140,6 +141,9 @@ def _scores_to_json(scores: PictureScores) -> dict[str, Any]:
             for truth, row in scores.truths.items()
         },
         "regions": _regions_to_json(scores.regions),
+        "extras": [
+            [score.measure, score.ground_truth, to_number(score.value), score.failure] for score in scores.extras
+        ],
     }
 
 
@@ -161,4 +165,7 @@ def _scores_from_json(values: Mapping[str, Any]) -> PictureScores:
     by_level = RegionScores(
         regions["blur_px"], tuple(regions["shares"]), tuple(regions["gains_db"]), regions["focus_change"]
     )
-    return PictureScores(truths, float(values["drift_px"]), float(values["deform_px"]), by_level)
+    extras = tuple(
+        ExtraScore(measure, truth, _from_number(value), failure) for measure, truth, value, failure in values["extras"]
+    )
+    return PictureScores(truths, float(values["drift_px"]), float(values["deform_px"]), by_level, extras)

@@ -17,7 +17,7 @@ method.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,8 @@ from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import GroundTruth, WarpMode
+from sdd_bench.evaluation.extras.measures import Measure
+from sdd_bench.evaluation.extras.scores import ExtraScore, extra_scores
 from sdd_bench.evaluation.regions import Regions, RegionScores, regions_of
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.flow.warp import backwarp, valid_mask
@@ -69,6 +71,7 @@ class PictureScores:
     deform_px: float
     regions: RegionScores = field(default_factory=RegionScores)
     """By how blurred the input was, against matched ground truth; without levels where it was not measured."""
+    extras: tuple[ExtraScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class PictureScorer:
             can be kept between methods.
         match: What the transfer of light of the matched ground truth may do.
         transfer: Gives that transfer from the function that estimates it, likewise.
+        measures: Extra ones.
 
     Raises:
         ImageError: The shapes differ.
@@ -125,6 +129,7 @@ class PictureScorer:
         registered_flow: Callable[[Callable[[], Tensor]], Tensor] = _computed,
         match: Match = Match.GAIN,
         transfer: Callable[[Callable[[], Transfer]], Transfer] = _computed,
+        measures: Sequence[Measure] = (),
     ) -> None:
         if blurry.shape != sharp.shape:
             raise ImageError(f"blurry is {blurry.shape} but sharp is {sharp.shape}; a pair must share one size.")
@@ -137,6 +142,7 @@ class PictureScorer:
         light = self.transfer.apply(self.registered.picture)
         self.matched = dataclasses.replace(self.registered, picture=light)
         self._features: dict[GroundTruth, Any] = {}
+        self._measures = measures
 
     @cached_property
     def regions(self) -> Regions:
@@ -154,7 +160,8 @@ class PictureScorer:
             GroundTruth.REGISTERED: registered,
             GroundTruth.MATCHED: self._matched_scores(self.blurry, features, registered),
         }
-        return PictureScores(truths, 0.0, 0.0, self.regions.score(self.blurry))
+        extras = self._extras(self.blurry, self.registered)
+        return PictureScores(truths, 0.0, 0.0, self.regions.score(self.blurry), extras)
 
     def motion(self, prediction: Picture) -> Motion:
         """The two flows of one prediction; apart from :meth:`score`, so that flow and LPIPS need not share memory.
@@ -194,7 +201,21 @@ class PictureScorer:
             GroundTruth.REGISTERED: registered,
             GroundTruth.MATCHED: self._matched_scores(prediction, features, registered),
         }
-        return PictureScores(truths, motion.drift_px, motion.deform_px, self.regions.score(prediction))
+        regions, extras = self.regions.score(prediction), self._extras(prediction, warped)
+        return PictureScores(truths, motion.drift_px, motion.deform_px, regions, extras)
+
+    def _extras(self, prediction: Picture, warped: Warped) -> tuple[ExtraScore, ...]:
+        if not self._measures:
+            return ()
+        everywhere = np.ones(self.sharp.shape[:2], np.bool_)
+        inside, inside_warped = (valid_mask(w.flow[None])[0, 0].cpu().numpy() for w in (self.registered, warped))
+        truths = {
+            GroundTruth.RAW: (self.sharp, everywhere),
+            GroundTruth.WARPED: (warped.picture, inside_warped),
+            GroundTruth.REGISTERED: (self.registered.picture, inside),
+            GroundTruth.MATCHED: (self.matched.picture, inside),
+        }
+        return extra_scores(self._measures, prediction, truths)
 
     def _raw_scores(self, prediction: Picture, features: Any) -> TruthScores:
         truth_features = self._shared_features(GroundTruth.RAW, self.sharp)

@@ -105,6 +105,7 @@ def score_files(
         registered_flow=lambda compute: cache.flow(flow_key, height, width, compute),
         match=options.match,
         transfer=lambda compute: cache.transfer(light_key, compute),
+        measures=engines.measures,
     )
     motion = scorer.motion(inputs.prediction)
     if save_to is not None:
@@ -117,6 +118,7 @@ def score_files(
             "metrics": ",".join(options.metrics),
             "lpips": engines.lpips_sha256,
             "protocol": protocol.EVALUATION,
+            **_extras_key(engines),
         }
     )
     baselines = cache.read_baselines(baselines_key)
@@ -192,5 +194,11 @@ def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
         "flow": engines.flow.signature,
         "lpips": engines.lpips_sha256,
         "protocol": (protocol.EVALUATION, protocol.LIGHT),
+        **_extras_key(engines),
     }
     return digest(values)
+
+
+def _extras_key(engines: Engines) -> dict[str, object]:
+    """What extra measures add to a key; nothing where there are none, so that runs without them share what is kept."""
+    return {"extra": [measure.signature for measure in engines.measures]} if engines.measures else {}

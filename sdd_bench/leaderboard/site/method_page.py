@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.types import Problem
+from sdd_bench.evaluation.text import extra_lines
 from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
 from sdd_bench.leaderboard.site.level_chart import level_chart
 from sdd_bench.leaderboard.site.pages import Site, method_place, picture_place
@@ -56,11 +58,18 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
         main_truth=main,
         line_truths=truths,
         gains=gains,
+        extras=_extras(site.summaries.get(line.run_sha256, {}), line.method),
         levels=level_chart(rows_of(line.rows, line.method, "matched")),
         histograms=list(_histograms(line, truths)),
         extremes=ends,
         pictures=pictures,
     )
+
+
+def _extras(summary: Mapping[str, Any], method: str) -> list[list[str]]:
+    """Lines of the extra measures; a run of an earlier version has none."""
+    known = {"extras": summary.get("extras", {}), "scores": summary.get("scores", {}), "method": method}
+    return extra_lines(known)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class Site:
     total: int = 0
     done: int = 0
     failed: list[Problem] = field(default_factory=list)
+    summaries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each run says of itself, by its sha256."""
 
     def step(self, item: str) -> None:
         self.done += 1

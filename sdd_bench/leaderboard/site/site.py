@@ -12,15 +12,16 @@ Pages are written one at a time, and no picture is kept in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of
-from sdd_bench.leaderboard.runs.read import read_rows
+from sdd_bench.leaderboard.runs.read import read_json, read_rows
 from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures
 from sdd_bench.leaderboard.site.method_page import write_method
 from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
@@ -61,11 +62,13 @@ def render_site(
         LeaderboardError: The folder does not exist, or a source is no run of any table.
     """
     standings, failed = [], []
+    summaries: dict[str, Mapping[str, Any]] = {}
     for path in tables(leaderboards):
         try:
             entries = read_table(path)
             hashes = {entry.run_sha256 for entry in entries if entry.run_sha256}
             rows = {run_sha256: read_rows(run_paths(leaderboards, run_sha256).figures) for run_sha256 in sorted(hashes)}
+            summaries |= {name: read_json(run_paths(leaderboards, name).summary) for name in rows}
             if entries:
                 standings.append(standing(path.stem, entries, rows))
         except LeaderboardError as error:
@@ -75,7 +78,7 @@ def render_site(
         if source.run.run_sha256 not in known:
             raise LeaderboardError(f"{source.run.folder}: not in the tables of {leaderboards}; add it first.")
     standings.sort(key=lambda item: (not item.measured, item.dataset))
-    site = _render(standings, out, sources, title, jobs, on_progress, failed)
+    site = _render(standings, out, sources, title, jobs, on_progress, failed, summaries)
     if on_problem is not None:
         for problem in site.failed:
             on_problem(problem)
@@ -102,7 +105,8 @@ def render_run(
     if not entries:
         raise LeaderboardError(f"{submission.folder}: no scores of {submission.method}.")
     alone = standing(submission.dataset, entries, {submission.run_sha256: submission.rows})
-    return _render([alone], out, [source], f"{submission.method} on {submission.dataset}", jobs, on_progress, []).index
+    title, summaries = f"{submission.method} on {submission.dataset}", {submission.run_sha256: submission.summary}
+    return _render([alone], out, [source], title, jobs, on_progress, [], summaries).index
 
 
 def _render(
@@ -113,10 +117,11 @@ def _render(
     jobs: int,
     on_progress: OnProgress | None,
     failed: list[Problem],
+    summaries: Mapping[str, Mapping[str, Any]],
 ) -> Site:
     tasks = [task for source in sources for task in source.tasks(out / MEDIA)]
     media: dict[tuple[str, str], PictureFiles] = {}
-    site = Site(out, title, standings, media, on_progress, failed=failed)
+    site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
     with open_executor(jobs) as executor:
         for task, made in run(executor, make_pictures, tasks, window=2 * jobs):
