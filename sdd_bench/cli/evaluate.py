@@ -24,6 +24,7 @@ from sdd_bench.core.types import Split, WarpMode
 if TYPE_CHECKING:
     from sdd_bench.captures.layouts import PairList
     from sdd_bench.captures.pairing import Pairing
+    from sdd_bench.evaluation.options import EvaluateOptions
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -94,6 +95,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--no-cache", is_flag=True, help="Keep nothing for the next method, and use nothing that was kept.")
 @click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
 @click.option("--save-warped", is_flag=True, help="Keep warped, registered and matched ground truth in RUN/warped.")
+@click.option(
+    "--no-truth", is_flag=True, help="DATA has no sharp pictures: motion, sharpness, noise and --extra alone."
+)
 @click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
 @jobs_options
 @json_option
@@ -113,6 +117,7 @@ def command(
     cache_folder: Path | None,
     cache_limit: float | None,
     no_cache: bool,
+    no_truth: bool,
     report: bool,
     jobs: int,
     dask: str | None,
@@ -120,6 +125,9 @@ def command(
     **options: Any,
 ) -> None:
     """Score PREDICTIONS on DATA: a prepared set, a folder of captures, or a CSV of pairs.
+
+    With --no-truth DATA needs no sharp pictures: any folder of blurry ones will do. What is measured then is what a
+    method does to its input: drift, deformation, gain of sharpness and of noise, and measures without reference.
 
     Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
     cannot be used; they are listed, the others are scored.
@@ -136,6 +144,12 @@ def command(
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), extra=tuple(filter(None, extra.split(","))), **options)
+    if no_truth:
+        where = {"split": Split(split), "layout": layout, "pairs_csv": pairs_csv, "lists": lists, "pairing": pairing}
+        if report:
+            raise click.UsageError("--report shows scores against sharp pictures; leave it out with --no-truth.")
+        _describe(data, predictions, out or Path("runs") / method, method, chosen, where, jobs, dask, as_json)
+        return
     dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):
@@ -159,6 +173,39 @@ def command(
         _show(done.summary, done.run)
         if page is not None:
             click.echo(f"page: {page}")
+    finish(done.problems)
+
+
+def _describe(
+    data: Path,
+    predictions: Path,
+    out: Path,
+    method: str,
+    options: EvaluateOptions,
+    where: dict[str, Any],
+    jobs: int,
+    dask: str | None,
+    as_json: bool,
+) -> None:
+    from sdd_bench.evaluation.no_truth.run import evaluate_without_truth
+    from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
+    from sdd_bench.prepared.open import open_pictures
+
+    pictures = open_pictures(data, **where)
+    for note in pictures.notes:
+        click.echo(note, err=True)
+    with progress_bar("evaluate", unit="pictures") as on_progress:
+        done = evaluate_without_truth(
+            pictures, predictions, out, method=method, options=options, jobs=jobs, dask=dask, on_progress=on_progress
+        )
+    if as_json:
+        echo_json(done.summary)
+    else:
+        count = f"{done.summary['n_images']} of {done.summary['dataset']['n_pictures']} pictures"
+        echo_table(f"{method} without ground truth ({count})", COLUMNS, figure_lines(done.summary))
+        for note in done.summary["notes"]:
+            click.echo(f"- {note}")
+        click.echo(f"run: {done.run}")
     finish(done.problems)
 
 

@@ -7,7 +7,7 @@ ending that all predictions share, such as ``_out``. The ending is stated, or fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,27 +43,56 @@ class Matching:
     @property
     def note(self) -> str:
         """What a person should know of the ending; empty where there is none or it was stated."""
-        if not self.found:
-            return ""
-        return f"Predictions are called after the blurry picture with {self.suffix!r} at the end: matched by that."
+        return _note(self.suffix, self.found)
+
+
+@dataclass(frozen=True)
+class NameMatching:
+    """The predictions of a folder by the names that were looked for."""
+
+    paths: Mapping[str, Path]
+    """In the order of the names."""
+    problems: tuple[Problem, ...]
+    suffix: str
+    found: bool
+
+    @property
+    def note(self) -> str:
+        """As of :class:`Matching`."""
+        return _note(self.suffix, self.found)
 
 
 def match_predictions(pairs: Sequence[Pair], folder: Path, *, suffix: str | None = None) -> Matching:
-    """Match the files of ``folder`` to ``pairs`` by name.
+    """Match the files of ``folder`` to ``pairs`` by name; arguments and errors as of :func:`match_names`."""
+    by_name = {pair.name: pair for pair in pairs}
+    matching = match_names([pair.name for pair in pairs], folder, suffix=suffix)
+    matches = tuple(Match(by_name[name], path) for name, path in matching.paths.items())
+    return Matching(matches, matching.problems, matching.suffix, matching.found)
+
+
+def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None) -> NameMatching:
+    """Match the files of ``folder`` to names of blurry pictures.
 
     Args:
-        pairs: The pairs.
+        names: The names.
         folder: Folder of predictions.
         suffix: Ending of every prediction's name before the extension, as ``_out``; None finds it.
 
     Raises:
         PairingError: No such folder, or not one file of it matches.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "0001_out.png").write_bytes(b"")
+        ...     match_names(["0001"], Path(folder), suffix="_out").paths["0001"].name
+        '0001_out.png'
     """
     if not folder.is_dir():
         raise PairingError(f"{folder}: expected a folder of predictions, found {kind_of_file(folder)}.")
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     predictions = [path for path in files if path.suffix.lower() in SUFFIXES]
-    ending = _common_suffix(pairs, predictions) if suffix is None else suffix
+    ending = _common_suffix(names, predictions) if suffix is None else suffix
     candidates: dict[str, list[Path]] = {}
     others: dict[str, list[Path]] = {}
     strangers: list[Path] = []
@@ -73,48 +102,55 @@ def match_predictions(pairs: Sequence[Pair], folder: Path, *, suffix: str | None
             kind.setdefault(path.stem.removesuffix(ending), []).append(path)
         elif kind is candidates:
             strangers.append(path)
-    matches, problems = [], []
-    for pair in pairs:
-        found = candidates.pop(pair.name, [])
+    matches: dict[str, Path] = {}
+    problems = []
+    for name in names:
+        found = candidates.pop(name, [])
         if len(found) == 1:
-            matches.append(Match(pair, found[0]))
+            matches[name] = found[0]
         elif found:
-            names = ", ".join(path.name for path in found)
-            problems.append(Problem(pair.name, f"several predictions: {names}; keep one."))
+            twins = ", ".join(path.name for path in found)
+            problems.append(Problem(name, f"several predictions: {twins}; keep one."))
         else:
-            near = "".join(f"; {path.name} is of no kind that can be read" for path in others.get(pair.name, []))
-            wanted = f"{pair.name}{ending}"
-            problems.append(Problem(pair.name, f"no prediction {wanted}.png, .tiff, .jpg or .npy in {folder}{near}."))
+            near = "".join(f"; {path.name} is of no kind that can be read" for path in others.get(name, []))
+            wanted = f"{name}{ending}"
+            problems.append(Problem(name, f"no prediction {wanted}.png, .tiff, .jpg or .npy in {folder}{near}."))
     extra = sorted([*strangers, *(path for paths in candidates.values() for path in paths)])
     if not matches and not any("several" in problem.reason for problem in problems):
         raise PairingError(
-            f"{folder}: no prediction matches a blurry picture. {_names(pairs, ending, extra)} Name each after its "
+            f"{folder}: no prediction matches a blurry picture. {_names(names, ending, extra)} Name each after its "
             "blurry input, or say the ending that they share by --suffix."
         )
     if 2 * len(extra) >= len(predictions) > 0:
-        problems.insert(0, Problem(folder.name, f"half or more do not fit. {_names(pairs, ending, extra)}"))
+        problems.insert(0, Problem(folder.name, f"half or more do not fit. {_names(names, ending, extra)}"))
     problems += [Problem(path.name, "extra: no pair of this name in the test split.") for path in extra]
-    return Matching(tuple(matches), tuple(problems), ending, found=suffix is None and bool(ending))
+    return NameMatching(matches, tuple(problems), ending, found=suffix is None and bool(ending))
 
 
-def _names(pairs: Sequence[Pair], ending: str, extra: Sequence[Path]) -> str:
-    wanted = ", ".join(f"{pair.name}{ending}" for pair in pairs[:_MAX_LISTED])
+def _note(ending: str, found: bool) -> str:
+    if not found:
+        return ""
+    return f"Predictions are called after the blurry picture with {ending!r} at the end: matched by that."
+
+
+def _names(names: Sequence[str], ending: str, extra: Sequence[Path]) -> str:
+    wanted = ", ".join(f"{name}{ending}" for name in names[:_MAX_LISTED])
     got = ", ".join(path.name for path in extra[:_MAX_LISTED]) or "no pictures"
     more = f" and {len(extra) - _MAX_LISTED} more" if len(extra) > _MAX_LISTED else ""
     return f"Expected files called like {wanted}; got {got}{more}."
 
 
-def _common_suffix(pairs: Sequence[Pair], predictions: Sequence[Path]) -> str:
+def _common_suffix(names: Sequence[str], predictions: Sequence[Path]) -> str:
     """Ending by which the most pairs have a prediction; empty unless half of the pairs or of the files share one.
 
     Names without an ending come first: they are only given up where they fit fewer than an ending does.
     """
     stems = {path.stem for path in predictions}
-    exact = sum(pair.name in stems for pair in pairs)
-    endings = Counter(stem[len(pair.name) :] for pair in pairs for stem in stems if stem.startswith(pair.name))
+    exact = sum(name in stems for name in names)
+    endings = Counter(stem[len(name) :] for name in names for stem in stems if stem.startswith(name))
     endings.pop("", None)
     if not endings:
         return ""
     best = min(endings, key=lambda ending: (-endings[ending], ending))
-    enough = 2 * endings[best] >= min(len(pairs), len(stems))
+    enough = 2 * endings[best] >= min(len(names), len(stems))
     return best if enough and endings[best] > max(exact, 1) else ""
