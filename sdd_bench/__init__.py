@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdd_bench import metrics
+    from sdd_bench.analysis.arrays import analyze_pair
     from sdd_bench.analysis.run import analyze
+    from sdd_bench.evaluation.no_truth.run import evaluate_without_truth
     from sdd_bench.evaluation.run import evaluate
     from sdd_bench.flow.estimator import load_flow
     from sdd_bench.inspect.describe import describe
     from sdd_bench.inspect.validate import validate
+    from sdd_bench.leaderboard.benchmark import benchmark
     from sdd_bench.models.network import load_network
     from sdd_bench.prediction.run import predict
     from sdd_bench.preparation.run import prepare
-    from sdd_bench.prepared.open import open_dataset
+    from sdd_bench.prepared.open import open_dataset, open_pictures
     from sdd_bench.prepared.torch_dataset import PairDataset
     from sdd_bench.synth.run import synthesize
     from sdd_bench.training.run import train
@@ -38,12 +41,16 @@ __all__ = [
     "PairDataset",
     "__version__",
     "analyze",
+    "analyze_pair",
+    "benchmark",
     "describe",
     "evaluate",
+    "evaluate_without_truth",
     "load_flow",
     "load_network",
     "metrics",
     "open_dataset",
+    "open_pictures",
     "predict",
     "prepare",
     "synthesize",
@@ -54,11 +61,15 @@ __all__ = [
 _HOMES = {
     "PairDataset": "prepared.torch_dataset",
     "analyze": "analysis.run",
+    "analyze_pair": "analysis.arrays",
+    "benchmark": "leaderboard.benchmark",
     "describe": "inspect.describe",
     "evaluate": "evaluation.run",
+    "evaluate_without_truth": "evaluation.no_truth.run",
     "load_flow": "flow.estimator",
     "load_network": "models.network",
     "open_dataset": "prepared.open",
+    "open_pictures": "prepared.open",
     "predict": "prediction.run",
     "prepare": "preparation.run",
     "synthesize": "synth.run",

@@ -12,11 +12,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from evaluate_aperture import METHODS, copy_pairs, write_predictions
+import numpy as np
+from evaluate_aperture import METHODS, copy_pairs
 
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.write import from_float, write_png
 from sdd_bench.prepared.open import open_dataset
 
 MEASURES = ("psnr-shift", "psnr-valid")
@@ -40,7 +43,9 @@ def main() -> None:
             dataset = open_dataset(pairs_csv.parent, pairs_csv=pairs_csv)
             for method in ("input", "unsharp"):
                 folder = work / "predictions" / name / method
-                write_predictions(pairs_csv.parent, folder, METHODS[method])
+                for pair in dataset.pairs:
+                    predicted = METHODS[method](to_float(read_photograph(pair.blurry_path).pixels))
+                    write_png(folder / f"{pair.name}.png", from_float(np.clip(predicted, 0, 1), 8))
                 report = evaluate(dataset, folder, work / "runs" / name / method, options=options)
                 scores, extras = report.summary["scores"][method], report.summary["extras"]
                 shifted = extras["psnr-shift"]["scores"][method][GroundTruth.RAW.value]["mean"]

@@ -16,13 +16,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdd_bench import __version__
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.page import write_report
 from sdd_bench.analysis.pair import PairTask, analyze_pair, flow_of
-from sdd_bench.analysis.summary import summarize
+from sdd_bench.analysis.summary import headline, summarize
 from sdd_bench.analysis.table import Row, printable
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import ImageError
@@ -32,7 +32,13 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Pair, Problem
+from sdd_bench.report.notebook import cells, frame_of, html_table
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_SHOWN_ROWS = 10
+"""Number of pairs that a notebook shows, the most misaligned first."""
 _SHOWN = 5
 """Number of problems that an error lists."""
 
@@ -51,6 +57,15 @@ class AnalyzeReport:
     """Files that form no pair, and pairs that could not be measured."""
     page: Path | None
     """Path of the page; None if it was not written."""
+
+    def to_frame(self) -> DataFrame:
+        """``misalignment.csv`` as a pandas DataFrame: one row per pair."""
+        return frame_of(self.rows)
+
+    def _repr_html_(self) -> str:
+        shown = ("pair_id", "kind", "zoom", "shift_x_px", "shift_y_px", "rotation_deg", "rms_px", "distrust")
+        worst = sorted(self.rows, key=lambda row: -row.rms_px)[:_SHOWN_ROWS]
+        return html_table(headline(self.summary), shown, cells(worst, shown))
 
 
 def analyze(

@@ -16,19 +16,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ImageError, PairingError
+from sdd_bench.core.errors import ImageError, ManifestError, PairingError
 from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import output_errors, write_json
-from sdd_bench.core.storage.tables import write_table
+from sdd_bench.core.storage.tables import Form, read_table, write_table
 from sdd_bench.core.types import OnProgress, Pair, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
+from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.match import Match, Matching, match_predictions
@@ -44,7 +45,12 @@ from sdd_bench.evaluation.summary import (
     summarize,
     write_per_image,
 )
+from sdd_bench.evaluation.text import COLUMNS, score_lines
 from sdd_bench.images.resize import parse_resize
+from sdd_bench.report.notebook import frame_of, html_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SCHEMA = 1
 _SHOWN = 5
@@ -63,6 +69,16 @@ class RunReport:
     """What could not be scored, and what did not belong."""
     cache_note: str = ""
     """What is wrong with the cache folder."""
+
+    def to_frame(self) -> DataFrame:
+        """``per_image.csv`` as a pandas DataFrame: one row per method, picture and ground truth."""
+        rows = read_table(self.run / "per_image.csv", ImageRow, Form(ManifestError, "Evaluate again."))
+        return frame_of(rows.values())
+
+    def _repr_html_(self) -> str:
+        count = f"{self.summary['n_images']} of {self.summary['n_expected']} pictures"
+        title = f"{self.summary['method']} on {self.summary['dataset']['name']} ({count}): mean [95 % interval]"
+        return html_table(title, COLUMNS, score_lines(self.summary), notes=self.notes)
 
 
 def evaluate(

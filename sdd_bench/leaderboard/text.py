@@ -6,15 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import contenders, pair
+from sdd_bench.report.notebook import frame_of, html_table
 from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB
 from sdd_bench.statistics.ranks import Rank, mean_text, rank
 from sdd_bench.statistics.units import N_RESAMPLES, SEED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _DECIMALS = {"psnr": 3, "ssim": 4, "mae": 5, "lpips": 4}
 
@@ -38,6 +42,13 @@ class ComparisonReport:
             for pair_values, item in zip(values["comparisons"][metric], pairs, strict=True):
                 pair_values["verdict"] = item.verdict
         return _plain(values)  # type: ignore[no-any-return]
+
+    def to_frame(self) -> DataFrame:
+        """Every pair of methods on every metric, one row each, as a pandas DataFrame."""
+        return frame_of(item for pairs in self.comparisons.values() for item in pairs)
+
+    def _repr_html_(self) -> str:
+        return "".join(html_table(title, columns, rows) for title, columns, rows in self.tables())
 
     def tables(self) -> list[Table]:
         """The report as tables for people: title, columns and rows of each."""

@@ -138,7 +138,7 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
             f"--extra {name}: takes {n_pictures} arguments; expected (picture), (prediction, truth) or (prediction, "
             "truth, valid)."
         )
-    better = getattr(function, "better", "")
+    better: Better = getattr(function, "better", "")
     if better not in ("higher", "lower", ""):
         raise ConfigError(f"--extra {name}: its attribute better is {better!r}; expected 'higher' or 'lower'.")
     return Measure(name, n_pictures, better, _signature(name, function), function)

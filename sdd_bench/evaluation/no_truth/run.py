@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdd_bench.captures.pictures import Picture, PictureList
 from sdd_bench.core.config import as_dict
@@ -28,6 +28,7 @@ from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, ExtraScore, extra_scores, failures_of, summary_of
 from sdd_bench.evaluation.no_truth.gains import check_same_size, gains_over_input
+from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.picture.engines import load_engines
 from sdd_bench.evaluation.picture.match import match_names
@@ -38,7 +39,11 @@ from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.report.notebook import frame_of, html_table
 from sdd_bench.statistics.bootstrap import estimate_mean
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SCHEMA = 1
 KIND = "no-truth"
@@ -71,11 +76,13 @@ class NoTruthReport:
     problems: tuple[Problem, ...]
     """What could not be described, and what did not belong."""
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> DataFrame:
         """The rows as a pandas DataFrame."""
-        import pandas as pd
+        return frame_of(self.rows)
 
-        return pd.DataFrame([asdict(row) for row in self.rows])
+    def _repr_html_(self) -> str:
+        title = f"{self.summary['method']} without ground truth ({self.summary['n_images']} pictures)"
+        return html_table(title, COLUMNS, figure_lines(self.summary), notes=self.summary["notes"])
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,20 @@ def evaluate_without_truth(
         PairingError: No prediction matches.
         ImageError: Not one picture could be described.
         ConfigError: An extra measure needs a reference, a size is to be changed, or the folder holds another run.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from sdd_bench import open_pictures
+        >>> from sdd_bench.images.write import write_png
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     noise = np.random.default_rng(0).integers(0, 255, (192, 192, 3), np.uint8)
+        ...     write_png(Path(folder, "phone", "0001.png"), noise)
+        ...     phone = open_pictures(Path(folder, "phone"))
+        ...     fast = EvaluateOptions(flow="dis")
+        ...     report = evaluate_without_truth(phone, phone.root, Path(folder, "run"), method="copy", options=fast)
+        >>> report.summary["figures"]["sharpness_gain_db"]["mean"]
+        0.0
     """
     options = replace(options or EvaluateOptions(), metrics=("psnr",))  # none is computed; LPIPS is not loaded
     method = check_method(predictions.resolve().name if method is None else method)
