@@ -9,11 +9,13 @@ import click
 
 from sdd_bench.cli.common import F, echo_json, echo_table, finish, handle_errors, json_option, progress_bar
 from sdd_bench.cli.pairing import pairing_options
-from sdd_bench.core.types import Problem, Split
+from sdd_bench.core.types import GroundTruth, Problem, Split
 
 if TYPE_CHECKING:
     from sdd_bench.captures.layouts import PairList
 
+TRUTHS = tuple(truth.value for truth in GroundTruth)
+METRICS = ("psnr", "ssim", "mae", "lpips")
 _PATH = click.Path(path_type=Path, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _RUN = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -102,6 +104,7 @@ def add(
 
 @command.command()
 @leaderboards_option
+@click.option("--bundle", type=_PATH, help="Check this bundle instead; with --data, score a sample of it again.")
 @click.option("--rerun", type=_RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
 @click.option("--data", type=_PATH, help="With --rerun: the dataset, with the options that it was evaluated with.")
 @data_options
@@ -120,6 +123,7 @@ def add(
 @handle_errors
 def verify(
     leaderboards: Path,
+    bundle: Path | None,
     rerun: Path | None,
     data: Path | None,
     predictions: Path | None,
@@ -131,6 +135,14 @@ def verify(
     **dataset: Any,
 ) -> None:
     """Check every table: schema, order, ranges, hashes, agreement with its runs; --rerun: scores and protocol."""
+    if bundle is not None:
+        if rerun is not None or predictions is not None:
+            raise click.UsageError(
+                "--bundle brings its run and predictions along; leave out --rerun and --predictions."
+            )
+        options = {"n_pictures": sample, "seed": seed, "device": device, "flow_weights": flow_weights}
+        _verify_bundle(bundle, None if data is None else _open(data, **dataset), as_json, **options)
+        return
     if rerun is not None:
         if data is None or predictions is None:
             raise click.UsageError("--rerun needs --data and --predictions.")
@@ -148,6 +160,23 @@ def verify(
     elif not problems:
         click.echo(f"{len(tables(leaderboards))} tables in {leaderboards} are right")
     finish(problems)
+
+
+def _verify_bundle(bundle: Path, data: PairList | None, as_json: bool, **options: Any) -> None:
+    from dataclasses import asdict
+
+    from sdd_bench.leaderboard.bundle import opened, verify_bundle
+
+    problems = verify_bundle(bundle)
+    if problems or data is None:
+        if as_json:
+            echo_json({"bundle": str(bundle), "problems": [asdict(problem) for problem in problems]})
+        elif not problems:
+            click.echo(f"{bundle} is right: hashes, seal, means, a prediction for every picture")
+        finish(problems)
+        return
+    with opened(bundle) as found:
+        _rerun(found.run.folder, data, found.predictions, as_json, **options)
 
 
 def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **options: Any) -> None:
@@ -175,13 +204,12 @@ def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **option
 @click.option("--dataset", metavar="NAME", help="Take methods from the table of this dataset.")
 @click.option(
     "--ground-truth",
-    type=click.Choice(["raw", "warped", "registered", "matched"]),
+    type=click.Choice(TRUTHS),
     default="registered",
     show_default=True,
 )
-@click.option(
-    "--metric", "metrics", multiple=True, type=click.Choice(["psnr", "ssim", "mae", "lpips"]), help="Default: all."
-)
+@click.option("--metric", "metrics", multiple=True, type=click.Choice(METRICS), help="Default: all.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the differences: FILE.svg and FILE.png.")
 @click.option("--resamples", type=click.IntRange(min=100), default=10_000, show_default=True)
 @click.option("--seed", type=int, default=2023, show_default=True)
 @json_option
@@ -192,6 +220,7 @@ def compare(
     dataset: str | None,
     ground_truth: str,
     metrics: tuple[str, ...],
+    plot: Path | None,
     resamples: int,
     seed: int,
     as_json: bool,
@@ -204,7 +233,7 @@ def compare(
     smaller than what the ground truth's own errors cost (ceiling). Fewer than six scenes cannot show a difference.
     Infinite PSNR (equal pictures) counts as 100 dB in all of these; the mean leaves it out and gives the number.
     """
-    from sdd_bench.leaderboard.text import compare_methods
+    from sdd_bench.leaderboard.text import compare_methods, write_drawing
 
     if len(methods) < 2:
         raise click.UsageError("compare needs at least two methods.")
@@ -217,11 +246,14 @@ def compare(
         n_resamples=resamples,
         seed=seed,
     )
+    drawn = [] if plot is None else list(write_drawing(result.drawing(), plot))
     if as_json:
-        echo_json(result.as_json())
+        echo_json(result.as_json() | ({"plot": [str(path) for path in drawn]} if drawn else {}))
         return
     for title, columns, rows in result.tables():
         echo_table(title, columns, rows)
+    for path in drawn:
+        click.echo(f"plot: {path}")
 
 
 @command.command()
@@ -270,3 +302,65 @@ def render(
     else:
         click.echo(f"page: {index}")
     finish(problems)
+
+
+@command.command()
+@click.argument("run", type=_RUN)
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--predictions", type=_RUN, required=True, help="The predictions that were scored.")
+@json_option
+@handle_errors
+def bundle(run: Path, out: Path, predictions: Path, as_json: bool) -> None:
+    """Pack RUN, its predictions and a readme into OUT.zip, which anyone can check: verify --bundle OUT.zip."""
+    from sdd_bench.leaderboard.bundle import write_bundle
+
+    written = write_bundle(run, predictions, out)
+    if as_json:
+        echo_json({"bundle": str(written), "n_bytes": written.stat().st_size})
+    else:
+        click.echo(f"bundle: {written} ({written.stat().st_size / 1e6:.1f} MB)")
+
+
+@command.command()
+@leaderboards_option
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Table; repeat for more.  [default: all]")
+@click.option(
+    "--format", "form", type=click.Choice(["latex", "markdown", "json", "csv"]), default="markdown", show_default=True
+)
+@click.option("--ground-truth", "truths", multiple=True, type=click.Choice(TRUTHS), help="Default: all.")
+@click.option("--metric", "metrics", multiple=True, type=click.Choice(METRICS), help="Default: all.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File.  [default: print it]")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of --format json, and nothing else.")
+@handle_errors
+def export(
+    leaderboards: Path,
+    datasets: tuple[str, ...],
+    form: str,
+    truths: tuple[str, ...],
+    metrics: tuple[str, ...],
+    out: Path | None,
+    schema: bool,
+) -> None:
+    """Write tables for a paper (LaTeX with booktabs), a page (Markdown), or programs (JSON, CSV).
+
+    Bold are figures than which no other is certainly better, by rank intervals. Of JSON, all metrics and ground truths
+    are written.
+    """
+    import json
+
+    from sdd_bench.core.storage.files import write_text
+    from sdd_bench.leaderboard.export import collect
+    from sdd_bench.leaderboard.export.formats import FORMATS
+
+    if schema:
+        echo_json(collect.schema())
+        return
+    standings = collect.read_standings(leaderboards, datasets)
+    if form == "json":
+        text = json.dumps(collect.as_json(standings), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = FORMATS[form](standings, truths or TRUTHS, metrics or METRICS)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(out, text)

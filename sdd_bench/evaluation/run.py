@@ -190,6 +190,7 @@ def evaluate(
             {match.pair.name: match.prediction_path for match in matching.matches}
         )
         notes += [doubt] if doubt else []
+        summary["suffix"] = matching.suffix
         extras = extra_rows(rows)
         summary["extras"] = summary_of(engines.measures, extras)
         notes += failures_of((row.record.name, row.scores.extras) for row in rows if row.method == method)

@@ -267,7 +267,7 @@ def _light(records: Sequence[PictureRecord], match: Match) -> dict[str, Any]:
 
 def seal_run(run: Path) -> None:
     """Write ``run.json``: the hashes of the run's tables. A run folder without it is not finished."""
-    files = [name for name in ("per_image.csv", "summary.json", EXTRAS_CSV) if (run / name).is_file()]
+    files = ["per_image.csv", "summary.json", *([EXTRAS_CSV] if (run / EXTRAS_CSV).is_file() else [])]
     write_json(run / "run.json", {"schema": SCHEMA, "files": {name: sha256_of(run / name) for name in files}})
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +47,70 @@ def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "sdd-bench", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired differences of two methods on one metric; positive: the first is better."""
+
+    label: str
+    values: Sequence[float]
+    """Of every picture."""
+    mean: float
+    low: float | None
+    high: float | None
+    """Ends of the 95 % interval of the mean; None where there is none."""
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A plot in two formats."""
+
+    svg: bytes
+    png: bytes
+
+
+def differences(panels: Mapping[str, Sequence[Difference]], *, title: str = "") -> Drawing:
+    """Paired differences: a dot per picture, the mean with its 95 % interval, and a line at no difference.
+
+    Args:
+        panels: Differences by the label of their axis, one panel each.
+        title: Title above the panels.
+
+    Returns:
+        The drawing; the same differences give the same bytes.
+    """
+    n_rows = max(len(items) for items in panels.values())
+    figure = Figure(figsize=(7.0, len(panels) * (0.7 + 0.45 * n_rows) + 0.3), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title.replace("$", r"\$"), color=_INK, fontsize=10)
+    for number, (label, items) in enumerate(panels.items()):
+        axes = figure.add_subplot(len(panels), 1, number + 1)
+        axes.tick_params(colors=_INK, labelsize=8)
+        for name, spine in axes.spines.items():
+            spine.set_color(_INK)
+            spine.set_visible(name in ("left", "bottom"))
+        axes.axvline(0.0, color=_INK, linewidth=0.8)
+        for row, item in enumerate(items):
+            spread = 0.24 * np.sin(2.4 * np.arange(len(item.values)))  # dots of equal value lie apart
+            axes.scatter(item.values, row + spread, s=9, color=_FILL, alpha=0.45, linewidths=0)
+            if item.low is not None and item.high is not None:
+                axes.plot([item.low, item.high], [row, row], color=_MARK, linewidth=2.4, solid_capstyle="round")
+            axes.scatter([item.mean], [row], s=36, color=_MARK, zorder=3)
+        names = [f"{item.label}\n{item.verdict}".replace("$", r"\$") for item in items]
+        axes.set_yticks(range(len(items)), names)
+        axes.set_ylim(len(items) - 0.5, -0.5)
+        axes.set_xlabel(label, color=_INK, fontsize=9)
+    return Drawing(_svg(figure), _png(figure))
 
 
 def histogram(values: ArrayLike, *, label: str, mark: float | None = None, bins: int = 24) -> bytes:

@@ -11,7 +11,7 @@ from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
 from sdd_bench.leaderboard.tables.add import add
-from sdd_bench.leaderboard.text import compare_methods
+from sdd_bench.leaderboard.text import compare_methods, write_drawing
 
 
 @pytest.fixture
@@ -146,3 +146,24 @@ def test_a_baseline_is_of_the_protocol_of_the_others(tmp_path: Path) -> None:
     for names in (["exact", "identity"], ["identity", "released"]):
         report = compare_methods(names, leaderboards=tmp_path / "boards", dataset="made-up", metrics=["psnr"])
         assert [item.method for item in report.ranks["psnr"]] == names
+
+
+def test_differences_are_drawn_as_svg_and_png_the_same_every_time(tmp_path: Path) -> None:
+    runs = [
+        str(make_run(tmp_path / name, method=name, gain=gain, seed=n))
+        for n, (name, gain) in enumerate((("a", 2.0), ("b", 1.0)))
+    ]
+    report = compare_methods(runs, leaderboards=tmp_path, metrics=("psnr", "lpips"))
+    drawing = report.drawing()
+    svg, png = write_drawing(drawing, tmp_path / "plots" / "diff.svg")
+    assert (svg.name, png.name) == ("diff.svg", "diff.png")
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    text = svg.read_text()
+    assert "a – b" in text
+    assert "a is better" in text
+    assert "PSNR (dB): how much better the first is, registered ground truth" in text
+    again = compare_methods(runs, leaderboards=tmp_path, metrics=("psnr", "lpips")).drawing()
+    assert (again.svg, again.png) == (drawing.svg, drawing.png)
+    assert "gains" not in report.as_json()
+    assert len(report.to_frame()) == 2
+    assert "<td>a - b</td>" in report._repr_html_()

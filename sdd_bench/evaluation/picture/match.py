@@ -153,4 +153,4 @@ def _common_suffix(names: Sequence[str], predictions: Sequence[Path]) -> str:
         return ""
     best = min(endings, key=lambda ending: (-endings[ending], ending))
     enough = 2 * endings[best] >= min(len(names), len(stems))
-    return best if enough and endings[best] > max(exact, 1) else ""
+    return best if enough and endings[best] > max(exact, min(1, len(names) - 1)) else ""

@@ -93,7 +93,7 @@ def rerun(
         raise LeaderboardError(f"{run}: was scored with the weights {values['flow_weights']}; say --flow-weights FILE.")
     values |= {"flow_weights": flow_weights, "device": device, "save_flow": False, "save_warped": False}
     options = config.build(EvaluateOptions, values, source=str(run / "summary.json"))
-    matching = match_predictions(data.pairs, predictions, suffix=options.suffix)
+    matching = match_predictions(data.pairs, predictions, suffix=submission.summary.get("suffix", options.suffix))
     matches = {match.pair.name: match for match in matching.matches}
     names = sorted({row.image for row in submission.rows if row.method == submission.method})
     absent = [name for name in names if name not in matches]

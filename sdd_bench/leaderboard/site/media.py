@@ -93,7 +93,9 @@ class PictureSource:
                 resize=str(self.run.summary.get("resize", "none")),
                 crop=str(options.get("crop", "error")),
             )
-            for match in match_predictions(self.data.pairs, self.predictions, suffix=options.get("suffix")).matches
+            for match in match_predictions(
+                self.data.pairs, self.predictions, suffix=self.run.summary.get("suffix")
+            ).matches
             if match.pair.name in scored
         ]
 

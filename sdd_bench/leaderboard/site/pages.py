@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Site:
     failed: list[Problem] = field(default_factory=list)
     summaries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each run says of itself, by its sha256."""
+    plots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Files below ``out`` with the paired differences of a run against its input, by its sha256."""
 
     def step(self, item: str) -> None:
         self.done += 1

@@ -14,21 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.types import OnProgress, Problem
-from sdd_bench.leaderboard.runs.entries import entries_of
-from sdd_bench.leaderboard.runs.read import read_json, read_rows
+from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
+from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
 from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures
 from sdd_bench.leaderboard.site.method_page import write_method
 from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import write_picture
 from sdd_bench.leaderboard.site.standings import Standing, standing
 from sdd_bench.leaderboard.tables.add import run_paths
+from sdd_bench.leaderboard.tables.select import Contender
 from sdd_bench.leaderboard.tables.store import read_table, tables
+from sdd_bench.leaderboard.text import compare_found, write_drawing
 from sdd_bench.report.html import keep_image
 from sdd_bench.report.plots import flow_wheel
 
@@ -106,7 +109,19 @@ def render_run(
         raise LeaderboardError(f"{submission.folder}: no scores of {submission.method}.")
     alone = standing(submission.dataset, entries, {submission.run_sha256: submission.rows})
     title, summaries = f"{submission.method} on {submission.dataset}", {submission.run_sha256: submission.summary}
-    return _render([alone], out, [source], title, jobs, on_progress, [], summaries).index
+    plots = {submission.run_sha256: _plots(submission, out)}
+    return _render([alone], out, [source], title, jobs, on_progress, [], summaries, plots).index
+
+
+def _plots(run: Run, out: Path) -> list[str]:
+    """Draw the differences of a run against its input; names of the files, none where nothing can be compared."""
+    main = next(truth for truth in ("registered", "warped", "raw", "matched") if truth in truths_of(run))
+    both = [Contender(name, name, {}, run.rows) for name in (run.method, "identity")]
+    try:
+        drawing = compare_found(both, truth=main).drawing()
+    except LeaderboardError:  # no identity rows
+        return []
+    return [path.name for path in write_drawing(drawing, out / "differences")]
 
 
 def _render(
@@ -118,10 +133,11 @@ def _render(
     on_progress: OnProgress | None,
     failed: list[Problem],
     summaries: Mapping[str, Mapping[str, Any]],
+    plots: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Site:
     tasks = [task for source in sources for task in source.tasks(out / MEDIA)]
     media: dict[tuple[str, str], PictureFiles] = {}
-    site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries)
+    site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries, plots=plots)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
     with open_executor(jobs) as executor:
         for task, made in run(executor, make_pictures, tasks, window=2 * jobs):
