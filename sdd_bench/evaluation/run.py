@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ class RunReport:
     """A finished run."""
 
     run: Path
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
     """The content of ``summary.json``."""
     notes: tuple[str, ...]
     """How to read the result."""
