@@ -40,14 +40,16 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "w
 @click.option(
     "--working-width", type=int, default=1024, show_default=True, help="Longer side at which flow is estimated."
 )
-@click.option("--aligned-px", type=float, default=0.5, show_default=True, help="Least motion that counts.")
-@click.option("--nonrigid-px", type=float, default=1.0, show_default=True, help="Least residual of a nonrigid pair.")
+@click.option("--aligned-px", type=float, default=0.5, show_default=True, help="Pairs that move less count as aligned.")
+@click.option(
+    "--nonrigid-px", type=float, default=1.0, show_default=True, help="Pairs with a larger residual count as nonrigid."
+)
 @click.option(
     "--match",
     type=click.Choice(["gain", "gain+field", "tone", "none"]),
     default="gain",
     show_default=True,
-    help="Model of the light's transfer from sharp to blurry; none: light is not measured.",
+    help="How light may change from sharp to blurry; none: light is not measured.",
 )
 @click.option("--limit", type=int, help="Number of pairs to measure, from the first on.")
 @click.option("--worst", type=int, default=6, show_default=True, help="Number of pairs shown in pictures on the page.")

@@ -13,9 +13,9 @@ _cache_option = click.option("--cache", "folder", type=click.Path(path_type=Path
 
 @click.group()
 def command() -> None:
-    """What evaluate keeps from one method to the next: how much it is, and to remove it.
+    """Show or clear what evaluate keeps for the next method.
 
-    Nothing of it is needed: what is missing is computed anew.
+    It is safe to clear: what is missing is computed again.
     """
 
 

@@ -32,7 +32,10 @@ _FOLDER = click.Path(path_type=Path)
 @click.command()
 @click.argument("data", type=_FOLDER)
 @click.option(
-    "--predictions", required=True, type=_FOLDER, help="Folder of PNG, TIFF, JPEG or .npy, named as the blurry files."
+    "--predictions",
+    required=True,
+    type=_FOLDER,
+    help="Folder of PNG, TIFF, JPEG or .npy files, named after the blurry ones.",
 )
 @click.option("-o", "--out", type=_FOLDER, help="Run folder.  [default: runs/METHOD]")
 @click.option("--method", help="Name of the method.  [default: name of the folder of predictions]")
@@ -85,14 +88,14 @@ _FOLDER = click.Path(path_type=Path)
     type=click.Choice(["error", "topleft", "center"]),
     default="error",
     show_default=True,
-    help="Part that the network kept, for predictions smaller than the ground truth.",
+    help="How the network cropped its input, for predictions smaller than the ground truth.",
 )
 @click.option("--suffix", help="End of the predictions' names, as _out in 0001_out.png.  [default: the common one]")
 @click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs (an incomplete run).")
+@click.option("--limit", type=click.IntRange(min=1), help="Score only the first N pairs (an incomplete run).")
 @click.option("--cache", "cache_folder", type=_FOLDER, help=CACHE_HELP)
 @click.option("--cache-limit", type=float, metavar="GB", help=CACHE_LIMIT_HELP)
-@click.option("--no-cache", is_flag=True, help="Keep nothing for the next method, and use nothing that was kept.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
 @click.option("--save-flow", is_flag=True, help="Keep the flow of warped ground truth in RUN/flow (.flo).")
 @click.option("--save-warped", is_flag=True, help="Keep warped, registered and matched ground truth in RUN/warped.")
 @click.option(

@@ -47,7 +47,7 @@ def _open(data: Path, *, split: str, **options: Any) -> PairList:
 
 @click.group()
 def command() -> None:
-    """Tables people can trust: check, add, verify, compare, render."""
+    """Tables people can trust: check, add, verify, compare, render, export, bundle."""
 
 
 @command.command()
@@ -104,7 +104,9 @@ def add(
 
 @command.command()
 @leaderboards_option
-@click.option("--bundle", type=_PATH, help="Check this bundle instead; with --data, score a sample of it again.")
+@click.option(
+    "--bundle", type=_PATH, help="Check a bundle in place of the tables; with --data, score a sample of it again."
+)
 @click.option("--rerun", type=_RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
 @click.option("--data", type=_PATH, help="With --rerun: the dataset, with the options that it was evaluated with.")
 @data_options
@@ -343,8 +345,8 @@ def export(
 ) -> None:
     """Write tables for a paper (LaTeX with booktabs), a page (Markdown), or programs (JSON, CSV).
 
-    Bold are figures than which no other is certainly better, by rank intervals. Of JSON, all metrics and ground truths
-    are written.
+    A figure is bold where no other method is certainly better, by rank intervals. JSON always has all metrics and
+    ground truths.
     """
     import json
 

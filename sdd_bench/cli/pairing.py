@@ -44,7 +44,7 @@ def pairing_options(function: F) -> F:
         click.option(
             "--match-names",
             metavar="REGEX",
-            help=r"Names belong together where the groups of REGEX are equal, such as 'IMG_(\d+)'.",
+            help=r"Pair files whose names agree in the groups of REGEX, such as 'IMG_(\d+)'.",
         ),
         click.option(
             "--sharp-dir", "sharp_dirs", multiple=True, help="Folder of sharp pictures: one for all, or one each."

@@ -28,7 +28,7 @@ _RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", 
     type=click.Choice(["sdd", "dpdd"]),
     default="sdd",
     show_default=True,
-    help="Values of options not given; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
+    help="Values of the options you leave out; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
 )
 @click.option(
     "--layout", default="auto", show_default=True, help="Layout of SRC; auto finds it by the names of folders."
@@ -36,15 +36,17 @@ _RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", 
 @click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
 @click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
 @pairing_options
-@click.option("--split-by", type=click.Choice(["scene"]), help="Deal the pairs to splits, never a scene to two.")
+@click.option("--split-by", type=click.Choice(["scene"]), help="Split the pairs at random; a scene stays in one split.")
 @click.option("--split", "shares", metavar="TRAIN,VAL,TEST", help="Shares of the pairs.  [default: 0.8,0.1,0.1]")
-@click.option("--seed", type=int, help="Seed of the order in which scenes are dealt.  [default: 0]")
+@click.option("--seed", type=int, help="Seed of the random split.  [default: 0]")
 @click.option(
     "--split-file", type=click.Path(path_type=Path), help="CSV with the columns split and scene, blurry or name."
 )
 @click.option("--max-misalignment-px", type=float, help="Drop pairs that are misaligned by more (RMS, full size).")
 @click.option("--require-trusted", is_flag=True, help="Drop pairs whose measured misalignment is not to be trusted.")
-@click.option("--min-likeness", type=float, help="Drop pairs that are less alike: other scenes, other framing. 0 to 1.")
+@click.option(
+    "--min-likeness", type=float, help="Drop pairs whose pictures correlate less, 0 to 1: another scene or framing."
+)
 @click.option("--max-exposure-ev", type=float, help="Drop pairs whose light differs by more stops.")
 @click.option("--exclude", type=click.Path(path_type=Path), help="List of pairs to drop: name[,why] in each line.")
 @click.option(

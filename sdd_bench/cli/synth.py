@@ -36,7 +36,7 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 @click.option("--color-cast", type=float, help="White balance: largest error of a channel's exposure, a share [0.02].")
 @click.option("--tone-curve", "tone_curves", multiple=True, metavar="NAME",
               help="Tone curve of the camera; more than one: each pair draws one [none].")  # fmt: skip
-@click.option("--foreign-curves", is_flag=True, default=None, help="Blurry and sharp draw their tone curves apart.")
+@click.option("--foreign-curves", is_flag=True, default=None, help="Draw separate tone curves for blurry and sharp.")
 @_range_option("vignetting-range", "Light that the blurry picture loses at its corners, as a share [0 0].")
 @_range_option("glare-range", "Veiling glare of the blurry picture, as a share of its mean light [0 0].")
 @click.option("--shot-noise", type=float, help="Photon noise at white, linear light [0.007].")

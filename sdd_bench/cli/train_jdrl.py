@@ -34,13 +34,15 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")
 @click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512]")
 @click.option("--batch", type=int, help="Patches per step, over all devices.  [default: 1]")
-@click.option("--accumulate", type=int, help="Number of parts in which a device computes its share.")
+@click.option("--accumulate", type=int, help="Gradient accumulation: parts per step and device.")
 @click.option("--epochs", type=int, help="Epochs of both stages together.  [default: 100]")
-@click.option("--stage-one-epochs", type=int, help="Epochs with the flow of blurry and sharp.  [default: 15]")
-@click.option("--reblur-epochs", type=int, help="Epochs before these, for the reblurring network alone.")
+@click.option(
+    "--stage-one-epochs", type=int, help="First epochs, with flow taken between blurry and sharp.  [default: 15]"
+)
+@click.option("--reblur-epochs", type=int, help="Epochs before these that train the reblurring network alone.")
 @click.option("--learning-rate", type=float, help="Learning rate at the start.  [default: 2e-5]")
-@click.option("--edge-weight", type=float, help="Weight of the distance of edges; 0.05 for MPRNet.  [default: 0]")
-@click.option("--clip", type=float, help="Largest norm of the gradient.")
+@click.option("--edge-weight", type=float, help="Weight of the edge loss; MPRNet's paper has 0.05.  [default: 0]")
+@click.option("--clip", type=float, help="Clip gradients to this norm.")
 @click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")
 @click.option(
     "--loss",
