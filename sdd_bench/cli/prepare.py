@@ -28,7 +28,7 @@ _RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", 
     type=click.Choice(["sdd", "dpdd"]),
     default="sdd",
     show_default=True,
-    help="Values of the options you leave out; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
+    help="Values of options you leave out; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
 )
 @click.option(
     "--layout", default="auto", show_default=True, help="Layout of SRC; auto finds it by the names of folders."
