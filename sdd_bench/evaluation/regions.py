@@ -15,7 +15,9 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,10 +57,14 @@ class Regions:
     blurry: Picture
     truth: Picture
 
+    @cached_property
+    def _squares_of_input(self) -> NDArray[np.float64]:
+        return _squares(self.blurry, self.truth, self.valid)
+
     def score(self, prediction: Picture) -> RegionScores:
         """Gain of a prediction, ``(H, W, 3)`` in [0, 1], by level."""
         ours = _squares(prediction, self.truth, self.valid)
-        theirs = _squares(self.blurry, self.truth, self.valid)
+        theirs = self._squares_of_input
         changed = _squares(prediction, self.blurry, self.valid)
         n_values = 3 * _sums(self.valid.astype(np.float32))
         shares: list[float] = []
@@ -122,4 +128,7 @@ def _sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _squares(a: Picture, b: Picture, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Sum of squared differences over the valid pixels of each region."""
-    return _sums(np.square(a - b).sum(axis=2) * valid)
+    difference = cv2.subtract(a, b)
+    # NumPy reduces a last axis of three ten times slower.
+    squares = cv2.transform(cv2.multiply(difference, difference), np.ones((1, 3), np.float32))
+    return _sums(squares * valid)
