@@ -154,7 +154,7 @@ def evaluate(
             dask=dask,
             on_progress=on_progress,
             size=_size,
-            sight=matches[0].prediction_path if matches else None,
+            sight=matching.matches[0].prediction_path if matching.matches else None,
         )
         problems = [*dataset.problems, *matching.problems, *failures]
         if not records:
