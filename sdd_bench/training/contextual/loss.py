@@ -70,9 +70,11 @@ class ContextualLoss(nn.Module):
         Raises:
             ConfigError: The pictures are smaller than the network takes.
         """
-        smallest = self.features.smallest
-        if min(predicted.shape[2:]) < smallest:
-            raise ConfigError(f"loss: its network takes crops of {smallest} pixels or more, got {predicted.shape[2:]}.")
+        (height, width), smallest = predicted.shape[2:], self.features.smallest
+        if min(height, width) < smallest:
+            raise ConfigError(
+                f"crop: the network of the contextual loss takes {smallest} pixels or more, got {width}x{height}."
+            )
         with torch.autocast(predicted.device.type, enabled=False):
             predicted, target = predicted.float(), target.float()
             loss = _PATCH_WEIGHT * self._patches(predicted, target)

@@ -71,7 +71,7 @@ class Places:
 
 
 def cosine_features(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both ``(M, C)`` less the prediction's mean, at unit length; a feature of zeros stays one."""
+    """Both ``(M, C)``, of one picture, less the prediction's mean, at unit length; a feature of zeros stays one."""
     mean = predicted.mean(dim=0, keepdim=True)
     return tuple(F.normalize(features - mean, dim=1, eps=_SMALLEST_LENGTH) for features in (predicted, target))  # type: ignore[return-value]
 
