@@ -24,6 +24,7 @@ from sdd_bench.geometry.affine import overlap, warp
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import grey_plane, linear_planes
 from sdd_bench.registration.coarse import Coarse, align_by_flow, kept, likeness, shrink
+from sdd_bench.registration.evidence.encoding import encoding_error
 from sdd_bench.registration.evidence.frame import Mask, display, equal_places, fixed_parts, with_rim
 from sdd_bench.registration.evidence.layers import Layers, find_layers
 from sdd_bench.registration.evidence.repetition import rival
@@ -52,7 +53,8 @@ class Misalignment:
     similarity: Similarity
     """Map from blurry to sharp coordinates, about the picture's centre."""
     standard_error: Similarity
-    """Standard errors of the four numbers of ``similarity``; NaN where only flow could be used."""
+    """Standard errors of the four numbers of ``similarity``, with what an unknown tone curve may do to them
+    (:mod:`sdd_bench.registration.evidence.encoding`); NaN where only flow could be used."""
     width: int
     height: int
     rms_px: float
@@ -137,6 +139,7 @@ def measure(
         note=note_on_roles(blurry, sharp),
         factor=factor,
         layers=_layers(light, other, found),
+        beyond=_beyond_statistics(light, other, found),
         static_share=float(fixed.mean()),
         gain=gain,
         alike=likeness(small, small_other, at_small, counted),
@@ -210,6 +213,24 @@ def _layers(light: NDArray[np.float32], other: NDArray[np.float32], found: _Atte
     )
 
 
+def _beyond_statistics(light: NDArray[np.float32], other: NDArray[np.float32], found: _Attempt) -> Similarity:
+    """Standard errors by an unknown tone curve, in pixels of the planes."""
+    if found.fit is None or not found.believed:
+        return Similarity(0.0, 0.0, 0.0, 0.0)
+    masks = _masks(light, other, found.excluded)
+    planes = grey_plane(light, _GREY), grey_plane(other, _GREY)
+    return encoding_error(*planes, found.fit, clipped=masks[0], moving_clipped=masks[1])
+
+
+def _together(error: Similarity, other: Similarity, factor: int) -> Similarity:
+    """Standard errors of independent parts; ``other`` in pixels that are ``factor`` times as large."""
+    names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
+    scales = (1, 1, factor, factor)
+    return Similarity(
+        *(math.hypot(getattr(error, name), by * getattr(other, name)) for name, by in zip(names, scales, strict=True))
+    )
+
+
 def _planes(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> tuple[Plane, Plane]:
     """Grey planes of both pictures, exposed alike."""
     weights = tuple(weight * gain for weight, gain in zip(_GREY, coarse.gain, strict=True))
@@ -260,6 +281,7 @@ def _describe(
     note: str,
     factor: int,
     layers: Layers | None,
+    beyond: Similarity,
     static_share: float,
     gain: Gain,
     alike: float,
@@ -290,7 +312,7 @@ def _describe(
     )
     return Misalignment(
         similarity,
-        error,
+        _together(error, beyond, factor),
         width,
         height,
         rms_px=similarity.rms_px(height, width),

@@ -73,6 +73,8 @@ class DirectFit:
     """Share of the ``n_tiles`` that agree with the similarity."""
     settled: bool
     """Whether the last step moved every corner by less than 0.05 px."""
+    log_unexplained: float
+    """Logarithm of the share of a tile's variance that the blurred moving picture leaves unexplained, median."""
 
 
 def register(
@@ -82,6 +84,7 @@ def register(
     *,
     clipped: NDArray[np.uint8] | None = None,
     moving_clipped: NDArray[np.uint8] | None = None,
+    from_half: bool = True,
 ) -> DirectFit | None:
     """Refine ``start`` until it settles.
 
@@ -91,6 +94,7 @@ def register(
         start: Map from reference to moving coordinates, right to about 3 px.
         clipped: Mask, non-zero where ``reference`` is saturated.
         moving_clipped: Mask, non-zero where ``moving`` is saturated.
+        from_half: Whether half the size is registered first, for a start that is off by more than a pixel.
 
     Returns:
         The fit, or None where fewer than six tiles have texture.
@@ -107,7 +111,7 @@ def register(
     level = (reference, moving, clipped, moving_clipped)
     coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
-    found = _settle(*coarse, start.scaled(0.5), _STEPS[0], halved=True)
+    found = _settle(*coarse, start.scaled(0.5), _STEPS[0], halved=True) if from_half else None
     if found is not None:
         start = found.similarity.scaled(2.0)
     return _settle(*level, start, _STEPS[1], halved=False)
@@ -172,4 +176,5 @@ def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled
         textured_share=len(length) / max(tiles.n_inside, 1),
         trusted_share=float(np.mean(distance < _TRUSTED_CHI2)),
         settled=settled,
+        log_unexplained=float(np.median(np.log(np.clip(1 - tiles.explained[judged], 1e-6, 1)))),
     )
