@@ -8,6 +8,7 @@
 5. Blur-equalised Lucas-Kanade steps at half that size, and at every size up to the pictures' own, each kept where it
    explains more.
 6. A flow below a pixel, before and after these steps, only where it explains more than no motion at all.
+7. Where the pictures do not show the flow, that of a similarity (:mod:`sdd_bench.flow.evidence`).
 
 What each part brings is in the card of the weights, beside them.
 """
@@ -24,12 +25,13 @@ from torch import Tensor
 from sdd_bench.core.precision import full_float32
 from sdd_bench.flow.compose import compose_flow, similarity_flow
 from sdd_bench.flow.estimator import check_pictures
+from sdd_bench.flow.evidence import evidence_of, supported_flow
 from sdd_bench.flow.pwcnet.plain import PwcNetFlow
 from sdd_bench.flow.pwcnet.refinement import Luma, choose, refine, resize_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
-_REFINEMENT = "lucas-kanade 3"
+_REFINEMENT = "lucas-kanade 4"
 """Part of the signature: changes when the refinement does."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
@@ -93,6 +95,22 @@ class RefinedFlow:
                 fine_back = shared[1] if fine_back is None else fine_back
             return _refined(scales, a, b, fine_forth, forth), _refined(scales, b, a, fine_back, back)
 
+    def support(self, reference: Tensor, moving: Tensor, flow: Tensor) -> Tensor:
+        """Where two pictures show the flow between them, from 0 (nowhere) to 1, ``(N, 1, H, W)``.
+
+        Args:
+            reference: Pictures on whose grid the flow is, ``(N, 3, H, W)``.
+            moving: The others.
+            flow: From :meth:`estimate`, ``(N, 2, H, W)``.
+        """
+        scale = self._scales(reference)[0]
+        maps = []
+        with torch.no_grad():
+            for one, other, vectors in zip(reference, moving, flow, strict=True):
+                found = evidence_of(Luma(one), Luma(other), vectors.float(), scale=scale)
+                maps.append(torch.ones_like(vectors[:1]) if found is None else found.support[None])
+        return torch.stack(maps)
+
     def _scales(self, picture: Tensor) -> list[float]:
         """How many times smaller than the picture the flow is estimated, coarsest first; a factor of two apart."""
         side = max(picture.shape[2:])
@@ -139,7 +157,11 @@ def _refined_pair(scales: Sequence[float], *pair: Tensor) -> Tensor:
     found = refine(reference, moving, flow, scale=finest, window=2, steps=wide)
     found = refine(reference, moving, found, scale=finest, window=1.25, steps=narrow)
     flow = choose(reference, moving, (found, flow), scale=2 * finest, window=4, margin=1.3)
-    return resize_flow(_or_still(reference, moving, flow, finest), pair[0].shape[1:])
+    flow = _or_still(reference, moving, flow, finest)
+    evidence = evidence_of(reference, moving, flow, scale=base)
+    if evidence is not None:
+        flow = supported_flow(flow, evidence)
+    return resize_flow(flow, pair[0].shape[1:])
 
 
 def _or_still(reference: Luma, moving: Luma, flow: Tensor, scale: float) -> Tensor:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 
 import torch
@@ -39,6 +40,8 @@ _RIDGE_KERNEL = 1e-5
 _RIDGE_REST = 1e-7
 _DAMPING = 0.3
 """Share of the variance left unexplained by blur alone that is added to the ridge of the step."""
+_NOISE = 1e-5
+"""Variance of grey levels in [0, 1] at the working scale that noise can make."""
 _LARGEST_STEP_PX = 1.0
 """A picture is linear over about a pixel. Unlimited, windows of rounding errors alone would step millions of pixels."""
 _FAVOUR = 8
@@ -103,6 +106,46 @@ def choose(
     if pixels.shape[2:] != candidates[0].shape[1:]:
         pixels = F.interpolate(pixels, candidates[0].shape[1:], mode="bilinear", align_corners=False)
     return torch.lerp(candidates[0], candidates[1], pixels[0])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How well one picture explains the other under a flow, per cell ``(h, w)``."""
+
+    left: Tensor
+    """Share of the variance that no symmetric blur of the sharper picture explains."""
+    alike: Tensor
+    """Sharpness of the blurrier picture over that of the sharper one, at most 1."""
+    noise: Tensor
+    """Share of the reference's variance that noise of :data:`_NOISE` makes, or more, at most 1."""
+
+
+def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window: float) -> Explanation:
+    """How well two pictures explain each other under a flow.
+
+    Args:
+        reference: Picture on whose grid the flow is.
+        moving: The other picture.
+        flow: ``(2, H, W)`` in pixels.
+        scale: Pictures are compared at ``1 / scale`` of their size.
+        window: Standard deviation of the windows, in cells of four pixels at that size.
+    """
+    first, second = reference.at(scale), moving.at(scale)
+    passes, own = _passes(first), _bank(first)
+    warped = _bank(passes.warp(second, resize_flow(flow, first.shape), _no_step(first)))
+    found, sums = _regression(own[0], warped, window)
+    power = (sums[-1] - sums[-2] ** 2).clamp(min=0)
+    left = torch.minimum(_left_over(found[-1], power=sums[-1], mean=sums[-2]), _unexplained(warped[0], own, window))
+    a, b = _sharpness(own[0], window) + 1e-6, _sharpness(warped[0], window) + 1e-6
+    return Explanation(left, torch.minimum(a, b) / torch.maximum(a, b), _NOISE / (power + _NOISE))
+
+
+def texture(picture: Luma, *, scale: float, window: float) -> Tensor:
+    """Mean squared derivative of a picture per cell ``(h, w)``, in grey levels of [0, 1] per pixel of ``1 / scale``."""
+    plane = picture.at(scale)
+    passes = _passes(plane)
+    sums = passes.blur(passes.step_sums(plane, plane), _taps(window, plane))
+    return sums[0] + sums[5]
 
 
 def refine(

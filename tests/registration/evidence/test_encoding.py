@@ -1,0 +1,60 @@
+"""Intervals allow for a tone curve that nobody knows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sdd_bench.flow.estimator import load_flow
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.registration.measure import Misalignment, measure
+
+_DIS = load_flow("dis")
+
+
+def _disk(diameter: float) -> np.ndarray:
+    reach = int(diameter / 2) + 1
+    disk = (np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= diameter / 2).astype(np.float32)
+    return disk / disk.sum()
+
+
+def _scene(seed: int) -> np.ndarray:
+    """Display values with deep shadows and bright lights, which a tone curve moves most."""
+    rng = np.random.default_rng(seed)
+    plane = sum(ndimage.gaussian_filter(rng.standard_normal((256, 384)), s) * s for s in (1.5, 4.0, 12.0))
+    edges = (ndimage.gaussian_filter(rng.standard_normal((256, 384)), 9) > 0).astype(np.float64)
+    value = np.clip(0.25 + 0.5 * edges + 0.08 * plane / plane.std(), 0.01, 0.95)
+    return np.repeat(value[..., None], 3, axis=-1).astype(np.float32)
+
+
+def _measured(seed: int, *, on_display: bool) -> Misalignment:
+    """Not moved; out of focus by 10 px, in light or on display values."""
+    scene = _scene(seed)
+    if on_display:
+        blurry = cv2.filter2D(scene, -1, _disk(10))
+    else:
+        blurry = linear_to_srgb(cv2.filter2D(srgb_to_linear(scene), -1, _disk(10)))
+    noise = np.random.default_rng(seed).normal(0, 0.004, (2, *scene.shape))
+    noisy = (np.clip(p + n, 0, 1) for p, n in zip((blurry, scene), noise, strict=True))
+    pictures = [np.rint(255 * p).astype(np.uint8) for p in noisy]
+    return measure(*pictures, _DIS)
+
+
+def _z_scores(found: Misalignment) -> list[float]:
+    similarity, error = found.similarity, found.standard_error
+    shifts = [similarity.shift_x_px / error.shift_x_px, similarity.shift_y_px / error.shift_y_px]
+    return [abs(z) for z in (*shifts, (similarity.zoom - 1) / error.zoom, similarity.rotation_deg / error.rotation_deg)]
+
+
+@pytest.mark.parametrize("on_display", [False, True])
+def test_intervals_hold_the_truth_wherever_the_blur_acted(on_display: bool) -> None:
+    scores = [z for seed in range(4) for z in _z_scores(_measured(seed, on_display=on_display))]
+    assert sum(z < 1.96 for z in scores) >= 14
+
+
+def test_intervals_are_shorter_where_the_pictures_say_that_blur_acted_on_light() -> None:
+    in_light, on_display = (_measured(7, on_display=chosen).standard_error for chosen in (False, True))
+    assert in_light.shift_x_px < on_display.shift_x_px
+    assert in_light.shift_x_px < 0.1

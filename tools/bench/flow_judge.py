@@ -1,0 +1,136 @@
+"""Flow of real pairs of two apertures against an independent judge: blocks matched over levels of blur.
+
+``python tools/bench/flow_judge.py [--data ../shared/data] [--flow pwcnet]``
+
+Blocks of 96 px of the blurry picture are correlated with the sharp one, blurred by eight Gaussians, at all shifts of up
+to 32 px, at half size. Two kinds of block say something. *Shown*: the best shift, of a pixel or more, correlates by at
+least 0.8 and leaves at most 0.6 of the variance that no shift leaves unexplained; there the flow must be that shift.
+*Not shown*: no shift leaves less than 0.9 of it; there the flow must be that of the similarity, where ``analyze``
+trusts that. Columns: number of blocks, median and 90 % of the distance of the flow (mean over the block) from what it
+must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from sdd_bench.flow.estimator import FlowEstimator, load_flow
+from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.images.pair import read_pair
+from sdd_bench.registration.measure import measure
+
+_BLOCK, _STEP, _REACH = 48, 32, 16
+"""At half size."""
+_BLURS = (0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 9.0, 12.0)
+_LEAST_LIKENESS, _SHOWN, _NOT_SHOWN = 0.8, 0.6, 0.9
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the judge says of one block."""
+
+    top: int
+    left: int
+    shift: complex
+    """Best shift, px of the picture."""
+    likeness: float
+    ratio: float
+    """Variance that the best shift leaves unexplained over what none leaves."""
+
+
+def blocks(blurry: np.ndarray, sharp: np.ndarray) -> Iterator[Block]:
+    """Judge the blocks of a pair of 8-bit or float RGB pictures."""
+    a, b = (cv2.cvtColor(p.astype(np.float32), cv2.COLOR_RGB2GRAY) for p in (blurry, sharp))
+    size = a.shape[1] // 2, a.shape[0] // 2
+    a, b = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (a, b))
+    bank = [cv2.GaussianBlur(b, (0, 0), sigma) if sigma else b for sigma in _BLURS]
+    for top in range(_REACH, a.shape[0] - _BLOCK - _REACH + 1, _STEP):
+        for left in range(_REACH, a.shape[1] - _BLOCK - _REACH + 1, _STEP):
+            block = a[top : top + _BLOCK, left : left + _BLOCK]
+            if block.std() < 1.5:
+                continue
+            around = slice(top - _REACH, top + _BLOCK + _REACH), slice(left - _REACH, left + _BLOCK + _REACH)
+            likeness = np.max([cv2.matchTemplate(p[around], block, cv2.TM_CCOEFF_NORMED) for p in bank], axis=0)
+            left_over = 1 - np.clip(likeness, 0, 1) ** 2
+            y, x = np.unravel_index(int(np.argmin(left_over)), left_over.shape)
+            if min(y, x) == 0 or max(y, x) == 2 * _REACH:
+                continue
+            fx, fy = (_vertex(*left_over[y, x - 1 : x + 2]), _vertex(*left_over[y - 1 : y + 2, x]))
+            shift = 2 * complex(x - _REACH + fx, y - _REACH + fy)
+            ratio = float(left_over[y, x] / left_over[_REACH, _REACH])
+            yield Block(2 * top, 2 * left, shift, float(likeness[y, x]), ratio)
+
+
+def _vertex(before: float, here: float, after: float) -> float:
+    bend = before - 2 * here + after
+    return float(0.5 * (before - after) / bend) if bend > 0 else 0.0
+
+
+def judge(blurry: np.ndarray, sharp: np.ndarray, flow: np.ndarray, steady: Similarity | None) -> tuple[list, list]:
+    """Distances in shown and in not shown blocks, px."""
+    shown, silent = [], []
+    height, width = flow.shape[1:]
+    for block in blocks(blurry, sharp):
+        inside = flow[:, block.top : block.top + 2 * _BLOCK, block.left : block.left + 2 * _BLOCK].mean(axis=(1, 2))
+        found = complex(*inside)
+        if block.likeness >= _LEAST_LIKENESS and block.ratio <= _SHOWN and abs(block.shift) >= 1:
+            shown.append(abs(found - block.shift))
+        elif block.ratio >= _NOT_SHOWN and steady is not None:
+            centre = complex(block.left + _BLOCK - width / 2, block.top + _BLOCK - height / 2)
+            silent.append(abs(found - ((steady.linear - 1) * centre + steady.shift)))
+    return shown, silent
+
+
+def pairs(data: Path) -> Iterator[tuple[str, Path, Path]]:
+    """Name, blurry, sharp."""
+    for folder in ("8", "2_8", "1_8"):
+        for path in sorted((data / "aperture/vabd" / folder).glob("*.JPG")):
+            yield f"f/{folder.replace('_', '.')} {path.stem}", path, data / "aperture/vabd/input" / path.name
+    for path in sorted((data / "aperture/ebb/blurry").glob("*.jpg")):
+        yield f"EBB {path.stem}", path, data / "aperture/ebb/sharp" / path.name
+
+
+def estimate(flow: FlowEstimator, blurry: np.ndarray, sharp: np.ndarray) -> np.ndarray:
+    """Flow from 8-bit arrays."""
+    first, second = (torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1)[None] / 255 for p in (blurry, sharp))
+    return flow.estimate(first, second)[0].numpy()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SDD_BENCH_DATA", "../shared/data")))
+    parser.add_argument("--flow", default="pwcnet")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    flow, start = load_flow(options.flow), load_flow("dis")
+    all_shown, all_silent = [], []
+    print(f"{'':12}{'trusted':>9} | {'shown':>6}{'median':>8}{'90 %':>8} | {'not shown':>10}{'median':>8}{'90 %':>8}")
+    for name, blurry_path, sharp_path in pairs(options.data):
+        blurry, sharp = (photograph.pixels for photograph in read_pair(blurry_path, sharp_path))
+        found = measure(blurry, sharp, start)
+        trusted = not found.distrust
+        shown, silent = judge(blurry, sharp, estimate(flow, blurry, sharp), found.similarity if trusted else None)
+        all_shown += shown
+        all_silent += silent
+        print(f"{name:12}{'yes' if trusted else 'no':>9} | {_cells(shown, 6)} | {_cells(silent, 10)}", flush=True)
+    print(f"{'all':12}{'':>9} | {_cells(all_shown, 6)} | {_cells(all_silent, 10)}")
+
+
+def _cells(values: list[float], width: int) -> str:
+    if not values:
+        return f"{0:{width}}{'-':>8}{'-':>8}"
+    return f"{len(values):{width}}{np.median(values):8.2f}{np.quantile(values, 0.9):8.2f}"
+
+
+if __name__ == "__main__":
+    main()
