@@ -73,7 +73,7 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
 
     def leave_out(path: Path, reason: str, *, is_pair: bool = True) -> None:
         name = below(path, root)
-        stem = path.relative_to(folder).with_suffix("").as_posix()
+        stem = _stem(path, folder)
         listing.problems.append(
             Problem(name if _is_text(name) else ascii(name), reason, split, stem if is_pair else "")
         )
@@ -86,7 +86,7 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
         elif not path.exists():
             leave_out(path, "a broken link", is_pair=is_picture)
         elif is_picture:
-            by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
+            by_stem[_stem(path, folder)].append(path)
         else:
             reason = f"not a picture: the suffix {path.suffix or '(none)'} is not one that is read"
             leave_out(path, reason, is_pair=False)
@@ -99,6 +99,11 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
         for path in paths:
             leave_out(path, f"{len(paths)} pictures share the name {stem} ({names}): keep one of them")
     return listing
+
+
+def _stem(path: Path, folder: Path) -> str:
+    """The stem, its letters composed: file systems and archives differ in how they write the same accented name."""
+    return unicodedata.normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
 
 
 def _walk(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
@@ -153,13 +158,13 @@ def names_of(pictures: Sequence[tuple[Split, Path]], root: Path) -> list[str]:
         >>> names_of([(Split.TEST, path) for path in paths], Path("set"))
         ['f2__1', 'f8__1', '2']
     """
-    stems = Counter((split, path.stem) for split, path in pictures)
+    stems = Counter((split, unicodedata.normalize("NFC", path.stem)) for split, path in pictures)
     taken: dict[tuple[Split, str], Path] = {}
     names = []
     for split, path in pictures:
-        name = path.stem
+        name = unicodedata.normalize("NFC", path.stem)
         if stems[split, name] > 1:
-            name = below(path.with_suffix(""), root).replace("/", "__")
+            name = unicodedata.normalize("NFC", below(path.with_suffix(""), root).replace("/", "__"))
         if taken.setdefault((split, name), path) != path:
             raise PairingError(f"{path} and {taken[split, name]} would both be called {split}/{name}; rename one.")
         names.append(name)

@@ -55,6 +55,9 @@ def handle_errors(function: F) -> F:
         except (SddBenchError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except MemoryError:
+            click.echo("error: memory ran out. What was finished is kept; run again with fewer --jobs.", err=True)
+            sys.exit(2)
 
     return guarded  # type: ignore[return-value]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -54,3 +56,6 @@ def main() -> None:
 
     Exit status: 0 done; 1 done, but some items failed (they are listed); 2 bad usage or input; 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets its number
+            stream.reconfigure(errors="backslashreplace")

@@ -64,6 +64,7 @@ _PATH = click.Path(path_type=Path)
     help="Classical: blended levels of blur, or the published recipe, slow and with seams.  [default: blend]",
 )
 @dask_option
+@click.option("--trust-program", is_flag=True, help="Run a checkpoint that is an ExportedProgram (.pt2): it is code.")
 @json_option
 @handle_errors
 def command(
@@ -84,6 +85,7 @@ def command(
     kernel: str | None,
     levels: str | None,
     dask: str | None,
+    trust_program: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -93,7 +95,7 @@ def command(
     Predictions are PNG files with the bit depth (RAW: 16), EXIF tags and ICC profile of their pictures.
 
     Run the same command again to go on after an interruption. Exit status 1: some pictures could not be deblurred; they
-    are listed. An ExportedProgram is code: run only one whose maker you trust.
+    are listed.
     """
     from sdd_bench.core.executors import reuse_memory
     from sdd_bench.prediction.classical import CLASSICAL, Classical
@@ -113,7 +115,15 @@ def command(
         raise click.UsageError("--lambda, --alpha, --kernel and --levels are for classical methods.")
     else:
         network = _load_network(
-            model, checkpoint, width, bgr, model_options, device=device, precision=precision, remote=bool(dask)
+            model,
+            checkpoint,
+            width,
+            bgr,
+            model_options,
+            device=device,
+            precision=precision,
+            remote=bool(dask),
+            trust_program=trust_program,
         )
     chosen = PredictOptions(**options)
     found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
@@ -155,6 +165,7 @@ def _load_network(
     device: str,
     precision: str,
     remote: bool,
+    trust_program: bool,
 ) -> Network:
     """The network; where others are to run it (``remote``), it is on the CPU here, and on ``device`` there."""
     from sdd_bench import weights
@@ -171,6 +182,8 @@ def _load_network(
     if model is None and (width, bgr, options) != (None, None, {}):
         raise click.UsageError("--width, --bgr and --model-option need --model.")
     spec = None if model is None else ModelSpec(model, width=width, bgr=bgr, options=options)
-    network = load_network(checkpoint, spec, device="cpu" if remote else device, precision=precision)
+    network = load_network(
+        checkpoint, spec, device="cpu" if remote else device, precision=precision, trust_program=trust_program
+    )
     assert network.again is not None
     return replace(network, again=partial(network.again, device=device)) if remote else network

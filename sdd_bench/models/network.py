@@ -95,7 +95,12 @@ def final_output(output: Any) -> Tensor:
 
 
 def load_network(
-    checkpoint: Path, spec: ModelSpec | None = None, *, device: str = "cpu", precision: str = "32"
+    checkpoint: Path,
+    spec: ModelSpec | None = None,
+    *,
+    device: str = "cpu",
+    precision: str = "32",
+    trust_program: bool = False,
 ) -> Network:
     """Network of a checkpoint, in evaluation mode.
 
@@ -105,6 +110,7 @@ def load_network(
             See :func:`read_spec`.
         device: Torch device.
         precision: ``32``, or ``bf16`` for convolutions under autocast.
+        trust_program: Whether an ExportedProgram may run: it is code of its maker's choosing.
 
     Raises:
         WeightsError: The file is missing, damaged, or of another network.
@@ -127,6 +133,11 @@ def load_network(
             raise ConfigError(
                 f"{checkpoint}: an ExportedProgram brings its network along, so --model, --width and --bgr do not go "
                 "with it. Leave them out, or use the weights."
+            )
+        if checkpoint.is_file() and not trust_program:
+            raise ConfigError(
+                f"{checkpoint}: an ExportedProgram is code that runs with your rights. If you trust its maker, say so "
+                "by --trust-program (in Python trust_program=True), or use the weights."
             )
         forward, facts = load_program(checkpoint, place)
         settings: dict[str, Any] = {}
@@ -158,7 +169,14 @@ def load_network(
         least_side=facts.get("least_side") or 1,
         parameters=_count(forward),
         settings=settings | {"precision": precision},
-        again=partial(load_network, checkpoint.absolute(), asked, device=device, precision=precision),
+        again=partial(
+            load_network,
+            checkpoint.absolute(),
+            asked,
+            device=device,
+            precision=precision,
+            trust_program=trust_program,
+        ),
     )
 
 

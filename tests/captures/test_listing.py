@@ -1,6 +1,7 @@
 """What a folder of pictures holds, and what is said of the rest."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,13 @@ def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatch: 
     assert [(p.item, p.reason) for p in listing.problems] == [
         ("closed", "the folder cannot be read (Permission denied)")
     ]
+
+
+def test_names_that_differ_only_in_how_accents_are_composed_are_one_name(tmp_path: Path) -> None:
+    """File systems and archives write the same name in two ways."""
+    name = "Übung_é_가"
+    for form in ("NFC", "NFD"):
+        (tmp_path / form).mkdir()
+        (tmp_path / form / f"{unicodedata.normalize(form, name)}.png").touch()
+    stems = [list_pictures(tmp_path / form, tmp_path).stems for form in ("NFC", "NFD")]
+    assert stems == [[name], [name]]

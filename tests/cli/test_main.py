@@ -1,7 +1,9 @@
 """The command table."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -41,3 +43,13 @@ def test_a_refusal_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sdd_bench.inspect.describe.describe", refuse)
     result = CliRunner().invoke(main, ["info", "captures"])
     assert (result.exit_code, result.output) == (2, "error: [Errno 13] Permission denied: 'captures/a.png'\n")
+
+
+def test_an_output_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) -> None:
+    (tmp_path / "가").mkdir()
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "sdd_bench", "info", str(tmp_path / "가")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "\\uac00" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -167,11 +167,16 @@ def torch_pickle(value: object, path: Path) -> bytes:
 
 
 def test_a_program_loads_and_takes_no_spec(tmp_path: Path, program: Path) -> None:
-    network = load_network(changed(program, tmp_path / "same.pt2", {}), precision="bf16")
+    network = load_network(changed(program, tmp_path / "same.pt2", {}), precision="bf16", trust_program=True)
     assert (network.name, network.size_multiple, network.least_side) == ("one", 8, 1)
     assert network.settings == {"precision": "bf16"}
     with pytest.raises(ConfigError, match="--model, --width and --bgr"):
         load_network(program, ModelSpec("unet", width=2))
+
+
+def test_a_program_runs_only_for_those_who_trust_it(program: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model\.pt2: an ExportedProgram is code .* --trust-program"):
+        load_network(program)
 
 
 def test_loading_a_program_changes_nothing_of_the_process(
@@ -185,7 +190,7 @@ def test_loading_a_program_changes_nothing_of_the_process(
         return load(*arguments, **options)
 
     monkeypatch.setattr(torch.export, "load", watched)
-    load_network(changed(program, tmp_path / "same.pt2", {}))
+    load_network(changed(program, tmp_path / "same.pt2", {}), trust_program=True)
     assert seen == [dict(os.environ)]
 
 
@@ -197,7 +202,7 @@ def test_the_form_of_old_programs_is_refused_before_anything_is_unpickled(tmp_pa
         for name in ("exported_program.json", "state_dict.pt", "constants.pt", "example_inputs.pt"):
             archive.writestr(f"serialized_{name}", payload)
     with pytest.raises(WeightsError, match=r"is of the form of torch 2\.7"):
-        load_network(tmp_path / "old.pt2")
+        load_network(tmp_path / "old.pt2", trust_program=True)
     assert not touched.exists()
 
 
@@ -232,7 +237,7 @@ def test_a_program_runs_nothing_it_pickles(tmp_path: Path, program: Path) -> Non
     for place, members in places.items():
         file = changed(program, tmp_path / "hostile.pt2", members)
         with pytest.raises(WeightsError, match="not an ExportedProgram this torch can load"):
-            load_network(file)
+            load_network(file, trust_program=True)
         assert not touched.exists(), place
 
 
@@ -253,7 +258,7 @@ def test_a_program_runs_nothing_it_pickles(tmp_path: Path, program: Path) -> Non
 def test_facts_of_a_program_that_cannot_be_are_refused(tmp_path: Path, program: Path, facts: object) -> None:
     file = changed(program, tmp_path / "other.pt2", {f"extra/{METADATA_KEY}": json.dumps(facts).encode()})
     with pytest.raises(WeightsError, match=r"other\.pt2: sdd-bench: "):
-        load_network(file)
+        load_network(file, trust_program=True)
 
 
 def test_a_file_without_that_needs_a_name(tmp_path: Path) -> None:
@@ -277,7 +282,7 @@ def test_damaged_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
             load_network(tmp_path / name)
     (tmp_path / "bad.pt2").write_bytes(b"PK no program")
     with pytest.raises(WeightsError, match="ExportedProgram"):
-        load_network(tmp_path / "bad.pt2")
+        load_network(tmp_path / "bad.pt2", trust_program=True)
 
 
 def test_an_unknown_device_or_precision_is_refused(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def write_text(path: Path, text: str) -> None:
         'one line'
     """
     with sealed(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_bytes(text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -158,4 +158,6 @@ def write_json(path: Path, value: Any) -> None:
         ...     Path(folder, "a.json").read_text()
         '{\\n  "b": 1\\n}\\n'
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file name that is not UTF-8 has lone surrogates, which only an escape of JSON can hold.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from sdd_bench.core.errors import PairingError
 from sdd_bench.core.types import Pair, Problem
@@ -97,9 +98,9 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
     others: dict[str, list[Path]] = {}
     strangers: list[Path] = []
     for path in files:
-        kind = candidates if path.suffix.lower() in SUFFIXES else others
-        if path.stem.endswith(ending):
-            kind.setdefault(path.stem.removesuffix(ending), []).append(path)
+        kind, stem = candidates if path.suffix.lower() in SUFFIXES else others, normalize("NFC", path.stem)
+        if stem.endswith(ending):
+            kind.setdefault(stem.removesuffix(ending), []).append(path)
         elif kind is candidates:
             strangers.append(path)
     matches: dict[str, Path] = {}
@@ -145,7 +146,7 @@ def _common_suffix(names: Sequence[str], predictions: Sequence[Path]) -> str:
 
     Names without an ending come first: they are only given up where they fit fewer than an ending does.
     """
-    stems = {path.stem for path in predictions}
+    stems = {normalize("NFC", path.stem) for path in predictions}
     exact = sum(name in stems for name in names)
     endings = Counter(stem[len(name) :] for name in names for stem in stems if stem.startswith(name))
     endings.pop("", None)

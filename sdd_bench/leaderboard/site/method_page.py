@@ -12,7 +12,7 @@ from sdd_bench.evaluation.text import extra_lines
 from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
 from sdd_bench.leaderboard.site.level_chart import level_chart
 from sdd_bench.leaderboard.site.pages import Site, method_place, picture_place
-from sdd_bench.leaderboard.site.picture_page import PictureLine, figures_of, rows_by_image, thumb_of
+from sdd_bench.leaderboard.site.picture_page import PictureLine, figures_of, thumb_of
 from sdd_bench.leaderboard.site.standings import DECIMALS, Cell, Line, Standing, cell_of, extremes, mean_cell
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import Contender, pair
@@ -34,7 +34,7 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
             thumb=thumb_of(site.media, line.run_sha256, image),
             **figures_of(rows),
         )
-        for image, rows in rows_by_image(line.rows, line.method).items()
+        for image, rows in sorted(line.by_image.get(line.method, {}).items())
     ]
     by_name = {picture.name: picture for picture in pictures}
     ends = []

@@ -9,7 +9,7 @@ from typing import Any
 from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.leaderboard.site.media import LAYERS, VIEWS, PictureFiles
 from sdd_bench.leaderboard.site.pages import MEDIA, Media, Site, method_place, picture_place
-from sdd_bench.leaderboard.site.standings import Cell, Standing, cell_of
+from sdd_bench.leaderboard.site.standings import Cell, Line, Standing, cell_of
 from sdd_bench.leaderboard.tables.schema import METRICS
 
 
@@ -38,14 +38,6 @@ def figures_of(rows: Sequence[ImageRow]) -> dict[str, Any]:
     }
 
 
-def rows_by_image(rows: Sequence[ImageRow], method: str) -> dict[str, list[ImageRow]]:
-    found: dict[str, list[ImageRow]] = {}
-    for row in rows:
-        if row.method == method:
-            found.setdefault(row.image, []).append(row)
-    return dict(sorted(found.items()))
-
-
 def thumb_of(media: Media, run_sha256: str, image: str) -> str:
     files = media.get((run_sha256, image))
     return f"{MEDIA}/{files.thumb}" if files else ""
@@ -55,12 +47,12 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
     lines, sets = [], []
     shared: dict[str, str] = {}
     group = ""
-    baselines_from: tuple[ImageRow, ...] = ()
+    baselines_from: Line | None = None
     for line in item.measured:
-        rows = rows_by_image(line.rows, line.method).get(image)
+        rows = line.by_image.get(line.method, {}).get(image)
         if not rows:
             continue
-        group, baselines_from = rows[0].group, baselines_from or line.rows
+        group, baselines_from = rows[0].group, baselines_from or line
         page = method_place(item.dataset, line)
         lines.append(PictureLine(line.method, page, line.key, "", "", **figures_of(rows)))
         files = site.media.get((line.run_sha256, image))
@@ -69,7 +61,7 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
             shared = shared or {layer: f"../../{MEDIA}/{files.previews[layer]}" for layer in ("blurry", "sharp")}
             shared |= {f"crops-{layer}": f"../../{MEDIA}/{files.crops[layer]}" for layer in ("blurry", "sharp")}
     for name in ("identity", "ceiling"):
-        rows = rows_by_image(baselines_from, name).get(image)
+        rows = baselines_from.by_image.get(name, {}).get(image) if baselines_from else None
         if rows:
             lines.append(PictureLine(name, "", "", "", "", kind="baseline", **figures_of(rows)))
     with_layer = {layer for item_set in sets for layer in item_set["layers"]} | set(shared)

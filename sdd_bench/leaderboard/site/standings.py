@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -109,6 +110,14 @@ class Line:
     def key(self) -> str:
         """File name and anchor of a measured line."""
         return f"{slug(self.method)}-{self.run_sha256[:8]}"
+
+    @cached_property
+    def by_image(self) -> dict[str, dict[str, list[ImageRow]]]:
+        """Rows of the run by method (its own and the baselines) and picture."""
+        found: dict[str, dict[str, list[ImageRow]]] = {}
+        for row in self.rows:
+            found.setdefault(row.method, {}).setdefault(row.image, []).append(row)
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Files are never half-written."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -117,3 +118,10 @@ def test_what_is_no_regular_file_is_not_hashed(tmp_path: Path, kind: str) -> Non
         path.symlink_to("/dev/zero")
     with pytest.raises(OSError, match="neither a file nor a folder"):
         sha256_of(Path("/dev/zero") if kind == "device" else path)
+
+
+def test_json_holds_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9")
+    write_json(tmp_path / "a.json", {"name": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": name}
+    assert "\\udce9 é" in (tmp_path / "a.json").read_text(encoding="utf-8")
