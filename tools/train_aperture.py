@@ -1,10 +1,10 @@
-"""A short training on real aperture pairs (VABD and EBB): input, vanilla and JDRL side by side, on a page.
+"""A short training on real aperture pairs (VABD and EBB): input, vanilla and JDRL, with and without matched light.
 
     python tools/train_aperture.py --data DIR --work runs/aperture
 
 The last scene of each set is the test split, the others are trained on: eight pairs, at half size. That is far too
 little for a good network; it shows what each way of training makes of pairs that do not lie on one another and are not
-exposed alike. The photographs stay in ``--work``.
+exposed alike. Rank by ``matched``. The photographs stay in ``--work``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ from sdd_bench.prepared.open import open_dataset
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train
 
-METHODS: dict[str, dict[str, Any]] = {"vanilla": {"vanilla": True}, "jdrl": {}}
+METHODS: dict[str, dict[str, Any]] = {
+    "vanilla": {"vanilla": True},
+    "vanilla-matched": {"vanilla": True, "match": "gain"},
+    "jdrl": {},
+    "jdrl-matched": {"match": "gain"},
+}
 
 
 def one_table(data: Path, work: Path) -> Path:
