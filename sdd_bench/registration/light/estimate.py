@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.images.light import srgb_to_linear
-from sdd_bench.registration.light.fit import LightFit, errors_left, fit_light
+from sdd_bench.registration.light.fit import LightFit, errors_left, exponent_error, fit_light
 from sdd_bench.registration.light.observations import DARKEST, Problem, pose
 from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect
 from sdd_bench.registration.light.tone_curve import fit_tone
@@ -35,7 +35,7 @@ _PSNR_STEP = 3
 """Every third pixel along each side is enough for a PSNR."""
 
 _FEW_COMPARED = 0.15
-_LARGEST_ERROR = 0.015
+_LARGEST_ERROR = 0.03
 """Relative error of a gain (two standard errors)."""
 _LARGEST_RESIDUAL = 0.15
 _LEAST_LIKENESS = 0.6
@@ -126,11 +126,19 @@ def _fit_all(samples: Samples, problem: Problem) -> dict[Match, Transfer]:
     if not _explains_more(problem, best, straight):
         best, glare = straight, straight_glare
     gain = _as_transfer(samples, fit_light(problem, curve=False, field=False, glare=glare, start=best))
+    exponent = exponent_error(problem, best) if any(best.bends) else 0.0
     curves = fit_tone(problem, gain)
     red, green, blue = (max(white, curve[-1]) for white, curve in zip(gain.white, curves, strict=True))
     tone = dataclasses.replace(gain, model=Match.TONE, tone=curves, white=(red, green, blue))
-    return {Match.NONE: Transfer(), Match.GAIN: gain, Match.FIELD: _as_transfer(samples, best, Match.FIELD),
-            Match.TONE: tone}  # fmt: skip
+    found = {Match.GAIN: gain, Match.FIELD: _as_transfer(samples, best, Match.FIELD), Match.TONE: tone}
+    return {Match.NONE: Transfer()} | {name: _less_sure(transfer, exponent) for name, transfer in found.items()}
+
+
+def _less_sure(transfer: Transfer, exponent: float) -> Transfer:
+    """``transfer`` with the error of the curve's exponent in those of its gains."""
+    errors = (math.hypot(e, exponent * math.log(g)) for e, g in zip(transfer.gain_errors, transfer.gains, strict=True))
+    red, green, blue = errors
+    return dataclasses.replace(transfer, gain_errors=(red, green, blue))
 
 
 def _with_glare(problem: Problem, fit: LightFit, *, curve: bool = True) -> tuple[LightFit, bool]:
