@@ -41,7 +41,7 @@ def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[s
     """Lines of a range in pixels, number of pictures, and the method's mean of ``metric`` per ground truth."""
     return [
         [
-            f"{level['from_px']:g} to {level['to_px']}",
+            _range(level["from_px"], level["to_px"]),
             str(level["n"]),
             *(_number(level["scores"][truth.value][metric], _FORMATS[metric]) for truth in GroundTruth),
         ]
@@ -56,7 +56,7 @@ def extra_lines(summary: Mapping[str, Any]) -> list[list[str]]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(measure["better"], "")
         for method in ordered_methods(summary):
             for truth, found in measure["scores"].get(method, {}).items():
-                lines.append([f"{name}{arrow}", truth or "-", method, _cell(found, ".4g", intervals=True)])
+                lines.append([f"{name}{arrow}", truth or "-", method, _cell(found, "#.4g", intervals=True)])
     return lines
 
 
@@ -67,11 +67,10 @@ def region_lines(summary: Mapping[str, Any]) -> list[list[str]]:
         if level["gain_db"] is None:
             continue
         interval = "" if level["low"] is None else f" [{level['low']:+.2f}, {level['high']:+.2f}]"
-        to = "more" if level["to_px"] is None else f"{level['to_px']:g}"
         focus = " (in focus)" if level["from_px"] == 0 else ""
         lines.append(
             [
-                f"{level['from_px']:g} to {to}{focus}",
+                _range(level["from_px"], level["to_px"]) + focus,
                 f"{level['share']:.1%}",
                 str(level["n"]),
                 f"{level['gain_db']:+.2f}{interval}",
@@ -90,6 +89,11 @@ def group_lines(summary: Mapping[str, Any], metric: str) -> list[list[str]]:
         ]
         for group, scores in summary["groups"].items()
     ]
+
+
+def _range(low_px: float, high_px: float | str | None) -> str:
+    """A range in pixels; one without an end has None or ``inf``."""
+    return f"{low_px:g} to {high_px:g}" if isinstance(high_px, (int, float)) else f"{low_px:g} or more"
 
 
 def _cell(estimate: Mapping[str, Any], form: str, intervals: bool) -> str:

@@ -44,8 +44,9 @@ def test_motion_is_in_hundredths_of_a_pixel() -> None:
 
 def test_levels_name_their_range() -> None:
     scores = {truth: {"psnr": 30.0} for truth in ("raw", "warped", "registered", "matched")}
-    levels = [{"from_px": 8.0, "to_px": "inf", "n": 2, "scores": scores}]
-    assert level_lines(levels, "psnr") == [["8 to inf", "2", "30.00", "30.00", "30.00", "30.00"]]
+    levels = [{"from_px": low, "to_px": to, "n": 2, "scores": scores} for low, to in ((2.0, 8.0), (8.0, "inf"))]
+    assert [line[0] for line in level_lines(levels, "psnr")] == ["2 to 8", "8 or more"]
+    assert level_lines(levels, "psnr")[0][1:] == ["2", "30.00", "30.00", "30.00", "30.00"]
 
 
 def test_groups_name_their_size() -> None:

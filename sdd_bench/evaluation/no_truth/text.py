@@ -30,8 +30,8 @@ def figure_lines(summary: Mapping[str, Any]) -> list[list[str]]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(measure["better"], "")
         own, of_input = (measure["scores"].get(who, {}).get("") for who in (summary["method"], "identity"))
         if own is not None:
-            before = "-" if of_input is None else _text(of_input, ".4g")
-            lines.append([f"{name}{arrow}", _text(own, ".4g"), before, str(own["n"])])
+            before = "-" if of_input is None else _text(of_input, "#.4g")
+            lines.append([f"{name}{arrow}", _text(own, "#.4g"), before, str(own["n"])])
     return lines
 
 
