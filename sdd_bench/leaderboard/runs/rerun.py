@@ -92,6 +92,7 @@ def rerun(
     if values.get("flow_weights") and flow_weights is None:
         raise LeaderboardError(f"{run}: was scored with the weights {values['flow_weights']}; say --flow-weights FILE.")
     values |= {"flow_weights": flow_weights, "device": device, "save_flow": False, "save_warped": False}
+    values |= {"extra": []}  # someone's run must not name code that is run here
     options = config.build(EvaluateOptions, values, source=str(run / "summary.json"))
     matching = match_predictions(data.pairs, predictions, suffix=submission.summary.get("suffix", options.suffix))
     matches = {match.pair.name: match for match in matching.matches}

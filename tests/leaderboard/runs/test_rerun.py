@@ -115,6 +115,19 @@ def test_a_forged_figure_of_method_or_baseline_is_found(
     assert all(problem.item.startswith(method) and problem.item.endswith(figure) for problem in problems)
 
 
+def test_code_that_a_run_names_is_not_run(
+    scored: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data, predictions = scored
+    (tmp_path / "their_code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef f(picture):\n    return 0.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    provenance = json.loads((run / "summary.json").read_text())["provenance"]
+    provenance["options"]["extra"] = ["their_code:f"]
+    change_summary(run, provenance=provenance)
+    assert rerun_problems(rerun(run, open_dataset(data), predictions, n_pictures=1, seed=1)) == []
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_prediction_that_is_gone_is_named(scored: tuple[Path, Path, Path]) -> None:
     run, data, predictions = scored
     (predictions / "b.png").unlink()
