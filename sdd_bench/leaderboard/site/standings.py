@@ -292,8 +292,8 @@ def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
 
 
 def _leading_psnr(line: Line) -> float:
-    """PSNR against the fairest ground truth of a line, by which lines are first sorted."""
-    for truth in ("registered", "warped", "raw"):
+    """PSNR against the fairest ground truth of a line, by which lines are first sorted; of papers, most print raw."""
+    for truth in ("raw", "warped") if line.kind == "paper" else ("registered", "warped", "raw"):
         cell = line.cells.get((truth, "psnr"))
         if cell is not None and cell.value:
             return float(cell.value)

@@ -55,6 +55,12 @@ def test_a_papers_figure_of_another_implementation_is_shown_but_not_sorted_by() 
     assert (line.cells["raw", "psnr"].value, line.input, line.metrics_note) == ("24.6", "dual", noted[0].metrics_note)
 
 
+def test_papers_stand_by_the_ground_truth_that_most_print() -> None:
+    high, low = replace(PAPER[0], method="raw alone", psnr=25.0), replace(PAPER[0], method="both", psnr=24.0)
+    lines = standing("made-up", [low, replace(low, ground_truth="warped", psnr=26.0), high], {}).lines
+    assert [line.method for line in lines] == ["raw alone", "both"]
+
+
 def test_only_equal_signatures_are_ranked_together(lines: dict[str, Line]) -> None:
     good, base, other = (lines[name].cells["registered", "psnr"] for name in ("goodP1", "baseP1", "otherP2"))
     assert (good.rank.low, good.rank.high, good.n_ranked) == (1, 1, 2)  # type: ignore[union-attr]
