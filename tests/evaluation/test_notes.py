@@ -1,5 +1,6 @@
 """The sentences beside a table."""
 
+import dataclasses
 import math
 import re
 from typing import Any
@@ -8,6 +9,7 @@ from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
+from sdd_bench.evaluation.regions import RegionScores
 from sdd_bench.evaluation.summary import rows_of
 from sdd_bench.registration.light.transfer import Transfer, failed
 
@@ -63,6 +65,17 @@ def test_better_worse_and_undecided_are_told_apart() -> None:
     assert 1.0 < float(found[1]) < 1.1 < float(found[2]) < 1.2
     assert "WORSE than its own input." in worse
     assert "]: no difference shown." in unsure
+
+
+def test_harm_in_focus_is_said_and_a_trifle_is_not() -> None:
+    def noted(gain_db: float, n: int = 8) -> str:
+        regions = RegionScores(3.0, (0.5, 0.5, 0.0, 0.0, 0.0), (gain_db, 2.0, None, None, None), 0.01)
+        return _notes([dataclasses.replace(_scores(31.0 + number), regions=regions) for number in range(n)])
+
+    assert "HARM: where the input is in focus, net is 1.50 dB worse than the input [-1.50, -1.50]" in noted(-1.5)
+    assert "HARM" not in noted(-0.05)
+    assert "HARM" not in noted(1.0)
+    assert "HARM" not in noted(-1.5, n=3)  # too few to tell
 
 
 def test_few_pictures_have_no_verdict() -> None:

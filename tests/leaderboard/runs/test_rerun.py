@@ -55,6 +55,10 @@ def test_a_run_of_evaluate_can_be_listed_rendered_and_scored_again(
     assert rerun_problems(results) == []
     assert rerun_problems(rerun(run, open_dataset(data), predictions)) == []
     index = render_run(PictureSource.open(run, data, predictions), tmp_path / "site")
+    method = next(index.parent.glob("*/methods/*.html")).read_text(encoding="utf-8")
+    assert "Where it helps, and where it harms" in method
+    assert '<a href="../../differences.svg">' in method
+    assert (index.parent / "differences.png").is_file()
     picture = sorted((index.parent).glob("*/pictures/*.html"))[0].read_text(encoding="utf-8")
     assert "sharp warped to this method" in picture
     assert "flow from deblurred to sharp" in picture
