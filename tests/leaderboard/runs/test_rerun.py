@@ -13,6 +13,7 @@ from sites import make_data
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture.cache import open_cache
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.leaderboard.runs.check import check_run
 from sdd_bench.leaderboard.runs.rerun import Rescored, rerun, rerun_problems
@@ -30,7 +31,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a dataset, predictions, and the run that evaluate made of them."""
     folder = tmp_path_factory.mktemp("original")
     data, predictions = make_data(folder, ["=a", "b", "c"])
-    evaluate(open_dataset(data), predictions[0], folder / "run", method="-mine", options=OPTIONS)
+    cache = open_cache(folder / "cache")  # made before any test, so the fixture of tests does not reach here
+    evaluate(open_dataset(data), predictions[0], folder / "run", method="-mine", options=OPTIONS, cache=cache)
     return folder
 
 
