@@ -23,7 +23,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.command()
 @click.argument("data", type=_PATH)
 @click.option("-o", "--out", "run", type=_PATH, default=Path("runs/jdrl"), show_default=True, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on with the run from its last checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on with the run DATA, or the one in --out, with the options it has.")
 @click.option("--config", "config_path", type=_PATH, help="TOML file of options; the command line wins.")
 @click.option(
     "--recipe", type=click.Choice(["paper", "released", "two-stage"]), help="Source of the defaults.  [default: paper]"
@@ -82,21 +82,25 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train on the patches of DATA, a prepared set or a shard.
+    """Train on the patches of DATA, a prepared set or a shard; or go on with DATA, the folder of a run.
 
     Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 1; a second one leaves
-    at once. --resume goes on, also after a crash, and ends with the same weights.
+    at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
+    options: only one that is given and differs is refused.
     """
     from sdd_bench.training.config import load_train_config
-    from sdd_bench.training.run import train
+    from sdd_bench.training.run import begun, train
 
     pairs = [assignment.partition("=") for assignment in assignments]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise click.UsageError(f"--set {wrong[0]}: expected KEY=VALUE.")
     given = options | {"model_options": model_options or None} | {name: value for name, _, value in pairs}
-    config = load_train_config(config_path, given)
+    if resume and (earlier := begun(data)):
+        run, data = data, earlier[0]
+    known = begun(run)
+    config = load_train_config(config_path or (known and known[1]), given)
     with progress_bar("train", unit="steps") as on_progress:
-        report = train(data, run, config, resume=resume, on_progress=on_progress)
+        report = train(data, run, config, resume=True, on_progress=on_progress)
     if os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks
         sys.exit(not report.finished)
     if as_json:
@@ -115,5 +119,5 @@ def command(
         score = "nothing held out" if report.best_psnr is None else f"held-out PSNR {report.best_psnr:.2f} dB"
         click.echo(f"model: {report.model} (step {report.best_step or report.step} of {report.n_steps}, {score})")
     if not report.finished:
-        click.echo(f"stopped at step {report.step} of {report.n_steps}; go on with --resume.", err=True)
+        click.echo(f"stopped at step {report.step} of {report.n_steps}; run the same command to go on.", err=True)
         sys.exit(1)

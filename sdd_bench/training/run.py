@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -15,15 +16,18 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from sdd_bench.core.errors import ConfigError, OutputError
+from sdd_bench.core.errors import ConfigError, OutputError, reason_of
 from sdd_bench.core.storage.claims import alone_in, begin
-from sdd_bench.core.storage.files import write_text
+from sdd_bench.core.storage.files import write_json, write_text
 from sdd_bench.core.types import OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
 from sdd_bench.training.trainer import Stop, Trainer, TrainReport
 
 OPTIONS_JSON = "options.json"
+CONFIG_TOML = "config.toml"
+_DATA = "data"
+"""Key of the options that says where the data were; another place of the same data is no other run."""
 _PATIENCE = timedelta(days=2)
 """Time that processes wait for the first one, which estimates the flow of the whole set and validates."""
 
@@ -119,14 +123,37 @@ def train(
     return training.report(finished)
 
 
+def begun(run: Path) -> tuple[Path, Path] | None:
+    """The data and the file of options of the run in a folder; None if the folder holds no run.
+
+    Raises:
+        OutputError: The folder holds a run whose options do not say what data it is of.
+
+    Example:
+        >>> begun(Path("no/such/run")) is None
+        True
+    """
+    if not (run / OPTIONS_JSON).is_file() or not (run / CONFIG_TOML).is_file():
+        return None
+    try:
+        data = Path(json.loads((run / OPTIONS_JSON).read_text(encoding="utf-8"))[_DATA])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{run / OPTIONS_JSON}: does not say what data the run is of ({reason_of(error)}). Name the data: "
+            f"train-jdrl DATA -o {run} --resume."
+        ) from error
+    return data, run / CONFIG_TOML
+
+
 def _claim(run: Path, data: Path, config: TrainConfig, signatures: dict[str, str], *, resume: bool) -> None:
     """Claim the folder for this run, or check that it is claimed for it, and write ``config.toml``."""
     if (run / OPTIONS_JSON).is_file() and not resume:
         raise OutputError(f"{run}: holds a run. Go on with --resume, or choose another output folder.")
     options = config.training() | signatures
     ours = {"schema": 1, "data_sha256": data_digest(data), "config": options}
-    begin(run, OPTIONS_JSON, ours, what="a run", digests={"data_sha256": "the data are others"})
-    write_text(run / "config.toml", to_toml(config))
+    known = begin(run, OPTIONS_JSON, ours, what="a run", digests={"data_sha256": "the data are others"}, aside=[_DATA])
+    write_json(run / OPTIONS_JSON, {key: known[key] for key in known if key != _DATA} | {_DATA: str(data.absolute())})
+    write_text(run / CONFIG_TOML, to_toml(config))
 
 
 def make_fabric(config: TrainConfig) -> Fabric:

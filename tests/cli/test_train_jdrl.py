@@ -41,6 +41,20 @@ def test_options_come_from_a_file_and_are_kept_in_the_run(prepared: Path, tmp_pa
     assert "learning_rate = 0.0001" in kept
 
 
+def test_a_run_goes_on_with_the_options_it_has(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = ["train-jdrl", str(prepared), "-o", str(run), "--vanilla", *TINY.split()]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    before = (run / "config.toml").read_bytes()
+    for again in (command, ["train-jdrl", str(run), "--resume"], ["train-jdrl", str(prepared), "-o", str(run)]):
+        result = CliRunner().invoke(main, again)
+        assert result.exit_code == 0, result.output
+        assert (run / "config.toml").read_bytes() == before
+    result = CliRunner().invoke(main, ["train-jdrl", str(run), "--resume", "--crop", "16"])
+    assert result.exit_code == 2
+    assert "crop was 32, now 16" in result.output
+
+
 def test_options_of_the_network_are_kept_in_the_run(prepared: Path, tmp_path: Path) -> None:
     tiny = TINY.replace("unet-small", "nafnet").split()
     options = ["encoder=[1,1]", "middle=1", "decoder=[1,1]"]
