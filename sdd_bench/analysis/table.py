@@ -120,7 +120,8 @@ def light_figures(light: PairLight) -> dict[str, Any]:
     row["light_gain_error"] = max(transfer.gain_errors) if measured else None
     row["light_field"] = transfer.field if transfer.model is Match.FIELD else None
     row["light_residual"] = transfer.residual if measured else None
-    row |= {"raw_psnr_db": light.raw_db, "geometry_db": light.geometry_db, "light_db": light.light_db}
+    row |= {"raw_psnr_db": light.raw_db, "geometry_db": light.geometry_db}
+    row["light_db"] = light.light_db if measured or transfer.distrust else None
     row |= {"light_richer_db": transfer.richer_gains_db if measured else None, "light_distrust": transfer.reason}
     return {name: _rounded(value) for name, value in row.items()} | {"light_transfer": transfer.to_json()}
 

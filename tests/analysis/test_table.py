@@ -94,6 +94,12 @@ def test_a_row_holds_the_whole_transfer_of_light(tmp_path: Path) -> None:
     assert transfer_of(row) == Transfer(Match.GAIN, (0.8, 0.9, 1.1), (0.01, 0.02, 0.01))
 
 
+def test_light_that_was_not_asked_for_has_no_figures() -> None:
+    row = _row("a", transfer=Transfer())
+    assert (row.light_gain_r, row.light_db, row.geometry_db) == (None, None, 2.0)
+    assert light_line(summarize([row], name="set", split="test", n_expected=1)) == ""
+
+
 def test_the_summary_says_what_geometry_and_light_cost() -> None:
     unknown = _row("b", transfer=failed("nothing to compare: 0 unclipped windows, or too dark ones"))
     assert (unknown.light_gain_g, unknown.light_distrust[:7]) == (None, "nothing")
