@@ -53,12 +53,12 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
             f"Blurry and sharp of this set differ in brightness by a factor of {exposure:.2f} on average (light), "
             "so PSNR and MAE measure that as much as blur; SSIM and LPIPS less so. Compare methods by matched."
         )
-    flagged = [row.record for row in own if not row.record.light.trusted]
+    flagged = [row.record for row in own if row.record.light.match_doubts]
     if flagged:
         first = flagged[0]
         notes.append(
             f"The light of {len(flagged)} of {len(own)} pairs is in doubt, so their matched scores are too; "
-            f"{first.name}: {first.light.reason}."
+            f"{first.name}: {'; '.join(first.light.match_doubts)}."
         )
     share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])
     if share < LEAST_VALID_SHARE:

@@ -260,7 +260,9 @@ def _light(records: Sequence[PictureRecord], match: Match) -> dict[str, Any]:
         "match": match.value,
         "gained_db": _mean(gained),
         "flagged": [
-            {"item": record.name, "reason": record.light.reason} for record in records if not record.light.trusted
+            {"item": record.name, "reason": "; ".join(doubts)}
+            for record in records
+            if (doubts := record.light.match_doubts)
         ],
     }
 

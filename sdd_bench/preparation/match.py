@@ -141,7 +141,7 @@ def match_sharp(
         note = f"not matched in light: {transfer.reason or 'not measured'}"
     else:
         gains = ", ".join(f"{gain:.4f}" for gain in transfer.gains)
-        doubt = f"; in doubt: {transfer.reason}" if not transfer.trusted else ""
+        doubt = f"; in doubt: {'; '.join(transfer.match_doubts)}" if transfer.match_doubts else ""
         note = f"matched in light by {transfer.model.value}, gains ({gains}){doubt}"
     message = f"{sharp.message}; {note}" if sharp.message else note
     pixels = sharp.pixels if transfer.model is Match.NONE else _through(sharp, transfer)

@@ -20,7 +20,7 @@ from sdd_bench.registration.light.fit import LightFit, errors_left, exponent_err
 from sdd_bench.registration.light.observations import DARKEST, Problem, pose
 from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect
 from sdd_bench.registration.light.tone_curve import fit_tone
-from sdd_bench.registration.light.transfer import KNEE, Match, Three, Transfer, failed
+from sdd_bench.registration.light.transfer import CURVE, KNEE, Match, Three, Transfer, failed
 
 _LEAST_GLARE = 0.008
 """Glare below this share of the mean light cannot be told from errors of the curve and is taken for none."""
@@ -85,7 +85,7 @@ def estimate_transfer(
     alike = _likeness(problem)
     if alike < _LEAST_LIKENESS:
         return failed(f"another scene: light correlates by {alike:.2f}", compared_share=share)
-    transfers = _fit_all(samples, problem)
+    transfers, exponent = _fit_all(samples, problem)
     chosen = transfers[Match(model)]
     psnr = {name: _psnr(samples, transfer) for name, transfer in transfers.items()}
     chosen = dataclasses.replace(
@@ -97,7 +97,7 @@ def estimate_transfer(
         psnr_field_db=psnr[Match.FIELD],
         psnr_tone_db=psnr[Match.TONE],
     )
-    return dataclasses.replace(chosen, distrust=_distrust(chosen))
+    return _less_sure(dataclasses.replace(chosen, distrust=_distrust(chosen)), exponent)
 
 
 def _check_shapes(
@@ -120,7 +120,8 @@ def _likeness(problem: Problem) -> float:
     return float(np.corrcoef(light[0], light[1])[0, 1])
 
 
-def _fit_all(samples: Samples, problem: Problem) -> dict[Match, Transfer]:
+def _fit_all(samples: Samples, problem: Problem) -> tuple[dict[Match, Transfer], float]:
+    """The transfer of each model, and the standard error of the curve's exponent."""
     best, glare = _with_glare(problem, fit_light(problem))
     straight, straight_glare = _with_glare(problem, fit_light(problem, curve=False), curve=False)
     if not _explains_more(problem, best, straight):
@@ -130,15 +131,20 @@ def _fit_all(samples: Samples, problem: Problem) -> dict[Match, Transfer]:
     curves = fit_tone(problem, gain)
     red, green, blue = (max(white, curve[-1]) for white, curve in zip(gain.white, curves, strict=True))
     tone = dataclasses.replace(gain, model=Match.TONE, tone=curves, white=(red, green, blue))
-    found = {Match.GAIN: gain, Match.FIELD: _as_transfer(samples, best, Match.FIELD), Match.TONE: tone}
-    return {Match.NONE: Transfer()} | {name: _less_sure(transfer, exponent) for name, transfer in found.items()}
+    field = _as_transfer(samples, best, Match.FIELD)
+    return {Match.NONE: Transfer(), Match.GAIN: gain, Match.FIELD: field, Match.TONE: tone}, exponent
 
 
 def _less_sure(transfer: Transfer, exponent: float) -> Transfer:
-    """``transfer`` with the error of the curve's exponent in those of its gains."""
+    """``transfer`` with the error of the curve's exponent in those of its gains; a reason where that is too large."""
     errors = (math.hypot(e, exponent * math.log(g)) for e, g in zip(transfer.gain_errors, transfer.gains, strict=True))
     red, green, blue = errors
-    return dataclasses.replace(transfer, gain_errors=(red, green, blue))
+    reasons, error = list(transfer.distrust), 2 * max(red, green, blue)
+    if error > _LARGEST_ERROR >= 2 * max(transfer.gain_errors):
+        reasons.append(
+            f"{CURVE}: gains known to {100 * error:.1f} % only, too little detail was lost to tell the curve"
+        )
+    return dataclasses.replace(transfer, gain_errors=(red, green, blue), distrust=tuple(reasons))
 
 
 def _with_glare(problem: Problem, fit: LightFit, *, curve: bool = True) -> tuple[LightFit, bool]:

@@ -44,6 +44,8 @@ KNEE = float(linear_to_srgb(np.array([CLIPPED]))[0])
 """Display value from which on a pixel counts as clipped."""
 TONE_KNOTS = (0.0, 0.03, 0.07, 0.13, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, KNEE)
 """Display values of the knots of a tone curve."""
+CURVE = "curve"
+"""Kind of the reason that the gains' exponent is not known."""
 _FINE = np.linspace(0.0, 1.0, 4097)
 """Display values of the tables: linear interpolation between them is exact to a tenth of a 16-bit step."""
 
@@ -109,6 +111,12 @@ class Transfer:
     def reason(self) -> str:
         """All reasons for distrust in one line; empty: none."""
         return "; ".join(self.distrust)
+
+    @property
+    def match_doubts(self) -> tuple[str, ...]:
+        """Reasons not to believe a matched picture: all but doubt about the curve alone, with which display values go
+        to the right ones whatever the gains are called."""
+        return tuple(reason for reason in self.distrust if not reason.startswith(f"{CURVE}:"))
 
     @property
     def gained_db(self) -> float | None:

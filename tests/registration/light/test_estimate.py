@@ -10,7 +10,7 @@ import torch
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.types import Split
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
-from sdd_bench.optics.tone import expose
+from sdd_bench.optics.tone import expose, tone_curve
 from sdd_bench.registration.light.estimate import estimate_transfer
 from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.synth.camera import draw_capture, random_numbers
@@ -103,3 +103,12 @@ def test_the_gain_of_a_defocused_pair_is_found_under_any_curve_both_share(index:
     np.testing.assert_allclose(transfer.gains, gains, rtol=0.02)
     alike = estimate_transfer(stored(made.blurry, (1.0, 1.0, 1.0)), sharp)
     np.testing.assert_allclose(alike.gains, 1, atol=0.004)
+
+
+def test_a_pair_that_lost_no_detail_does_not_know_its_exponent_but_is_matched(sharp: np.ndarray) -> None:
+    curved = linear_to_srgb(tone_curve("vivid")(srgb_to_linear(sharp)))
+    darker = linear_to_srgb(tone_curve("vivid")(0.5 * srgb_to_linear(sharp)))
+    transfer = estimate_transfer(darker, curved)
+    assert transfer.reason.startswith("curve: gains known to")
+    assert transfer.match_doubts == ()
+    assert np.abs(transfer.apply(curved) - darker).mean() < 2e-3
