@@ -88,9 +88,11 @@ def command(
     at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
     options: only one that is given and differs is refused.
     """
+    from sdd_bench.core.parallel import reuse_memory
     from sdd_bench.training.config import load_train_config
     from sdd_bench.training.run import begun, train
 
+    reuse_memory()
     pairs = [assignment.partition("=") for assignment in assignments]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise click.UsageError(f"--set {wrong[0]}: expected KEY=VALUE.")

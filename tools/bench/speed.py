@@ -1,11 +1,12 @@
 """Speed of this tree beside an older commit, each in processes of its own, in turn.
 
-    python tools/bench/speed.py [--against cd2338d] [--size 4096x2160] [--repeats 2] [--what flow,first,later]
+    [OMP_NUM_THREADS=1] python tools/bench/speed.py [--against cd2338d] [--size 4096x2160] [--what flow,first,later]
 
 The old commit is checked out into a temporary git worktree. ``flow``: one ``pwcnet`` flow, imports and reading left
 out. ``first``: ``evaluate`` of one picture with all metrics, nothing cached, the whole command. ``later``: a second
 method, the registered flow cached. Columns: seconds on the clock, seconds of processor, share of it in the system,
-peak resident memory; the best of the repeats. The last line: largest difference of PSNR between both trees.
+peak resident memory; the best of the repeats. The last line: largest difference of PSNR between both trees. On a busy
+machine only the processor's seconds mean something, and only with one thread: more of them wait for each other awake.
 """
 
 from __future__ import annotations
@@ -130,11 +131,10 @@ WORK: dict[str, Callable[[Path, Path], Cost]] = {
 
 
 def psnrs(run_folder: Path) -> dict[str, float]:
-    """Every PSNR of a run, by column."""
+    """Every PSNR of a run, by method, picture and ground truth."""
     with open(run_folder / "per_image.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    values = {f"{number} {key}": value for number, row in enumerate(rows) for key, value in row.items()}
-    return {key: float(value) for key, value in values.items() if "psnr" in key and value}
+    return {f"{row['method']}, {row['ground_truth']}": float(row["psnr"]) for row in rows if row["psnr"]}
 
 
 def main() -> None:
@@ -174,9 +174,9 @@ def main() -> None:
             print(f"{what:8}{'':5}{faster[0]:7.1f} x{faster[1]:9.1f} x", flush=True)
         if "first" in options.what.split(","):
             old_psnr, new_psnr = (psnrs(root / "first") for root in roots.values())
-            differences = {key: new_psnr[key] - value for key, value in old_psnr.items()}
-            key = max(differences, key=lambda name: abs(differences[name]))
-            print(f"largest difference of PSNR: {differences[key]:+.4f} dB ({key.partition(' ')[2]})")
+            shared = old_psnr.keys() & new_psnr.keys()  # a ground truth may have come since
+            key = max(shared, key=lambda name: abs(new_psnr[name] - old_psnr[name]))
+            print(f"largest difference of PSNR: {new_psnr[key] - old_psnr[key]:+.4f} dB ({key})")
 
 
 if __name__ == "__main__":

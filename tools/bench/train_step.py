@@ -1,6 +1,6 @@
 """A training step of the second stage, ours against the steps of the released code in their direct form.
 
-    python tools/bench/train_step.py
+    python tools/bench/train_step.py [--where]
 
 Full-width U-Net, 256 crop, batch 1, two threads: deblur, flow both ways, warps, masks, reblur, all losses, backward,
 Adam. Direct: NCHW float32, pictures upsampled before they are convolved, a feature pyramid for each direction,
@@ -8,7 +8,8 @@ correlation as 81 products, kernels as maps. Ours: channels_last, up-convolution
 correlation in blocks, ring sums; in float32, the same without ``recompute``, and under bf16 autocast. Both have
 the same networks and weights. In turn in one process, best of interleaved repeats; peak memory above weights,
 gradients, optimizer and imports, each in a process of its own. The targets: four times faster, a third of the memory.
-The floor is forward and backward of the U-Net alone (channels_last, float32).
+The floor is forward and backward of the U-Net alone (channels_last, float32). ``--where``: our step in float32, part
+by part, in milliseconds of processor, with one thread, and the share of all convolutions.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from _memory import peak_mib
 from reblur import direct_reblur
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
+from sdd_bench.core.parallel import reuse_memory
 from sdd_bench.flow.estimator import bundled_weights, load_flow
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
@@ -35,6 +39,7 @@ from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.step import JointNetworks, Stage, build_networks, compute_terms
 
 CROP, REPEATS = 256, 2
+T = TypeVar("T")
 METHODS = ("direct", "ours", "ours, kept", "ours, bf16")
 
 
@@ -120,6 +125,63 @@ def make_step(method: str) -> Callable[[int], None]:
     return step
 
 
+def print_where() -> None:
+    """Print where the time of a step goes."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = TrainConfig()
+    networks = build_networks(config).to(memory_format=torch.channels_last)
+    estimator = load_flow("pwcnet-plain")
+    optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate)
+    spent: dict[str, float] = {}
+
+    def timed(name: str, call: Callable[..., T]) -> Callable[..., T]:
+        def run(*arguments: object) -> T:
+            before = time.process_time()
+            result = call(*arguments)
+            spent[name] = spent.get(name, 0.0) + time.process_time() - before
+            return result
+
+        return run
+
+    assert networks.reblur is not None
+    for name, module in (("U-Net, forward", networks.deblur), ("R, forward", networks.reblur)):
+        object.__setattr__(module, "forward", timed(name, module.forward))
+    object.__setattr__(estimator, "estimate_both", timed("flow both ways", estimator.estimate_both))
+
+    def step(crop: int) -> None:
+        shape = (1, 3, crop, crop)
+        batch = {name: torch.rand(shape).contiguous(memory_format=torch.channels_last) for name in ("blurry", "sharp")}
+        terms = timed("forward", compute_terms)(networks, config, Stage.SECOND, batch, estimator)
+        timed("backward", terms.total.backward)()
+        timed("Adam", optimizer.step)()
+        timed("zero gradients", optimizer.zero_grad)(False)
+
+    step(64)
+    spent.clear()
+    before = time.process_time()
+    for _ in range(REPEATS):
+        step(CROP)
+    total = time.process_time() - before
+    rest = spent.pop("forward")
+    parts = ("U-Net, forward", "R, forward", "flow both ways")
+    spent["warps, masks, losses"] = rest - sum(spent[name] for name in parts)
+    for name in (*parts, "warps, masks, losses", "backward", "Adam", "zero gradients"):
+        print(f"{name:24}{1000 * spent[name] / REPEATS:8.0f} ms{100 * spent[name] / total:6.1f} %")
+    print(f"{'step':24}{1000 * total / REPEATS:8.0f} ms")
+    floor = make_floor()
+    floor(64)
+    timed("floor", floor)(CROP)
+    print(f"{'the U-Net alone':24}{1000 * spent['floor']:8.0f} ms")
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        step(CROP)
+    events = profiled.key_averages()
+    whole = sum(event.self_cpu_time_total for event in events)
+    for name in ("aten::mkldnn_convolution", "aten::convolution_backward"):
+        share = sum(event.self_cpu_time_total for event in events if event.key == name) / whole
+        print(f"{name:32}{100 * share:6.1f} % of the step")
+
+
 def make_floor() -> Callable[[int], None]:
     """Forward and backward of the U-Net alone."""
     network = TrainConfig().spec.build().to(memory_format=torch.channels_last)
@@ -143,8 +205,14 @@ def _check_equal() -> None:
 def main() -> None:
     """Print times, memory and ratios."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--child", choices=METHODS)
+    parser.add_argument("--where", action="store_true")
+    parser.add_argument("--child", choices=METHODS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not arguments.child:
+        reuse_memory()  # as the command does; a child measures what is in use
+    if arguments.where:
+        print_where()
+        return
     torch.set_num_threads(2)
     if arguments.child:
         step = make_step(arguments.child)
