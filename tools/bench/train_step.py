@@ -173,6 +173,10 @@ def print_where() -> None:
     floor(64)
     timed("floor", floor)(CROP)
     print(f"{'the U-Net alone':24}{1000 * spent['floor']:8.0f} ms")
+    bf16 = make_step("ours, bf16")
+    bf16(64)
+    timed("bf16", bf16)(CROP)
+    print(f"{'step under bf16':24}{1000 * spent['bf16']:8.0f} ms")
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         step(CROP)
     events = profiled.key_averages()
