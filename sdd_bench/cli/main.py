@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -59,3 +60,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets its number
             stream.reconfigure(errors="backslashreplace")
+    # Before a command loads torch. By default its threads wait awake for each other, and on a busy machine or beside a
+    # second process they burn several times the processor's time that they compute.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -88,7 +88,7 @@ def command(
     at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
     options: only one that is given and differs is refused.
     """
-    from sdd_bench.core.parallel import reuse_memory
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.training.config import load_train_config
     from sdd_bench.training.run import begun, train
 

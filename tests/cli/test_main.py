@@ -53,3 +53,16 @@ def test_an_output_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) -> 
     assert done.returncode == 2
     assert "\\uac00" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    given["OMP_DISPLAY_ENV"] = "TRUE"  # torch's OpenMP library tells what it understood when it was loaded
+    command = [sys.executable, "-m", "sdd_bench", "models"]
+    said = subprocess.run(command, env=given, capture_output=True, text=True, check=True).stderr
+    if "OMP_WAIT_POLICY" not in said:
+        pytest.skip("the OpenMP library of this torch does not show its options")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in said
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert CliRunner().invoke(main, ["completion", "bash"]).exit_code == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

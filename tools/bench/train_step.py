@@ -29,7 +29,7 @@ from reblur import direct_reblur
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from sdd_bench.core.parallel import reuse_memory
+from sdd_bench.core.executors import reuse_memory
 from sdd_bench.flow.estimator import bundled_weights, load_flow
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, PWCNet
@@ -113,7 +113,7 @@ def make_step(method: str) -> Callable[[int], None]:
     def forward(*arguments: object) -> object:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             outputs, reblurred = networks(*arguments)
-        return [output.float() for output in outputs], reblurred.float()
+        return [output.float() for output in outputs], [picture.float() for picture in reblurred]
 
     def step(crop: int) -> None:
         layout = torch.contiguous_format if direct else torch.channels_last
