@@ -100,7 +100,7 @@ class Narrow:
 
 NETWORKS = {
     "unet-small": Narrow(16),
-    "mprnet": Narrow(12, {"depth": 2}),
+    "mprnet": Narrow(8, {"depth": 1}),
     "ifan": Narrow(8, {"iterations": 8}, clip=0.5),
     "nafnet": Narrow(16, {"encoder": [1, 1, 1, 4]}),
 }
@@ -205,7 +205,7 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         captures, _ = make_captures(root.parent / tested_on, SETS[tested_on], arguments.n_train, arguments.n_test)
     predictions = cell / "predictions"
     predict(load_network(report.model), pictures_of(captures), predictions)
-    write_json(cell / "scores.json", score(captures, predictions, cell))
+    write_json(cell / "scores.json", score(captures, predictions, cell, aligned_only=arguments.aligned_only))
 
 
 def tell(progress: Progress) -> None:
@@ -214,7 +214,7 @@ def tell(progress: Progress) -> None:
         print(f"  {progress.done}/{progress.total} {progress.item}", flush=True)
 
 
-def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
+def score(captures: Path, predictions: Path, cell: Path, *, aligned_only: bool) -> dict[str, Any]:
     """Scores against the aligned truth by picture; warped, registered and motion as means of ``evaluate``."""
     lpips = Lpips()
     rows = []
@@ -228,6 +228,8 @@ def score(captures: Path, predictions: Path, cell: Path) -> dict[str, Any]:
             row |= {f"{label}psnr": psnr(picture, truth), f"{label}ssim": ssim(picture, truth)}
             row[f"{label}lpips"] = lpips.distance(lpips.features(picture), lpips.features(truth))
         rows.append(row)
+    if aligned_only:
+        return {"pictures": rows, "means": {}, "drift_px": None, "deform_px": None}
     metrics = ("psnr", "ssim", "lpips")
     done = evaluate(dataset, predictions, cell / "evaluation", method="m", options=EvaluateOptions(metrics=metrics))
     scores = done.summary["scores"]["m"]
@@ -283,14 +285,18 @@ def print_table(out: Path) -> None:
                 )
             tables[method] = np.array([[row["psnr"] for row in cell["pictures"]] for cell in cells])
             means = [_average(rows, metric) for metric in ("psnr", "ssim", "lpips")]
-            extra = [cell["means"][key] for key in ("warped_psnr", "registered_psnr") for cell in cells]
+            extra = [_known(cell["means"].get(key)) for key in ("warped_psnr", "registered_psnr") for cell in cells]
             warped, registered = np.mean(extra[: len(cells)]), np.mean(extra[len(cells) :])
-            motion = [np.mean([cell[key] for cell in cells]) for key in ("drift_px", "deform_px")]
+            motion = [np.mean([_known(cell[key]) for cell in cells]) for key in ("drift_px", "deform_px")]
             tail = f" | {warped:6.2f} {registered:10.2f} | {motion[0]:8.2f} {motion[1]:9.2f}"
             print(_line(name, method, len(cells), means) + tail)
         if {"oracle", "vanilla", "jdrl"} <= set(tables):
             share, low, high = gap_closed(tables["jdrl"], tables["vanilla"], tables["oracle"])
             print(f"{name}   of the gap from vanilla to oracle jdrl closes {share:.0%} [{low:.0%}, {high:.0%}]")
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _average(rows: list[dict[str, float]], key: str) -> float:
@@ -317,6 +323,7 @@ def main() -> None:
     parser.add_argument("--n-train", type=int, default=16)
     parser.add_argument("--n-test", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--aligned-only", action="store_true", help="no scores that need flow, to save time")
     parser.add_argument("--table", action="store_true", help="only print what is finished")
     arguments = parser.parse_args()
     arguments.width = arguments.width or NETWORKS[arguments.model].width

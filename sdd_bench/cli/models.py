@@ -74,4 +74,6 @@ def show(name: str, as_json: bool) -> None:
 
 def _tiles(card: Card) -> str:
     radius = card.receptive_radius_px
+    if radius is None and card.tiled_db is not None:
+        return f"no ({card.tiled_db} dB)"
     return "no" if radius is None else f"from {radius} px overlap"

@@ -141,11 +141,14 @@ def command(
                 "sha256": network.sha256,
                 "n_pictures": report.n_pictures,
                 "n_made": report.n_made,
+                "notes": report.notes,
                 "problems": [{"item": problem.item, "reason": problem.reason} for problem in report.problems],
             }
         )
     else:
         click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
     finish([*report.problems, *(() if found.has_truth else found.problems)])
 
 

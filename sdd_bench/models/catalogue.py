@@ -65,6 +65,11 @@ ORIGINS: Mapping[str, Origin] = {
 }
 
 
+TILED_DB: Mapping[str, str] = {"mprnet": "58", "kpac": "144", "kpac-2level": "152"}
+"""PSNR in dB between a picture of 1536x1024 in tiles and as a whole, of networks whose output depends on all of it:
+narrow forms after a short training, tiles of 768 px with an overlap of 128 (``tools/bench/tiles.py``)."""
+
+
 @dataclass(frozen=True)
 class Card:
     """One network of the catalogue."""
@@ -76,6 +81,8 @@ class Card:
     receptive_radius_px: int | None
     """Pixels that an output pixel looks to each side; None where tiles are not exact."""
     origin: Origin
+    tiled_db: str | None = None
+    """From :data:`TILED_DB`."""
 
 
 def card_of(name: str) -> Card:
@@ -97,6 +104,7 @@ def card_of(name: str) -> Card:
         int(getattr(network, "size_multiple", 1)),
         getattr(network, "receptive_radius_px", None),
         ORIGINS.get(name, Origin("")),
+        TILED_DB.get(name),
     )
 
 

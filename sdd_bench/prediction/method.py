@@ -19,12 +19,12 @@ from sdd_bench.images.write import from_float, write_png
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical, read_true_sigma
 from sdd_bench.prediction.options import PredictOptions
-from sdd_bench.prediction.tiling import deblur, tile_side
+from sdd_bench.prediction.tiling import deblur, tile_side, window_of
 
 _UNKNOWN_RADIUS_PX = 128
 
-Run = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
-"""From a picture's name and pixels to its prediction."""
+Run = Callable[[str, NDArray[np.float32]], tuple[NDArray[np.float32], bool]]
+"""From a picture's name and pixels to its prediction, and whether tiles made it another than the whole would be."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Made:
     seconds: float
     """Time that the method took, without reading and writing."""
     megapixels: float
+    tiled: bool = False
+    """Whether it passed in tiles a network whose output depends on the whole picture."""
 
 
 def method_of(
@@ -67,11 +69,11 @@ def write_prediction(
     depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
     blurry = to_float(photograph.pixels)
     begun = time.perf_counter()
-    deblurred = run(name, blurry)
+    deblurred, tiled = run(name, blurry)
     seconds = time.perf_counter() - begun
     path = out / f"{name}.png"
     write_png(path, from_float(deblurred, depth), metadata=read_metadata(picture))
-    return Made(sha256_of(path), seconds, blurry.shape[0] * blurry.shape[1] / 1e6)
+    return Made(sha256_of(path), seconds, blurry.shape[0] * blurry.shape[1] / 1e6, tiled)
 
 
 def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], Run]:
@@ -91,15 +93,12 @@ def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], R
         "overlap": overlap if radius is None else min(overlap, radius),
     }
 
-    def run(_: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return deblur(
-            network,
-            picture,
-            tile=options.tile,
-            pixels=pixels,
-            overlap=overlap,
-            self_ensemble=options.self_ensemble,
-        )
+    def run(_: str, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
+        cut: dict[str, Any] = {"tile": options.tile, "pixels": pixels, "overlap": overlap}
+        height, width = picture.shape[:2]
+        high, wide = window_of(network, height, width, **cut)
+        tiled = radius is None and (high < height or wide < width)
+        return deblur(network, picture, **cut, self_ensemble=options.self_ensemble), tiled
 
     return made_with, run
 
@@ -116,8 +115,8 @@ def _classical(method: Classical, options: PredictOptions, true_maps: Mapping[st
         "bit_depth": options.bit_depth,
     }
 
-    def run(name: str, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(name: str, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
         truth = read_true_sigma(true_maps[name]) if method.needs_truth and name in true_maps else None
-        return method.deblur(picture, truth)
+        return method.deblur(picture, truth), False
 
     return made_with, run

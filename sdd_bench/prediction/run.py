@@ -24,6 +24,7 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, read_photograph
+from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
 from sdd_bench.prediction.cluster import predict_on
@@ -49,6 +50,8 @@ class PredictReport:
     """Predictions made now; the others were there already."""
     problems: tuple[Problem, ...]
     """Pictures without a prediction, and why."""
+    notes: tuple[str, ...] = ()
+    """What to know before the predictions are used."""
 
 
 def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
@@ -129,12 +132,13 @@ def predict(
             outcomes = _predict_here(run, missing, out, options)
         else:
             outcomes = predict_on(dask, network, missing, out, options, true_maps)
-        done, n_bytes, problems = len(pictures) - len(missing), 0, []
+        done, n_bytes, n_tiled, problems = len(pictures) - len(missing), 0, 0, []
         with closing(outcomes), _noted(out, made):
             for name, outcome in outcomes:
                 path = missing[name]
                 if isinstance(outcome, Made):
                     made[name] = asdict(outcome)
+                    n_tiled += outcome.tiled
                 elif isinstance(outcome, ImageError):
                     problems.append(Problem(name, str(outcome)))
                 elif isinstance(outcome, MemoryError):
@@ -150,7 +154,8 @@ def predict(
                 problems.append(problem)
                 del made[problem.item]
     problems.sort(key=lambda problem: list(pictures).index(problem.item))
-    return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems))
+    notes = (_on_tiles(network.name, n_tiled),) if n_tiled else ()
+    return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems), notes)
 
 
 def _changed(out: Path, pictures: Mapping[str, Path], digests: Mapping[str, str]) -> Iterator[Problem]:
@@ -171,6 +176,15 @@ def _predict_here(
         except Exception as error:
             outcome = error
         yield name, outcome
+
+
+def _on_tiles(name: str, n_tiled: int) -> str:
+    known = TILED_DB.get(name)
+    measured = f" (measured once: tiles and whole agree to {known} dB)" if known else ""
+    return (
+        f"{n_tiled} picture(s) passed {name} in tiles, which changes what it makes of them{measured}. Allow more "
+        "--memory to have them whole."
+    )
 
 
 def _place(network: Network | Classical, dask: str | None) -> str:

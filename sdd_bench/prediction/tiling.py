@@ -155,18 +155,39 @@ def deblur(
     return (total / 8).astype(np.float32)
 
 
+def window_of(
+    network: Network, height: int, width: int, *, tile: int | None = None, pixels: int | None = None, overlap: int = 0
+) -> tuple[int, int]:
+    """Height and width of the largest window that passes the network at once; no less than the picture's: it is whole.
+
+    Args:
+        network: Network with its multiple and its least side.
+        height: Of the picture.
+        width: Of the picture.
+        tile: As in :func:`deblur`.
+        pixels: As in :func:`deblur`.
+        overlap: As in :func:`deblur`.
+    """
+    rows, columns = (_padded(network, side) for side in (height, width))
+    if tile is None and pixels is not None and pixels < rows * columns:
+        return window_shape(rows, columns, pixels, overlap, network.size_multiple, least=network.least_side)
+    return (rows, columns) if tile is None else (tile, tile)
+
+
+def _padded(network: Network, side: int) -> int:
+    return _up(max(side, network.least_side), network.size_multiple)
+
+
 def _deblur(
     network: Network, blurry: NDArray[np.float32], tile: int | None, pixels: int | None, overlap: int
 ) -> NDArray[np.float32]:
     height, width = blurry.shape[:2]
     least, multiple = network.least_side, network.size_multiple
-    bottom, right = (_up(max(side, least), multiple) - side for side in (height, width))
+    bottom, right = (_padded(network, side) - side for side in (height, width))
     padded = np.pad(blurry, ((0, bottom), (0, right), (0, 0)), mode="reflect")
     picture = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1)))[None]
     rows, columns = picture.shape[2:]
-    high, wide = (rows, columns) if tile is None else (tile, tile)
-    if tile is None and pixels is not None and pixels < rows * columns:
-        high, wide = window_shape(rows, columns, pixels, overlap, multiple, least=least)
+    high, wide = window_of(network, height, width, tile=tile, pixels=pixels, overlap=overlap)
     out = torch.empty_like(picture)
     for y in spans(rows, high, overlap, multiple, least=least):
         for x in spans(columns, wide, overlap, multiple, least=least):

@@ -14,6 +14,7 @@ from sdd_bench.core.errors import ConfigError, OutputError, PairingError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Progress, Split
 from sdd_bench.images.photograph import read_photograph
+from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.run import pictures_of, predict
@@ -129,7 +130,24 @@ def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     assert predict(HALF, pictures, out).n_made == 1
     made = json.loads((out / "predict.json").read_text())["made"]
     assert made["a"] == {"sha256": sha256_of(out / "a.png")}
-    assert made["b"].keys() == {"sha256", "seconds", "megapixels"}
+    assert made["b"].keys() == {"sha256", "seconds", "megapixels", "tiled"}
+
+
+@pytest.mark.parametrize(
+    ("radius", "tile", "tiled"), [(None, 16, True), (None, 64, False), (None, None, False), (0, 16, False)]
+)
+def test_tiles_that_change_the_picture_are_said(
+    tmp_path: Path, radius: int | None, tile: int | None, tiled: bool
+) -> None:
+    network = dataclasses.replace(HALF, name="mprnet", receptive_radius_px=radius)
+    picture = write(tmp_path / "x.png", 200)
+    report = predict(network, {"x": picture}, tmp_path / "out", PredictOptions(tile=tile, overlap=0))
+    made = json.loads((tmp_path / "out" / "predict.json").read_text())["made"]["x"]
+    assert made["tiled"] is tiled
+    assert len(report.notes) == int(tiled)
+    if tiled:
+        assert "1 picture(s) passed mprnet in tiles" in report.notes[0]
+        assert f"agree to {TILED_DB['mprnet']} dB" in report.notes[0]
 
 
 def test_a_folder_of_other_predictions_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.models.network import Network
 from sdd_bench.models.spec import ModelSpec, facts_of
-from sdd_bench.prediction.tiling import deblur, spans, tile_side, window_shape
+from sdd_bench.prediction.tiling import deblur, spans, tile_side, window_of, window_shape
 
 
 def make_network(module: nn.Module, **facts: object) -> Network:
@@ -22,6 +22,15 @@ def unet(width: int = 4) -> Network:
     module = spec.build()
     facts = facts_of(module, spec)
     return make_network(module, **{key: facts[key] for key in ("size_multiple", "receptive_radius_px")})
+
+
+def test_the_window_is_the_padded_picture_unless_it_is_cut() -> None:
+    network = Network(lambda x: x, "same", "", 8, None, 1, torch.device("cpu"), least_side=16)
+    assert window_of(network, 30, 9) == (32, 16)
+    assert window_of(network, 30, 9, tile=24) == (24, 24)
+    assert window_of(network, 64, 64, pixels=64 * 64) == (64, 64)
+    high, wide = window_of(network, 64, 64, pixels=64 * 32)
+    assert high * wide <= 64 * 32
 
 
 @pytest.mark.parametrize(("size", "tile", "overlap"), [(512, 320, 144), (48, 512, 144), (1008, 336, 100), (64, 48, 16)])
