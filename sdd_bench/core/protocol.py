@@ -10,8 +10,8 @@ PREPARATION = 1
 """Number for the patches and test pictures of a prepared set."""
 EVALUATION = 2
 """Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light."""
-LIGHT = 1
-"""Number for the transfer of light that is estimated for a pair."""
+LIGHT = 2
+"""Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
 ANALYSIS = 6
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
 grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
