@@ -1,7 +1,7 @@
 """Make a trained deblurring network the one that comes with the package: fp16, for ``sdd-bench predict``.
 
-    python tools/reproduce_jdrl.py --out runs/bundle --sets A --methods jdrl --seeds 0 --steps 1080
-    python tools/bundle_model.py runs/bundle/A/jdrl-0/run/model.safetensors --pictures runs/bundle/A/captures/test/blur
+    python tools/train_bundled.py --photos photos --options tools/train_bundled.toml --out runs/bundled
+    python tools/bundle_model.py runs/bundled/model.safetensors --pictures DIR
 
 Prints what the table in ``sdd_bench/weights/table.py`` and the card beside the file have to say.
 """
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path, help="model.safetensors of a run")
     parser.add_argument("--pictures", type=Path, required=True, help="folder of blurry pictures")
-    parser.add_argument("--name", default="unet-small-jdrl", help="in the table of weights")
+    parser.add_argument("--name", default="unet-folded", help="in the table of weights")
     arguments = parser.parse_args()
     target = table.place(arguments.name)
     with safe_open(arguments.checkpoint, framework="pt") as file:

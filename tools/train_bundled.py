@@ -23,6 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,7 +36,7 @@ from sdd_bench.models.networks.laplacian import LaplacianUNet
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 from sdd_bench.synthesis.crops import SynthesisCrops
 from sdd_bench.synthesis.options import SynthesisOptions
-from sdd_bench.synthesis.sources import Pixels, read_photographs
+from sdd_bench.synthesis.sources import read_photographs
 from sdd_bench.weights.tensors import load_into, read_tensors
 
 _VALIDATION_SEED = 10_000
@@ -87,7 +88,7 @@ class Run:
         self,
         training: Training,
         options: SynthesisOptions,
-        photographs: list[Pixels],
+        photographs: list[NDArray[np.uint8]],
         out: Path,
         device: torch.device,
         init: Path | None = None,
@@ -287,7 +288,7 @@ def psnr_each(a: Tensor, b: Tensor) -> Tensor:
     return -10 * (a - b).square().mean((1, 2, 3)).clamp_min(1e-6).log10()
 
 
-def validation_pairs(photographs: list[Pixels], crop: int, *, count: int = 64) -> tuple[Tensor, Tensor]:
+def validation_pairs(photographs: list[NDArray[np.uint8]], crop: int, *, count: int = 64) -> tuple[Tensor, Tensor]:
     """The same pairs in every run, from few scenes each."""
     stream = iter(SynthesisCrops(photographs, SynthesisOptions(), crop=crop, seed=_VALIDATION_SEED, pool=96))
     blurry, sharp = zip(*(next(stream) for _ in range(count)), strict=True)

@@ -99,7 +99,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
         predict(load_classical(method), pictures, out / "predictions" / method, on_progress=step(f"predict: {name}"))
     networks = (
         ("jdrl-tiny", _train(prepared, out / "training", step, scale), "predict: that network"),
-        ("unet-small-jdrl", weights.path("unet-small-jdrl"), "predict: the network that comes with the package"),
+        ("unet-folded", weights.path("unet-folded"), "predict: the network that comes with the package"),
     )
     for method, checkpoint, name in networks:
         predict(load_network(checkpoint), pictures, out / "predictions" / method, on_progress=step(name))

@@ -26,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--checkpoint",
     type=_PATH,
-    help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the bundled small U-Net]",
+    help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the network of the package]",
 )
 @click.option(
     "--model",
@@ -178,7 +178,7 @@ def _load_network(
     if checkpoint is None:
         if model is not None:
             raise click.UsageError("--model needs --checkpoint.")
-        checkpoint = weights.path("unet-small-jdrl")
+        checkpoint = weights.path("unet-folded")
     elif checkpoint.is_dir():
         run = checkpoint / "model.safetensors"
         checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run

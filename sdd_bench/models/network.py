@@ -119,9 +119,9 @@ def load_network(
 
     Example:
         >>> from sdd_bench.weights import path
-        >>> network = load_network(path("unet-small-jdrl"))
+        >>> network = load_network(path("unet-folded"))
         >>> network.name
-        'unet-small'
+        'unet-folded'
         >>> network.forward(torch.zeros(1, 3, 64, 96)).shape
         torch.Size([1, 3, 64, 96])
     """

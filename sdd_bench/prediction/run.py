@@ -115,7 +115,7 @@ def predict(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_png(Path(folder, "photos", "0001.png"), np.zeros((64, 96, 3), np.uint8))
         ...     pictures = pictures_of(Path(folder, "photos"))
-        ...     report = predict(load_network(path("unet-small-jdrl")), pictures, Path(folder, "deblurred"))
+        ...     report = predict(load_network(path("unet-folded")), pictures, Path(folder, "deblurred"))
         ...     sorted(path.name for path in report.out.iterdir())
         ['0001.png', 'predict.json']
         >>> report.n_made

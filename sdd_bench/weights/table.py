@@ -39,12 +39,12 @@ TABLE: Mapping[str, Weight] = {
             file="flow/pwcnet/weights/pwcnet.safetensors",
         ),
         Weight(
-            name="unet-small-jdrl",
-            purpose="deblurring, as an example",
+            name="unet-folded",
+            purpose="deblurring of photographs",
             licence="Apache-2.0",
-            sha256="dd995085ae5bf3d4fabd4a2d110a8472390184915520618de6924378ddc9d5b3",
-            n_bytes=4_322_366,
-            file="models/weights/unet-small-jdrl.safetensors",
+            sha256="08580825bf0977364584c24ef2812aef3f351c91bda88bac9502ca02f4aaed3d",
+            n_bytes=2_092_728,
+            file="models/weights/unet-folded.safetensors",
         ),
         Weight(
             name="alexnet",

@@ -105,7 +105,7 @@ def test_without_a_checkpoint_the_network_of_the_package_deblurs(tmp_path: Path)
     result = CliRunner().invoke(main, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert (told["model"], told["sha256"]) == ("unet-small", weights.sha256("unet-small-jdrl"))
+    assert (told["model"], told["sha256"]) == ("unet-folded", weights.sha256("unet-folded"))
     for pair in open_dataset(tmp_path / "set").pairs:
         made, blurry, sharp = (
             to_float(read_photograph(path).pixels)

@@ -69,15 +69,15 @@ def test_a_run_names_the_network_of_its_predictions(
     make_set: Any, tmp_path: Path, run: Path, fast: EvaluateOptions
 ) -> None:
     dataset, out = make_set(2), tmp_path / "bundled"
-    network = load_network(weights.path("unet-small-jdrl"))
+    network = load_network(weights.path("unet-folded"))
     predict(network, {pair.name: pair.blurry_path for pair in dataset.pairs}, out)
     found = evaluate(dataset, out, run, options=fast).summary["prediction"]
-    assert (found["model"], found["sha256"]) == ("unet-small", weights.sha256("unet-small-jdrl"))
-    assert found["params"] == network.parameters == 2_159_123
+    assert (found["model"], found["sha256"]) == ("unet-folded", weights.sha256("unet-folded"))
+    assert found["params"] == network.parameters == 1_044_252
     assert found["seconds_per_mpx"] > 0
     assert found["options"]["precision"] == "32"
     entries = entries_of(read_run(run))
-    assert {(entry.params, entry.seconds_per_mpx) for entry in entries} == {(2_159_123, found["seconds_per_mpx"])}
+    assert {(entry.params, entry.seconds_per_mpx) for entry in entries} == {(1_044_252, found["seconds_per_mpx"])}
 
 
 def test_a_prediction_that_was_exchanged_is_noted(
@@ -85,7 +85,7 @@ def test_a_prediction_that_was_exchanged_is_noted(
 ) -> None:
     dataset, out = make_set(2), tmp_path / "bundled"
     pictures = {pair.name: pair.blurry_path for pair in dataset.pairs}
-    predict(load_network(weights.path("unet-small-jdrl")), pictures, out)
+    predict(load_network(weights.path("unet-folded")), pictures, out)
     (out / "p1.png").write_bytes(dataset.pairs[1].sharp_path.read_bytes())
     report = evaluate(dataset, out, run, options=fast)
     assert report.summary["prediction"] is None

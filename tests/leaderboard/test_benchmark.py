@@ -68,7 +68,7 @@ def test_tensors_and_modules_give_the_same(data: Path, tmp_path: Path, method: A
 
 def test_classical_names_and_checkpoints_run(data: Path, tmp_path: Path) -> None:
     assert benchmark("unsharp", str(data), str(tmp_path / "a"), options=FAST).summary["method"] == "unsharp"
-    found = benchmark(weights.path("unet-small-jdrl"), data, tmp_path / "b", options=FAST)
+    found = benchmark(weights.path("unet-folded"), data, tmp_path / "b", options=FAST)
     assert found.summary["n_images"] == 2
 
 
