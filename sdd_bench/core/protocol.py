@@ -8,8 +8,9 @@ from __future__ import annotations
 
 PREPARATION = 1
 """Number for the patches and test pictures of a prepared set."""
-EVALUATION = 2
-"""Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light."""
+EVALUATION = 3
+"""Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light; since 3, layers
+and the support of the flow are told."""
 LIGHT = 2
 """Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
 ANALYSIS = 6

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdd_bench.core.types import GroundTruth
-from sdd_bench.evaluation.summary import Row, figure
+from sdd_bench.evaluation.summary import LAYERED_SHARE, Row, figure
 from sdd_bench.statistics.bootstrap import estimate_mean
 from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB, capped
@@ -26,6 +26,8 @@ NOTABLE_MISALIGNMENT_PX = 1.0
 NOTABLE_EXPOSURE = 1.1
 """In linear light; pixel values then differ by about 4 %, which alone limits PSNR to some 35 dB."""
 LEAST_VALID_SHARE = 0.95
+NOTABLE_SUPPORT = 0.8
+"""Share of the registered ground truth whose flow is shown, below which it is said."""
 
 
 def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
@@ -44,9 +46,10 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
     misalignment = _mean([row.record.misalignment_px for row in own])
     if misalignment >= NOTABLE_MISALIGNMENT_PX:
         notes.append(
-            f"Blurry and sharp of this set lie {misalignment:.2f} px apart on average, so raw scores measure "
-            "misalignment as much as blur."
+            f"Blurry and sharp of this set lie {misalignment:.2f} px apart on average, as a whole, so raw scores "
+            "measure misalignment as much as blur."
         )
+    notes += _on_pairs(own)
     exposure = math.exp(_mean([abs(math.log(max(row.record.exposure_gain, 1e-6))) for row in own]))
     if exposure >= NOTABLE_EXPOSURE:
         notes.append(
@@ -65,6 +68,29 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
         notes.append(
             f"{1 - share:.1%} of the registered ground truth lies outside the sharp pictures and repeats their border."
         )
+    return notes
+
+
+def _on_pairs(own: Sequence[Row]) -> list[str]:
+    """On layers that moved otherwise, places that show no flow, and roles that look wrong."""
+    notes = []
+    moved = [row.record.baselines.measured for row in own]
+    layered = [motion for motion in moved if motion.layer_share > LAYERED_SHARE]
+    if layered:
+        notes.append(
+            f"In {len(layered)} of {len(own)} pairs, layers moved against the rest: "
+            f"{_mean([motion.layer_share for motion in layered]):.0%} of the picture, by "
+            f"{_mean([motion.layer_px for motion in layered]):.1f} px on average. No similarity aligns them."
+        )
+    shown = [motion.supported_share for motion in moved if motion.supported_share is not None]
+    if shown and _mean(shown) < NOTABLE_SUPPORT:
+        notes.append(
+            f"{1 - _mean(shown):.0%} of the registered ground truth lies where the pictures show no flow, on average: "
+            "there it follows the motion of the rest."
+        )
+    for note in dict.fromkeys(motion.note for motion in moved if motion.note):
+        named = [row.record.name for row in own if row.record.baselines.measured.note == note]
+        notes.append(f"{len(named)} of {len(own)} pairs ({named[0]}{', ...' if len(named) > 1 else ''}): {note}.")
     return notes
 
 

@@ -13,8 +13,8 @@ SHARES = tuple(f"share_from_{low:g}_px" for low in LEVEL_EDGES_PX)
 GAINS = tuple(f"gain_from_{low:g}_px" for low in LEVEL_EDGES_PX)
 """Columns: gain over the input in these regions, in dB."""
 FIGURES = (
-    *METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px", "blur_px", *SHARES, *GAINS,
-    "focus_change",
+    *METRICS, "valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px", "layer_share",
+    "layer_px", "supported_share", "blur_px", *SHARES, *GAINS, "focus_change",
 )  # fmt: skip
 
 
@@ -36,6 +36,9 @@ class ImageRow:
     deform_px: float | None = None
     coc_diameter_px: float | None = None
     misalignment_px: float | None = None
+    layer_share: float | None = None
+    layer_px: float | None = None
+    supported_share: float | None = None
     blur_px: float | None = None  # of matched ground truth alone, as all below
     share_from_0_px: float | None = None
     share_from_2_px: float | None = None

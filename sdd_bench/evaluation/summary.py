@@ -29,6 +29,8 @@ BASELINES = ("identity", "ceiling")
 EXTRAS_CSV = "extras.csv"
 BLUR_EDGES_PX = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Lower ends of the blur levels, by the mean diameter of the circle of confusion."""
+LAYERED_SHARE = 0.05
+"""Share of a picture that moved otherwise above which it counts as layered, as in ``analyze``."""
 MISALIGNMENT_EDGES_PX = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Lower ends of the misalignment bins, by the RMS displacement over the picture."""
 
@@ -65,6 +67,9 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
             deform_px=rounded(row.scores.deform_px),
             coc_diameter_px=rounded(row.record.coc_diameter_px),
             misalignment_px=rounded(row.record.misalignment_px),
+            layer_share=rounded(row.record.baselines.measured.layer_share),
+            layer_px=rounded(row.record.baselines.measured.layer_px),
+            supported_share=rounded(row.record.baselines.measured.supported_share),
             **(region_columns(row.scores.regions) if truth is GroundTruth.MATCHED else {}),
         )
         for row in rows
@@ -221,9 +226,24 @@ def summarize(
         "blur_levels": _bins(own, BLUR_EDGES_PX, metrics, lambda record: record.coc_diameter_px),
         "misalignment_bins": _bins(own, MISALIGNMENT_EDGES_PX, metrics, lambda record: record.misalignment_px),
         "light": _light(records, protocol.match),
+        "motion": _motion(records),
         "exposure_gain": _mean([record.exposure_gain for record in records]),
         "misalignment_source": _one_or_all(record.misalignment_source for record in records),
         "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
+    }
+
+
+def _motion(records: Sequence[PictureRecord]) -> dict[str, Any]:
+    """What moved between blurry and sharp as a whole and in layers, and how much of it the pictures show."""
+    found = [record.baselines.measured for record in records]
+    layered = [motion for motion in found if motion.layer_share > LAYERED_SHARE]
+    known = [motion.supported_share for motion in found if motion.supported_share is not None]
+    return {
+        "similarity_px": _mean([motion.similarity_px for motion in found]),
+        "n_layered": len(layered),
+        "layer_share": _mean([motion.layer_share for motion in layered]),
+        "layer_px": _mean([motion.layer_px for motion in layered]),
+        "supported_share": _mean(known),
     }
 
 

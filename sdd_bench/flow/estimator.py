@@ -42,6 +42,15 @@ class FlowEstimator(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsSupport(Protocol):
+    """An estimator that says where the pictures show its flow."""
+
+    def support(self, reference: Tensor, moving: Tensor, flow: Tensor) -> Tensor:
+        """From 0 (nothing is shown) to 1, ``(N, 1, H, W)``; pictures ``(N, 3, H, W)``, flow ``(N, 2, H, W)``."""
+        ...
+
+
 def load_flow(
     name: str = "pwcnet",
     *,

@@ -22,7 +22,7 @@ _DISAGREEMENT_PX = 3.0
 """Largest RMS difference between flow and direct registration, in working pixels."""
 NONRIGID_SHARE = 0.05
 """Share of the textured tiles off the similarity above which a pair is ``nonrigid``."""
-_RIVAL = 0.75
+_RIVAL = 0.9
 """Largest ratio of what the result leaves unexplained to what another shift does, of a result that is believed."""
 _LOW_LIKENESS = 0.3
 """Least correlation of the coarse detail of aligned pictures."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.notes import notes_on
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.regions import RegionScores
 from sdd_bench.evaluation.summary import rows_of
+from sdd_bench.registration.evidence.roles import SWAPPED
 from sdd_bench.registration.light.transfer import Transfer, failed
 
 
@@ -29,6 +31,7 @@ def _notes(
     exposure: float = 1.0,
     ceiling: float | None = None,
     light: Transfer | None = None,
+    measured: PairMotion | None = None,
 ) -> str:
     light = light or Transfer()
     labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
@@ -47,12 +50,25 @@ def _notes(
             light=light,
             method=scores,
             baselines=Baselines(
-                _scores(None if psnr is None else 30.0 + number), None if ceiling is None else _scores(ceiling), 0.0
+                _scores(None if psnr is None else 30.0 + number),
+                None if ceiling is None else _scores(ceiling),
+                measured or PairMotion(0.0, 0.0, 0.0),
             ),
         )
         for number, scores in enumerate(method)
     ]
     return "\n".join(notes_on(rows_of(records, "net"), method="net", n_expected=n_expected or len(records)))
+
+
+def test_layers_and_roles_and_what_is_not_shown_are_said() -> None:
+    moved = PairMotion(0.4, layer_share=0.3, layer_px=12.0, supported_share=0.6, note=SWAPPED)
+    notes = _notes([_scores(30.0), _scores(31.0)], measured=moved)
+    assert "In 2 of 2 pairs, layers moved against the rest: 30% of the picture, by 12.0 px" in notes
+    assert "40% of the registered ground truth lies where the pictures show no flow" in notes
+    assert f"2 of 2 pairs (p0, ...): {SWAPPED}." in notes
+    still = _notes([_scores(30.0)], measured=PairMotion(0.4, 0.01, 9.0, 0.95))
+    assert "layers" not in still
+    assert "show no flow" not in still
 
 
 def test_better_worse_and_undecided_are_told_apart() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sdd_bench.core.types import GroundTruth, Problem, WarpMode
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import protocol_of, rows_of, seal_run, summarize, write_per_image
@@ -38,7 +39,7 @@ def record(name: str, method: PictureScores, **changes: Any) -> PictureRecord:
         exposure_gain=1.0,
         light=Transfer(),
         method=method,
-        baselines=Baselines(scores(20.0), None, 0.2),
+        baselines=Baselines(scores(20.0), None, PairMotion(0.2, 0.1, 3.0, 0.9)),
     )
     return dataclasses.replace(values, **changes)
 
@@ -71,7 +72,7 @@ def test_rows_are_sorted_by_method_then_name() -> None:
 def test_infinite_and_absent_figures_are_written_as_text(tmp_path: Path) -> None:
     write_per_image(tmp_path / "t.csv", rows_of([record('a "1", x', scores(math.inf))], "ours")[:1])
     lines = (tmp_path / "t.csv").read_text().splitlines()
-    assert lines[1] == 'ours,"a ""1"", x",,,raw,inf,,0.01,,1.0,0.0,0.0,,0.2' + 12 * ","
+    assert lines[1] == 'ours,"a ""1"", x",,,raw,inf,,0.01,,1.0,0.0,0.0,,0.2,0.1,3.0,0.9' + 12 * ","
 
 
 def test_all_infinite_psnr_has_no_mean_and_an_infinite_median() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from flow_sets import COC_PX, Case, Picture, defocused, homographies, made, middlebury, photographs
+from flow_sets import COC_PX, Case, Picture, defocused, half_out_of_focus, homographies, made, middlebury, photographs
 
 from sdd_bench.flow.dis import DisFlow
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
@@ -140,6 +140,8 @@ def main() -> None:
         return
     for coc in COC_PX:
         measure(f"photographs, CoC {coc} px", photographs(root, photos, coc), methods)
+    for coc in (30, 40, 60, 80):
+        measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods)
     for name in ("RubberWhale", "Dimetrodon"):
         measure(name, middlebury(root, name), methods)
     for number in range(2, 7):

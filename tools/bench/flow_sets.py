@@ -104,6 +104,27 @@ def photographs(root: Path, count: int, coc_px: float) -> Iterator[Case]:
         yield _warped_case(read(path), coc_px, np.random.default_rng([_SEED, 1, index]), 24)
 
 
+def half_out_of_focus(root: Path, count: int, coc_px: float) -> Iterator[Case]:
+    """(e): photographs moved by a similarity, the right half far out of focus; errors count there."""
+    for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
+        rng = np.random.default_rng([_SEED, 2, index])
+        source = read(path)
+        height, width = source.shape[:2]
+        slope = complex(rng.normal(0, 0.006), rng.normal(0, 0.002))
+        shift = complex(*rng.normal(0, 3, 2))
+        place = np.arange(width) - (width - 1) / 2 + 1j * (np.arange(height) - (height - 1) / 2)[:, None]
+        moved = slope * place + shift
+        flow = np.stack((moved.real, moved.imag)).astype(np.float32)
+        here = bicubic_warp(source, flow)
+        far = np.zeros((height, width), np.float32)
+        far[:, width // 2 :] = 1
+        far = cv2.GaussianBlur(far, (0, 0), 3)[..., None]
+        reference = exposed(far * defocused(here, coc_px) + (1 - far) * here, rng)
+        known = np.zeros((height, width), bool)
+        known[24:-24, width // 2 + width // 16 : -24] = True
+        yield Case(reference, source, flow, known)
+
+
 def middlebury(root: Path, name: str) -> Iterator[Case]:
     """(b): one pair with measured flow."""
     flow = read_flo(root / "flow" / name / "flow10.flo")

@@ -16,6 +16,7 @@ from typing import Any
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.extras.scores import ExtraScore
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.regions import RegionScores
 from sdd_bench.registration.light.transfer import Transfer
@@ -31,8 +32,8 @@ class Baselines:
 
     identity: PictureScores
     ceiling: PictureScores | None
-    measured_misalignment_px: float
-    """RMS displacement of the similarity fitted to ``estimate(blurry, sharp)``."""
+    measured: PairMotion
+    """How blurry and sharp moved against each other, by ``estimate(blurry, sharp)``."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def baselines_to_json(baselines: Baselines) -> dict[str, Any]:
     return {
         "identity": _scores_to_json(baselines.identity),
         "ceiling": None if baselines.ceiling is None else _scores_to_json(baselines.ceiling),
-        "measured_misalignment_px": to_number(baselines.measured_misalignment_px),
+        "measured": {
+            name: to_number(value) if isinstance(value, float) else value
+            for name, value in dataclasses.asdict(baselines.measured).items()
+        },
     }
 
 
@@ -114,7 +118,7 @@ def baselines_from_json(values: Mapping[str, Any]) -> Baselines:
     return Baselines(
         _scores_from_json(values["identity"]),
         None if ceiling is None else _scores_from_json(ceiling),
-        float(values["measured_misalignment_px"]),
+        PairMotion(**values["measured"]),
     )
 
 

@@ -32,7 +32,7 @@ from sdd_bench.core.types import GroundTruth, WarpMode
 from sdd_bench.evaluation.extras.measures import Measure
 from sdd_bench.evaluation.extras.scores import ExtraScore, extra_scores
 from sdd_bench.evaluation.regions import Regions, RegionScores, regions_of
-from sdd_bench.flow.estimator import FlowEstimator
+from sdd_bench.flow.estimator import FlowEstimator, KnowsSupport
 from sdd_bench.flow.warp import backwarp, valid_mask
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.metrics.mae import mae
@@ -251,6 +251,14 @@ class PictureScorer:
         if truth not in self._features:
             self._features[truth] = self._features_of(picture)
         return self._features[truth]
+
+    def support(self, reference: Picture, moving: Picture, flow: Tensor) -> NDArray[np.float32] | None:
+        """Where two pictures show the flow between them, from 0 to 1, ``(H, W)``; None where the flow does not know."""
+        if not isinstance(self._flow, KnowsSupport):
+            return None
+        with torch.no_grad():
+            found = self._flow.support(to_tensor(reference), to_tensor(moving), flow[None])
+        return np.asarray(found[0, 0].cpu().numpy(), np.float32)
 
     def _estimate(self, reference: Picture, moving: Picture) -> Tensor:
         with torch.no_grad():

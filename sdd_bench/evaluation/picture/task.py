@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
@@ -15,13 +17,14 @@ from sdd_bench.evaluation.picture.cache import SharedCache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.exposure import green_gain
 from sdd_bench.evaluation.picture.match import Match
+from sdd_bench.evaluation.picture.moved import pair_motion
 from sdd_bench.evaluation.picture.read import read_inputs
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.flow.flo import write_flo
-from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.images.write import from_float, write_png
+from sdd_bench.registration.evidence.roles import note_on_roles
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
         return finished
     if finished is None:
         with output_errors(path):
-            for stale in (path, flow, *warped.values()):
+            for stale in (path, flow, _support_file(task.run, match.pair.name), *warped.values()):
                 stale.unlink(missing_ok=True)
     record = score_files(match.pair, match.prediction_path, options, cache=task.cache, save_to=task.run)
     if _key(match, options, load_engines(options)) != key:
@@ -109,7 +112,7 @@ def score_files(
     )
     motion = scorer.motion(inputs.prediction)
     if save_to is not None:
-        _save(save_to, pair.name, scorer, motion, options, inputs.bit_depth)
+        _save(save_to, pair.name, scorer, inputs.prediction, motion, options, inputs.bit_depth)
     baselines_key = digest(
         {
             "light key": light_key,
@@ -138,7 +141,7 @@ def score_files(
         prediction_bit_depth=inputs.prediction_bit_depth,
         crop=inputs.crop,
         coc_diameter_px=truth.coc_diameter_px if truth else None,
-        misalignment_px=truth.misalignment_px if truth else baselines.measured_misalignment_px,
+        misalignment_px=truth.misalignment_px if truth else baselines.measured.similarity_px,
         misalignment_source="truth" if truth else "flow",
         exposure_gain=green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow),
         light=scorer.transfer,
@@ -149,16 +152,27 @@ def score_files(
 
 def _score_baselines(scorer: PictureScorer, aligned: Picture | None) -> Baselines:
     motion = None if aligned is None else scorer.motion(aligned)
-    measured = fit_similarity(scorer.registered.flow.numpy(), robust=True).rms_px
+    flow = scorer.registered.flow
+    support = scorer.support(scorer.blurry, scorer.sharp, flow)
+    measured = pair_motion(flow.numpy(), support, note_on_roles(scorer.blurry, scorer.sharp))
     ceiling = None if aligned is None else scorer.score(aligned, motion)
     return Baselines(scorer.identity(), ceiling, measured)
 
 
 def _save(
-    run: Path, name: str, scorer: PictureScorer, motion: Motion, options: EvaluateOptions, bit_depth: int
+    run: Path,
+    name: str,
+    scorer: PictureScorer,
+    prediction: Picture,
+    motion: Motion,
+    options: EvaluateOptions,
+    bit_depth: int,
 ) -> None:
     if options.save_flow:
         write_flo(_flow_file(run, name), motion.warped.flow)
+        support = scorer.support(prediction, scorer.sharp, motion.warped.flow)
+        if support is not None:
+            write_png(_support_file(run, name), from_float(np.repeat(support[..., None], 3, axis=-1), 8))
     if options.save_warped:
         files = _warped_files(run, name)
         pictures = {
@@ -172,6 +186,10 @@ def _save(
 
 def _flow_file(run: Path, name: str) -> Path:
     return run / "flow" / f"{name}.flo"
+
+
+def _support_file(run: Path, name: str) -> Path:
+    return run / "flow" / f"{name}.support.png"
 
 
 def _warped_files(run: Path, name: str) -> dict[GroundTruth, Path]:

@@ -30,6 +30,7 @@ DECIMALS = {
     "drift_px": 2,
     "deform_px": 2,
     "valid_share": 3,
+    "supported_share": 2,
     "params": 1,
     "seconds": 2,
 }

@@ -10,6 +10,7 @@ import torch
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import LIMIT_VARIABLE, SharedCache, open_cache, stored
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.task import score_files
 from sdd_bench.registration.light.transfer import Match, Transfer
 
@@ -104,9 +105,9 @@ def test_what_is_kept_is_used(make_set: Any, predictions: Path, tmp_path: Path) 
     cache = open_cache(tmp_path / "cache")
     record = score_files(pair, predictions / "p0.png", options, cache=cache)
     key = _files(cache)["scores"].stem
-    other = dataclasses.replace(record.baselines, measured_misalignment_px=123.0)
+    other = dataclasses.replace(record.baselines, measured=PairMotion(123.0, 0.0, 0.0))
     cache.keep_baselines(key, other)
-    assert score_files(pair, predictions / "p0.png", options, cache=cache).baselines.measured_misalignment_px == 123.0
+    assert score_files(pair, predictions / "p0.png", options, cache=cache).baselines.measured.similarity_px == 123.0
 
 
 def test_the_folder_is_the_one_asked_for_then_that_of_the_variable_then_the_users(

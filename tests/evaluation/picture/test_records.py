@@ -6,6 +6,7 @@ import math
 import pytest
 
 from sdd_bench.core.types import GroundTruth
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json, to_number
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.registration.light.transfer import Match, Transfer
@@ -33,7 +34,7 @@ RECORD = PictureRecord(
     exposure_gain=1.25,
     light=Transfer(Match.GAIN, (1.25, 1.2, 1.3), distrust=("gain: known to 2.0 % only",)),
     method=_scores(math.inf),
-    baselines=Baselines(_scores(30.0), None, 3.5),
+    baselines=Baselines(_scores(30.0), None, PairMotion(3.5, 0.25, 8.0, 0.75, "swapped")),
 )
 
 

@@ -18,6 +18,7 @@ from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.types import GroundTruth, Problem
 from sdd_bench.evaluation.notes import notes_on
+from sdd_bench.evaluation.picture.moved import PairMotion
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import Row as EvaluatedRow
@@ -148,7 +149,8 @@ def evaluated_rows(run: Path) -> list[EvaluatedRow]:
         PictureRecord(
             **labels, name=image, scene=scene, bit_depth=8, prediction_bit_depth=8, crop="", coc_diameter_px=None,
             misalignment_px=0.0, misalignment_source="flow", exposure_gain=1.0, light=Transfer(),
-            method=found["UNet", image], baselines=Baselines(found["identity", image], found["ceiling", image], 0.0),
+            method=found["UNet", image],
+            baselines=Baselines(found["identity", image], found["ceiling", image], PairMotion(0.0, 0.0, 0.0)),
         )
         for image, scene in scenes.items()
     ]  # fmt: skip

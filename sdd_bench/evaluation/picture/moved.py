@@ -1,0 +1,69 @@
+"""How the two pictures of a pair moved against each other: as a whole, in layers, and how much of it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdd_bench.flow.compose import similarity_flow
+from sdd_bench.geometry.fit import fit_similarity
+
+_LEAST_PX, _RESIDUALS = 1.0, 3.0
+"""Distance from the similarity from which a place is of another layer: the larger of pixels and median residuals."""
+_SHOWN = 0.5
+"""Support from which a place shows its flow."""
+_FEWEST_SHOWN = 0.01
+"""Least share of a picture that shows its flow; with less, every place counts."""
+
+
+@dataclass(frozen=True)
+class PairMotion:
+    """Motion between blurry and sharp, from the flow of the registered ground truth."""
+
+    similarity_px: float
+    """What moved as a whole: RMS displacement over the picture of the similarity of most of the flow."""
+    layer_share: float
+    """Share of the picture that is shown to be off that similarity by more than max(1 px, 3 median residuals)."""
+    layer_px: float
+    """RMS distance of these places from it; 0 where there are none."""
+    supported_share: float | None = None
+    """Share of the picture whose flow the pictures show; None for a flow that does not know."""
+    note: str = ""
+    """What looks wrong about the roles of the two pictures."""
+
+
+def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: str = "") -> PairMotion:
+    """Motion between two pictures, split into what moved as a whole and what moved in layers.
+
+    Args:
+        flow: Flow in pixels, ``(2, H, W)``.
+        support: Where the pictures show it, from 0 to 1, ``(H, W)``; None counts every place.
+        note: On the roles of the pictures.
+
+    Example:
+        >>> flow = np.zeros((2, 32, 48))
+        >>> flow[0] = 2.0
+        >>> flow[0, :, 36:] = 12.0
+        >>> found = pair_motion(flow)
+        >>> round(found.similarity_px, 2), found.layer_share, round(found.layer_px, 2)
+        (2.0, 0.25, 10.0)
+    """
+    height, width = flow.shape[1:]
+    shown = np.ones((height, width), np.bool_) if support is None else support >= _SHOWN
+    share = float(shown.mean())
+    counted = shown if share >= _FEWEST_SHOWN else np.ones_like(shown)
+    similarity = fit_similarity(flow, counted.astype(np.float64), robust=True).similarity
+    away = np.hypot(*(flow - similarity_flow(similarity, height, width).numpy()))
+    known = away[counted & np.isfinite(away)]
+    limit = max(_LEAST_PX, _RESIDUALS * float(np.median(known))) if len(known) else _LEAST_PX
+    off = shown & (away > limit)
+    return PairMotion(
+        similarity_px=similarity.rms_px(height, width),
+        layer_share=float(off.mean()),
+        layer_px=float(np.sqrt(np.mean(np.square(away[off])))) if off.any() else 0.0,
+        supported_share=None if support is None else share,
+        note=note,
+    )
