@@ -10,7 +10,7 @@ cannot be trusted is flagged, with the reason.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -42,6 +42,8 @@ _GREY = (0.25, 0.5, 0.25)
 """Weights of red, green and blue in grey: their shares of a Bayer mosaic."""
 _Z95 = 1.96
 """Two-sided 95 % quantile of the normal distribution."""
+_STILL_PX = 1.0
+"""RMS displacement, in pixels of the planes, below which a second layer stands still."""
 _CLOSE_PX = 1.5
 """Usual error of flow, in working pixels. A refinement that moves less is believed without a look at the likeness."""
 
@@ -124,6 +126,11 @@ def measure(
     factor = max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
     light, other = linear_planes(blurry, factor), linear_planes(sharp, factor)
     found, fixed = _attempts(light, other, flow, options)
+    layers = _layers(light, other, found)
+    if fixed.any() and layers is not None and _stands_still(layers, light.shape):
+        # What is equal without motion is of a layer that stands still, most of which is not equal but blurred.
+        fixed = np.zeros_like(fixed)
+        layers = _layers(light, other, replace(found, excluded=None))
     small, by = shrink(light, options.working_width)
     small_other, _ = shrink(other, options.working_width)
     at_small = found.similarity.scaled(by)
@@ -138,7 +145,7 @@ def measure(
         by_px,
         note=note_on_roles(blurry, sharp),
         factor=factor,
-        layers=_layers(light, other, found),
+        layers=layers,
         beyond=_beyond_statistics(light, other, found),
         static_share=float(fixed.mean()),
         gain=gain,
@@ -211,6 +218,10 @@ def _layers(light: NDArray[np.float32], other: NDArray[np.float32], found: _Atte
         moving_clipped=masks[1],
         residual_px=found.fit.residual_px if found.believed else 0.0,
     )
+
+
+def _stands_still(layers: Layers, shape: tuple[int, ...]) -> bool:
+    return layers.second is not None and layers.second.rms_px(*shape[:2]) < _STILL_PX
 
 
 def _beyond_statistics(light: NDArray[np.float32], other: NDArray[np.float32], found: _Attempt) -> Similarity:

@@ -31,6 +31,21 @@ def test_half_a_picture_that_moved_is_half_that_disagrees(make_pair: Callable[..
     assert shifts == {0, by_px}
 
 
+def test_a_layer_that_stands_still_is_no_frame_though_parts_of_it_are_equal(make_pair: Callable[..., Any]) -> None:
+    pair = make_pair(Similarity(), coc_px=4.0)
+    sharp = np.roll(pair.sharp, 14, axis=1)
+    sharp[:, :240] = pair.sharp[:, :240]
+    for picture in (pair.blurry, sharp):
+        picture[60:220, 50:180] = 120
+    found = measure(pair.blurry, sharp, _DIS)
+    assert round(found.similarity.shift_x_px) == 14
+    assert found.kind is Kind.NONRIGID
+    assert found.static_share == 0
+    assert found.second is not None
+    assert found.second.rms_px(384, 640) < 0.5
+    assert found.second_share == pytest.approx(0.33, abs=0.1)
+
+
 def test_a_rigid_pair_has_no_layers(make_pair: Callable[..., Any]) -> None:
     for coc_px in (0.0, 6.0):
         pair = make_pair(Similarity(0.985, -0.3, -6.0, 3.3), coc_px=coc_px)
