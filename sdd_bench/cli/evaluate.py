@@ -96,9 +96,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--cache", "cache_folder", type=_FOLDER, help=CACHE_HELP)
 @click.option("--cache-limit", type=float, metavar="GB", help=CACHE_LIMIT_HELP)
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
-@click.option(
-    "--save-flow", is_flag=True, help="Keep the flow of warped ground truth, and where it is shown, in RUN/flow."
-)
+@click.option("--save-flow", is_flag=True, help="Keep the flow of warped truth, and where it is shown, in RUN/flow.")
 @click.option("--save-warped", is_flag=True, help="Keep warped, registered and matched ground truth in RUN/warped.")
 @click.option(
     "--no-truth", is_flag=True, help="DATA has no sharp pictures: motion, sharpness, noise and --extra alone."
