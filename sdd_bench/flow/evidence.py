@@ -6,8 +6,9 @@ picture's variance that stay unexplained under each, at the blur the pair has,
 
 .. math:: e = \ln \frac{u(\text{similarity})}{u(\text{flow})}
 
-is the evidence for what the flow adds: layers that really moved reach 0.4 to 2, a flow astray in blur stays below 0.3.
-Places that are about as sharp in both pictures, and explained, need no such proof: there, fine detail shows the flow.
+is the evidence for what the flow adds: layers that really moved reach 0.4 to 2, a flow astray in blur mostly stays
+below 0.2. Places that are about as sharp in both pictures, and explained, need no such proof: there, fine
+detail shows the flow.
 
 Where neither holds, the flow is that of the similarity, or of sharp places nearby, which motion of a few pixels
 continues smoothly.
@@ -30,7 +31,7 @@ _FINE, _COARSE = 2.0, (4.0, 8.0)
 """Scales, relative to that of the network, at which detail and evidence are looked at."""
 _FINE_WINDOW, _COARSE_WINDOW = 4.0, 3.0
 """Standard deviations of the windows, in cells of four pixels at that scale."""
-_EVIDENCE = 0.15, 0.35
+_EVIDENCE = 0.08, 0.2
 """Evidence at which a flow begins to count, and at which it counts fully."""
 _ALIKE, _SURELY_ALIKE = (0.3, 0.6), (0.5, 0.8)
 """Sharpness of one picture over that of the other, likewise: for the flow of a place, and for that of its vicinity."""

@@ -98,4 +98,4 @@ def test_the_default_flow_knows_where_it_is_shown() -> None:
     assert support.shape == (1, 1, *_SIZE)
     assert 0 <= float(support.min()) <= float(support.max()) <= 1
     assert float(support[..., :170].mean()) > float(support[..., 230:].mean()) + 0.4
-    assert float((found[0] - truth).norm(dim=0)[:, 230:].mean()) < 0.6
+    assert float((found[0] - truth).norm(dim=0)[:, 230:].mean()) < 1.0
