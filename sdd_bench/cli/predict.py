@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +27,13 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--checkpoint",
     type=_PATH,
-    help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run.  [default: the network of the package]",
+    help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run, also one that is not finished.  "
+    "[default: the network of the package]",
 )
 @click.option(
     "--model",
-    help="A name of sdd-bench models, package.module:factory, or spandrel (that package tells the network by its "
-    "tensors); or a classical method, which needs no checkpoint: "
+    help="A name of sdd-bench models, package.module:factory, path/file.py:factory, or spandrel (that package "
+    "tells the network by its tensors); or a classical method, which needs no checkpoint: "
     "ebdb, jnb-style, wiener, richardson-lucy, unsharp, oracle-map (true blur of a synthetic set), or jnb and dmenet "
     "(checkpoint: the authors' file).  [default: what the checkpoint says]",
 )
@@ -130,7 +132,7 @@ def command(
     pictures = {picture.name: picture.path for picture in found.pictures}
     truth = isinstance(network, Classical) and network.needs_truth
     true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}
-    folder = out or Path("predictions") / network.name.replace(":", "-")
+    folder = out or Path("predictions") / re.split(r"[/\\]", network.name)[-1].replace(":", "-")
     with progress_bar("predict", unit="pictures") as on_progress:
         report = predict(network, pictures, folder, chosen, true_maps=true_maps, dask=dask, on_progress=on_progress)
     if as_json:
@@ -174,14 +176,17 @@ def _load_network(
     from sdd_bench import weights
     from sdd_bench.models.network import load_network
     from sdd_bench.models.spec import ModelSpec
+    from sdd_bench.training.checkpoints import weights_of
 
     if checkpoint is None:
         if model is not None:
             raise click.UsageError("--model needs --checkpoint.")
         checkpoint = weights.path("unet-folded")
-    elif checkpoint.is_dir():
-        run = checkpoint / "model.safetensors"
-        checkpoint = checkpoint if any(checkpoint.glob("*.pkl")) else run
+    elif checkpoint.is_dir() and not any(checkpoint.glob("*.pkl")):
+        run = checkpoint
+        checkpoint, step = weights_of(run)
+        if step is not None:
+            click.echo(f"{run} is not finished: its last checkpoint, of step {step}, is used.", err=True)
     if model is None and (width, bgr, options) != (None, None, {}):
         raise click.UsageError("--width, --bgr and --model-option need --model.")
     spec = None if model is None else ModelSpec(model, width=width, bgr=bgr, options=options)

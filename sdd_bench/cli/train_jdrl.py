@@ -28,7 +28,9 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option(
     "--recipe", type=click.Choice(["paper", "released", "two-stage"]), help="Source of the defaults.  [default: paper]"
 )
-@click.option("--model", help="A name of `sdd-bench models`, or package.module:factory.  [default: unet]")
+@click.option(
+    "--model", help="A name of `sdd-bench models`, package.module:factory, or path/file.py:factory.  [default: unet]"
+)
 @click.option("--width", type=int, help="Channels of the network's first stage; 64 in the paper's U-Net.")
 @model_option
 @click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")

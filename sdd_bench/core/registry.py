@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, reason_of
 
 T = TypeVar("T")
 
 
 def load_factory(spec: str, *, kind: str) -> Callable[..., Any]:
-    """The callable that ``package.module:factory`` names.
+    """The callable that ``package.module:factory`` or ``path/file.py:factory`` names.
+
+    A module is looked for where Python looks, then in the current folder. A file may import its neighbours.
 
     Args:
         spec: Name of the callable.
@@ -25,20 +33,62 @@ def load_factory(spec: str, *, kind: str) -> Callable[..., Any]:
         >>> load_factory("math:hypot", kind="network")(3, 4)
         5.0
     """
-    module_name, _, name = spec.partition(":")
+    module_name, _, name = spec.rpartition(":")
     if not module_name or not name:
-        raise ConfigError(f"{kind} {spec!r}: expected package.module:factory.")
+        raise ConfigError(f"{kind} {spec!r}: expected package.module:factory or path/file.py:factory.")
+    is_file = module_name.endswith(".py")
     try:
-        factory = getattr(import_module(module_name), name)
+        module = _module_of_file(Path(module_name)) if is_file else _module_of_name(module_name)
+        factory = getattr(module, name)
     except ImportError as error:
         raise ConfigError(
-            f"{kind} {spec!r}: cannot import {module_name}: {error}. Is it installed, or on PYTHONPATH?"
+            f"{kind} {spec!r}: cannot import {module_name}: {error}. "
+            + ("Is the path right?" if is_file else f"Is it installed, or in {Path.cwd()}, or name its file: ")
+            + ("" if is_file else f"path/{module_name}.py:{name}.")
         ) from error
     except AttributeError as error:
-        raise ConfigError(f"{kind} {spec!r}: module {module_name} has no {name!r}.") from error
+        raise ConfigError(f"{kind} {spec!r}: {reason_of(error)}; expected a callable {name!r} in it.") from error
+    except Exception as error:  # the code of the module is anyone's
+        raise ConfigError(f"{kind} {spec!r}: {module_name} fails as it is imported ({reason_of(error)}).") from error
     if not callable(factory):
         raise ConfigError(f"{kind} {spec!r}: {name!r} is not callable.")
     return factory  # type: ignore[no-any-return]
+
+
+def _module_of_name(name: str) -> ModuleType:
+    with _found_in(Path.cwd()):
+        return import_module(name)
+
+
+def _module_of_file(file: Path) -> ModuleType:
+    """The module of a file, imported once, under a name of its own: no other module is hidden by it."""
+    file = file.expanduser().absolute()
+    if not file.is_file():
+        raise ImportError(f"{file} does not exist")
+    name = f"_file_{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        with _found_in(file.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextmanager
+def _found_in(folder: Path) -> Iterator[None]:
+    """Let imports look in ``folder`` after all other places, so that nothing installed is hidden."""
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 class Registry(Generic[T]):
@@ -76,7 +126,7 @@ class Registry(Generic[T]):
         return sorted(self._factories)
 
     def get(self, name: str) -> Callable[..., T]:
-        """The factory registered as ``name``, or the one that ``package.module:factory`` names.
+        """The factory registered as ``name``, or the one that :func:`load_factory` finds.
 
         Raises:
             ConfigError: Neither is known.

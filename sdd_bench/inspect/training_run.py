@@ -18,12 +18,11 @@ from sdd_bench.core.types import Problem
 from sdd_bench.inspect.kinds import OPTIONS_JSON
 from sdd_bench.inspect.program import check_program
 from sdd_bench.models.program import PROGRAM_SUFFIX
-from sdd_bench.training.checkpoints import BEST_JSON, checkpoint_folder, checkpoint_steps, read_state
+from sdd_bench.training.checkpoints import BEST_JSON, DEBLUR, MODEL, checkpoint_folder, checkpoint_steps, read_state
 from sdd_bench.training.trainer import RESULT_JSON
 from sdd_bench.weights.tensors import read_tensors
 
-MODEL = "model.safetensors"
-_DEBLUR, _REBLUR = "deblur.safetensors", "reblur.safetensors"
+_REBLUR = "reblur.safetensors"
 Report = Callable[[str], None]
 
 
@@ -66,8 +65,8 @@ def describe_checkpoint(folder: Path) -> dict[str, Any]:
     """
     standing, _, scaler = read_state(folder)
     networks = {}
-    for path in (folder / _DEBLUR, folder / _REBLUR):
-        if path.name == _DEBLUR or path.is_file():
+    for path in (folder / DEBLUR, folder / _REBLUR):
+        if path.name == DEBLUR or path.is_file():
             tensors = read_tensors(path)
             n_numbers = sum(tensor.numel() for tensor in tensors.values())
             networks[path.stem] = {"sha256": sha256_of(path), "n_tensors": len(tensors), "n_numbers": n_numbers}
@@ -123,7 +122,7 @@ def check_checkpoint(
             problems.append(Problem(str(folder / "state.pt"), f"is of step {standing.step}, its folder of step {step}"))
     except ManifestError as error:
         problems.append(_problem(folder / "state.pt", error))
-    names = [_DEBLUR]
+    names = [DEBLUR]
     if has_reblur or (has_reblur is None and (folder / _REBLUR).is_file()):
         names.append(_REBLUR)
     for name in names:
@@ -160,7 +159,7 @@ def _check_result(run: Path, steps: list[int]) -> tuple[int, list[Problem]]:
     if chosen not in steps:
         problems.append(Problem(str(path), f"says step {chosen} is the best, but there is no such checkpoint"))
     else:
-        problems += _check_model(run / MODEL, checkpoint_folder(run, chosen) / _DEBLUR)
+        problems += _check_model(run / MODEL, checkpoint_folder(run, chosen) / DEBLUR)
     program = run / f"model{PROGRAM_SUFFIX}"
     if program.is_file():
         problems += check_program(program)

@@ -24,6 +24,7 @@ from sdd_bench.prediction.classical import CLASSICAL, Classical, load_classical
 from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
 from sdd_bench.prepared.open import open_dataset
+from sdd_bench.training.checkpoints import weights_of
 
 Picture = NDArray[np.float32]
 Method = Network | Classical | nn.Module | Path | str | Callable[[Any], Any]
@@ -112,7 +113,7 @@ def _loaded(method: Method, device: str) -> Network | Classical | nn.Module | Ca
         return load_classical(method)
     if isinstance(method, (str, Path)):
         path = Path(method)
-        return load_network(path / "model.safetensors" if path.is_dir() else path, device=device)
+        return load_network(weights_of(path)[0] if path.is_dir() else path, device=device)
     if not (isinstance(method, (Network, Classical)) or callable(method)):
         raise ConfigError(
             f"benchmark: expected a function, a torch module, a checkpoint or the name of a classical method, got "

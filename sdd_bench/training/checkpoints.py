@@ -34,6 +34,10 @@ from sdd_bench.weights.tensors import load_into, load_plain, read_tensors
 SCHEMA = 1
 FOLDER = "checkpoints"
 BEST_JSON = "best.json"
+MODEL = "model.safetensors"
+"""Network of a finished run."""
+DEBLUR = "deblur.safetensors"
+"""Deblurring network of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def save_checkpoint(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            save_weights(partial / "deblur.safetensors", networks.deblur, spec)
+            save_weights(partial / DEBLUR, networks.deblur, spec)
             if networks.reblur is not None:
                 with sealed(partial / "reblur.safetensors") as file:
                     file.write_bytes(save(_plain(networks.reblur)))
@@ -127,6 +131,34 @@ def checkpoint_steps(run: Path) -> list[int]:
     """
     names = [path.name for path in (run / FOLDER).glob("step-*")]
     return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
+
+
+def weights_of(run: Path) -> tuple[Path, int | None]:
+    """File of the deblurring network of a run, or of a checkpoint's folder.
+
+    Returns:
+        The file; and the step of the checkpoint where the run is not finished, else None.
+
+    Raises:
+        WeightsError: The folder holds no weights.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as run:
+        ...     checkpoint_folder(Path(run), 500).mkdir(parents=True)
+        ...     file, step = weights_of(Path(run))
+        >>> file.name, step
+        ('deblur.safetensors', 500)
+    """
+    if (run / MODEL).is_file():
+        return run / MODEL, None
+    if (run / DEBLUR).is_file():
+        return run / DEBLUR, None
+    if steps := checkpoint_steps(run):
+        return checkpoint_folder(run, steps[-1]) / DEBLUR, steps[-1]
+    raise WeightsError(
+        f"{run}: holds no {MODEL} and no checkpoint; expected a run of train-jdrl, or a file of weights."
+    )
 
 
 def load_checkpoint(folder: Path, networks: JointNetworks) -> tuple[Standing, dict[str, Any], dict[str, Any] | None]:

@@ -30,6 +30,21 @@ def test_training_ends_with_a_model_that_predict_runs(prepared: Path, tmp_path: 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"predict.json", "t1.png", "t2.png"}
 
 
+def test_predict_takes_the_last_checkpoint_of_a_run_that_is_not_finished_and_says_so(
+    prepared: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = ["train-jdrl", str(prepared), "-o", str(run), "--vanilla", *TINY.split()]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    (run / "model.safetensors").unlink()  # as before the end of a run
+    result = CliRunner().invoke(main, ["predict", str(prepared), "--checkpoint", str(run), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "is not finished: its last checkpoint, of step" in result.stderr
+    result = CliRunner().invoke(main, ["predict", str(prepared), "--checkpoint", str(prepared)])
+    assert result.exit_code == 2
+    assert "no checkpoint" in result.stderr
+
+
 def test_options_come_from_a_file_and_are_kept_in_the_run(prepared: Path, tmp_path: Path) -> None:
     file = tmp_path / "train.toml"
     file.write_text("vanilla = true\nlearning_rate = 0.5\n", encoding="utf-8")

@@ -14,7 +14,17 @@ from torch import Tensor
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.weights.tensors import read_tensors
 
-WRAPPERS = ("G_state_dict", "params_ema", "params", "state_dict", "model_state_dict", "model")
+WRAPPERS = (
+    "G_state_dict",
+    "params_ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "generator",
+)
 """Keys that hold the tensors, the one to be preferred first: averaged parameters are those that were published."""
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
