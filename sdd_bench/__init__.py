@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from sdd_bench.models.network import load_network
     from sdd_bench.prediction.run import predict
     from sdd_bench.preparation.run import prepare
+    from sdd_bench.prepared.export.run import export
     from sdd_bench.prepared.open import open_dataset, open_pictures
+    from sdd_bench.prepared.open_pairs import open_pairs
     from sdd_bench.prepared.torch_dataset import PairDataset
     from sdd_bench.synth.run import synthesize
     from sdd_bench.training.run import train
@@ -46,10 +48,12 @@ __all__ = [
     "describe",
     "evaluate",
     "evaluate_without_truth",
+    "export",
     "load_flow",
     "load_network",
     "metrics",
     "open_dataset",
+    "open_pairs",
     "open_pictures",
     "predict",
     "prepare",
@@ -66,9 +70,11 @@ _HOMES = {
     "describe": "inspect.describe",
     "evaluate": "evaluation.run",
     "evaluate_without_truth": "evaluation.no_truth.run",
+    "export": "prepared.export.run",
     "load_flow": "flow.estimator",
     "load_network": "models.network",
     "open_dataset": "prepared.open",
+    "open_pairs": "prepared.open_pairs",
     "open_pictures": "prepared.open",
     "predict": "prediction.run",
     "prepare": "preparation.run",

@@ -59,6 +59,7 @@ FOLDERS: dict[str, tuple[SplitFolders, ...]] = {
     "basicsr": _any_split("lq", "gt"),
     "ebb": (*_any_split("bokeh", "original"), *_any_split("gt", "in")),
 }
+_EBB_GT = [folders.blurry for folders in FOLDERS["ebb"] if folders.blurry.endswith("gt")]
 LISTED = ("dpdd", "restormer")
 """Layouts that can be paired by DPDD's name lists."""
 
@@ -128,6 +129,10 @@ def read_folders(root: Path, layout: str, lists: Path | None, default_split: Spl
                 continue
             stems = _pair_stems(layout, split, blurry, sharp, lists, root, found)
             found.pairs += [Pair("", split, blurry.pictures[a], sharp.pictures[b]) for a, b in stems]
+    if layout == "ebb" and any(
+        pair.blurry_path.is_relative_to(root / each) for pair in found.pairs for each in _EBB_GT
+    ):
+        found.notes.append("gt was taken as the blurry side and in as the sharp one, as in EBB; else use --blurry-dir")
     if layout == "sdd" and (root / "train_patches").is_dir():
         found.notes.append("train_patches/ was not read, because train/ is there: --layout sdd-patches reads it")
     return found

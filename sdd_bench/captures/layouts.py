@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,6 @@ from sdd_bench.captures.metadata.parquet import find_parquet, read_parquet
 from sdd_bench.captures.metadata.realbokeh import read_realbokeh
 from sdd_bench.captures.pairing import Pairing, read_pairing
 from sdd_bench.captures.recognise import LAYOUTS, PAIRS_CSV, RTF, candidates, recognise, rule_of
-from sdd_bench.captures.splits import SplitRule, deal
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
@@ -83,7 +82,6 @@ def read_layout(
     pairs_csv: Path | None = None,
     lists: Path | None = None,
     pairing: Pairing | None = None,
-    splits: SplitRule | None = None,
     limit: int | None = None,
     default_split: Split = Split.TRAIN,
 ) -> PairList:
@@ -95,7 +93,6 @@ def read_layout(
         pairs_csv: CSV of pairs to use in place of the folders; its paths are relative to ``root``.
         lists: Folder of DPDD's name lists, ``{train,val,test}_{src,trg}.npy`` (or ``.txt``, one name per line).
         pairing: What the user says about pairs: folders of any name, names to match, columns.
-        splits: Rule that deals the pairs to splits, whatever their folders say; None leaves them there.
         limit: Number of pairs to keep, from the first on; None keeps all.
         default_split: Split of pairs whose folder or row states none.
 
@@ -131,19 +128,20 @@ def read_layout(
     root = found.root or root
     if not found.pairs:
         raise PairingError(_no_pairs(root, layout, found.problems))
-    pairs = _with_names(found.pairs, root)
+    pairs = with_names(found.pairs, root)
     if layout.startswith("sdd"):
         pairs = list(_with_scenes_and_truth(pairs, root))
     if layout != "csv":  # a CSV says its scenes itself
         pairs = list(_with_shared_scenes(pairs, root))
-    if splits is not None:
-        pairs, left_out = deal(pairs, splits, root)
-        pairs = _with_names(pairs, root)
-        found.problems += left_out
     return PairList(root, layout, tuple(pairs[:limit]), tuple(found.problems), tuple(found.notes), why)
 
 
-def _with_names(pairs: list[Pair], root: Path) -> list[Pair]:
+def with_names(pairs: Sequence[Pair], root: Path) -> list[Pair]:
+    """Pairs named by the rule of :class:`~sdd_bench.core.types.Pair`.
+
+    Raises:
+        PairingError: Two pairs of a split would have one name.
+    """
     names = names_of([(pair.split, pair.blurry_path) for pair in pairs], root)
     return [dataclasses.replace(pair, name=name) for pair, name in zip(pairs, names, strict=True)]
 

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from sdd_bench.preparation.drop import DropRules
     from sdd_bench.preparation.plan import PreparePlan
 
-_RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", "max_exposure_ev", "exclude")
+_RULES = (
+    "measured",
+    "max_misalignment_px",
+    "max_residual_px",
+    "require_trusted",
+    "min_likeness",
+    "max_exposure_ev",
+    "exclude",
+)
 
 
 @click.command()
@@ -43,6 +51,9 @@ _RULES = ("measured", "max_misalignment_px", "require_trusted", "min_likeness", 
     "--split-file", type=click.Path(path_type=Path), help="CSV with the columns split and scene, blurry or name."
 )
 @click.option("--max-misalignment-px", type=float, help="Drop pairs that are misaligned by more (RMS, full size).")
+@click.option(
+    "--max-residual-px", type=float, help="Drop pairs of which parts move by more besides (RMS): leaves, layers."
+)
 @click.option("--require-trusted", is_flag=True, help="Drop pairs whose measured misalignment is not to be trusted.")
 @click.option(
     "--min-likeness", type=float, help="Drop pairs whose pictures correlate less, 0 to 1: another scene or framing."

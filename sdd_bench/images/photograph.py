@@ -214,6 +214,27 @@ def _stored(path: Path, data: bytes, max_pixels: int, options: RawOptions) -> St
     return Stored(pixels, header.orientation, notes, header.exif, None, sha256, header.is_linear)
 
 
+def read_photograph_bytes(path: Path, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Photograph:
+    """A picture whose file is in memory, such as a cell of a table; else as :func:`read_photograph`.
+
+    Args:
+        path: Name for messages, whose suffix fits the content.
+        data: Bytes of the whole file.
+        max_pixels: Limit on the pixels.
+
+    Raises:
+        ImageError: The bytes are no whole picture.
+
+    Example:
+        >>> import cv2
+        >>> data = cv2.imencode(".png", np.zeros((2, 3, 3), np.uint8))[1].tobytes()
+        >>> read_photograph_bytes(Path("row 1.png"), data).pixels.shape
+        (2, 3, 3)
+    """
+    stored = _stored(path, data, max_pixels, RawOptions())
+    return stored.upright(stored.orientation)
+
+
 def check_unchanged(path: Path, photograph: Photograph, sha256: str) -> None:
     """Check that a picture is the one that was hashed before.
 

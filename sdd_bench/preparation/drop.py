@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from sdd_bench.captures.listing import below
 from sdd_bench.core.errors import ConfigError, ManifestError, reason_of
 from sdd_bench.core.storage.tables import Form, read_table
-from sdd_bench.core.types import Pair, Problem
+from sdd_bench.core.types import Pair
 from sdd_bench.prepared.manifest import PairRow
 
 
@@ -40,16 +40,6 @@ class Measured:
     sharp_sha256: str
 
     @property
-    def misalignment_px(self) -> float:
-        """RMS displacement over the picture: of the similarity, and of what it leaves.
-
-        Example:
-            >>> Measured("a", "b", 1, "", 3.0, 4.0, 1.0, 1.0, 1.0, 2.0, "", "").misalignment_px
-            5.0
-        """
-        return math.hypot(self.rms_px, self.residual_px or 0.0)
-
-    @property
     def exposure_ev(self) -> float | None:
         """Light of blurry over light of sharp in stops, of the channel that differs most; None if it is not known.
 
@@ -64,7 +54,7 @@ class Measured:
         """A row of pairs.csv with these figures."""
         return dataclasses.replace(
             row,
-            misalignment_px=round(self.misalignment_px, 4),
+            misalignment_px=round(self.rms_px, 4),
             likeness=None if self.likeness is None else round(self.likeness, 4),
             exposure_ev=None if self.exposure_ev is None else round(self.exposure_ev, 4),
             trusted=self.trusted,
@@ -78,7 +68,9 @@ class DropRules:
     table: Path | None = None
     """``misalignment.csv`` of ``analyze``; its figures go into pairs.csv, whether they drop a pair or not."""
     max_misalignment_px: float | None = None
-    """Largest RMS displacement, pixels of the full picture."""
+    """Largest RMS displacement by zoom, shift and rotation, pixels of the full picture."""
+    max_residual_px: float | None = None
+    """Largest RMS of what these leave, such as leaves that moved and layers of depth."""
     require_trusted: bool = False
     """Whether pairs whose measurement is not trusted are dropped."""
     min_likeness: float | None = None
@@ -91,14 +83,14 @@ class DropRules:
     def __post_init__(self) -> None:
         if self.needs_table and self.table is None:
             raise ConfigError("a rule goes by what analyze measured, but there is no table: give misalignment.csv.")
-        for name in ("max_misalignment_px", "max_exposure_ev"):
+        for name in ("max_misalignment_px", "max_residual_px", "max_exposure_ev"):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more.")
 
     @property
     def needs_table(self) -> bool:
         """Whether a rule goes by measurements."""
-        limits = (self.max_misalignment_px, self.min_likeness, self.max_exposure_ev)
+        limits = (self.max_misalignment_px, self.max_residual_px, self.min_likeness, self.max_exposure_ev)
         return self.require_trusted or any(limit is not None for limit in limits)
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,9 +98,10 @@ class DropRules:
 
         Example:
             >>> DropRules().as_dict()
-            {'max_misalignment_px': None, 'require_trusted': False, 'min_likeness': None, 'max_exposure_ev': None}
+            {}
         """
-        values = {name: value for name, value in dataclasses.asdict(self).items() if name not in ("table", "exclude")}
+        values = {name: value for name, value in dataclasses.asdict(self).items() if value not in (None, False)}
+        values = {name: value for name, value in values.items() if name not in ("table", "exclude")}
         if self.table is not None:
             rows = [dataclasses.astuple(row) for row in read_measured(self.table).values()]
             values["table_sha256"] = hashlib.sha256(json.dumps(sorted(map(str, rows))).encode()).hexdigest()
@@ -118,16 +111,13 @@ class DropRules:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What the rules leave of the pairs."""
+class Judged:
+    """A pair, and what the rules say of it."""
 
-    pairs: tuple[Pair, ...]
-    dropped: tuple[Problem, ...]
-    """Pair ids and why each was dropped."""
-    dropped_pairs: tuple[Pair, ...]
-    measured: Mapping[str, Measured]
-    """Measurements by pair id, of kept and dropped pairs."""
-    notes: tuple[str, ...]
+    pair: Pair
+    reason: str = ""
+    """Why it is dropped; empty if it is kept."""
+    measured: Measured | None = None
 
 
 def read_measured(path: Path) -> dict[tuple[str, str], Measured]:
@@ -140,8 +130,8 @@ def read_measured(path: Path) -> dict[tuple[str, str], Measured]:
     return {(row.blurry_path, row.sharp_path): row for row in read_table(path, Measured, form).values()}
 
 
-def apply_rules(pairs: Sequence[Pair], rules: DropRules, root: Path) -> Kept:
-    """Apply the rules to the pairs below ``root``.
+def judge(pairs: Sequence[Pair], rules: DropRules, root: Path) -> tuple[list[Judged], list[str]]:
+    """What the rules say of the pairs below ``root``, and remarks on names in ``exclude`` that name nothing.
 
     A pair that a rule goes by and that was not measured is dropped.
 
@@ -155,40 +145,31 @@ def apply_rules(pairs: Sequence[Pair], rules: DropRules, root: Path) -> Kept:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "exclude.txt")
         ...     _ = path.write_text("b, the tripod was kicked\\n")
-        ...     kept = apply_rules(pairs, DropRules(exclude=path), Path())
-        >>> [pair.name for pair in kept.pairs], kept.dropped[0].reason
-        (['a'], 'excluded by exclude.txt: the tripod was kicked')
+        ...     judged, _ = judge(pairs, DropRules(exclude=path), Path())
+        >>> [each.reason for each in judged]
+        ['', 'excluded by exclude.txt: the tripod was kicked']
     """
     table = {} if rules.table is None else read_measured(rules.table)
     excluded = {} if rules.exclude is None else _read_exclude(rules.exclude)
     unused = set(excluded)
-    measured: dict[str, Measured] = {}
-    kept, dropped, dropped_pairs = [], [], []
+    judged = []
     for pair in pairs:
         blurry = below(pair.blurry_path, root)
         row = table.get((blurry, below(pair.sharp_path, root)))
-        if row is not None:
-            measured[pair.pair_id] = row
         names = (pair.pair_id, pair.name, blurry, blurry.rpartition(".")[0], *([pair.scene] if pair.scene else []))
         found = [name for name in names if name in excluded]
         unused -= set(found)
-        reasons = (
-            [f"excluded by {rules.exclude.name}: {excluded[found[0]]}".rstrip(": ")] if found and rules.exclude else []
-        )
-        if rules.needs_table:
-            reasons += _broken(row, rules)
-        if reasons:
-            dropped.append(Problem(pair.pair_id, "; ".join(reasons), pair.split))
-            dropped_pairs.append(pair)
-        else:
-            kept.append(pair)
-    if table and pairs and not measured:
+        reasons = _broken(row, rules) if rules.needs_table else []
+        if found and rules.exclude is not None:
+            reasons = [f"excluded by {rules.exclude.name}: {excluded[found[0]]}".rstrip(": "), *reasons]
+        judged.append(Judged(pair, "; ".join(reasons), row))
+    if table and judged and not any(each.measured for each in judged):
         raise ManifestError(
             f"{rules.table}: has none of these pairs; its first row is {next(iter(table))[0]}, the first pair "
             f"{below(pairs[0].blurry_path, root)}. Run analyze on this source."
         )
     notes = [f"{rules.exclude.name}: {name} names no pair" for name in sorted(unused)] if rules.exclude else []
-    return Kept(tuple(kept), tuple(dropped), tuple(dropped_pairs), measured, tuple(notes))
+    return judged, notes
 
 
 def _broken(row: Measured | None, rules: DropRules) -> list[str]:
@@ -198,8 +179,10 @@ def _broken(row: Measured | None, rules: DropRules) -> list[str]:
     found = []
     if rules.require_trusted and not row.trusted:
         found.append(f"the measurement is not trusted ({row.distrust})")
-    if rules.max_misalignment_px is not None and row.misalignment_px > rules.max_misalignment_px:
-        found.append(f"misaligned by {row.misalignment_px:.2f} px, more than {rules.max_misalignment_px:g}")
+    if rules.max_misalignment_px is not None and row.rms_px > rules.max_misalignment_px:
+        found.append(f"misaligned by {row.rms_px:.2f} px, more than {rules.max_misalignment_px:g}")
+    if rules.max_residual_px is not None and (row.residual_px or 0) > rules.max_residual_px:
+        found.append(f"parts of it move by {row.residual_px:.2f} px, more than {rules.max_residual_px:g}")
     if rules.min_likeness is not None and (row.likeness is None or row.likeness < rules.min_likeness):
         value = "not known" if row.likeness is None else f"{row.likeness:.3f}"
         found.append(f"likeness {value}, less than {rules.min_likeness:g}")

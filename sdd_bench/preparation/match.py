@@ -128,9 +128,11 @@ def match_sharp(
         ImageError: The pair was not measured.
         ManifestError: The pictures measured under this id are other ones.
     """
-    if pair_id not in transfers:
+    same = (found for found in transfers.values() if (found[0].blurry_sha256, found[0].sharp_sha256) == sha256)
+    measured = next(same, None) or transfers.get(pair_id)  # the split, so the id, may be another one now
+    if measured is None:
         raise ImageError(f"{pair_id}: its light was not measured. Analyze it, or prepare without --match.")
-    row, transfer = transfers[pair_id]
+    row, transfer = measured
     if sha256 != (row.blurry_sha256, row.sharp_sha256):
         raise ManifestError(
             f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "

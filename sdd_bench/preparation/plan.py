@@ -17,7 +17,7 @@ from sdd_bench.core.errors import ConfigError, ImageError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
 from sdd_bench.images.photograph import read_header
 from sdd_bench.images.resize import parse_resize
-from sdd_bench.preparation.drop import DropRules, Kept, apply_rules
+from sdd_bench.preparation.choice import Choice, choose_pairs, two_scenes
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.patches import windows
 from sdd_bench.prepared.leaks import leaks_of_pairs
@@ -89,8 +89,8 @@ class PreparePlan:
     """Bytes of all patches and full pictures before compression."""
     foreseen: tuple[Problem, ...]
     """Pairs that will fail, as far as their headers show it."""
-    kept: Kept
-    """What the rules left of the pairs; the units hold these."""
+    kept: Choice
+    """Pairs that are kept, which the units hold, and those that were dropped."""
     warnings: tuple[Problem, ...]
     """What would make scores worthless: a scene in two splits, a picture that occurs twice."""
 
@@ -139,19 +139,12 @@ def plan(
     """
     source = source.absolute()  # workers may run in other folders
     pairs_csv = pairs_csv and pairs_csv.absolute()
-    found = read_layout(
-        source,
-        layout=layout,
-        pairs_csv=pairs_csv,
-        lists=lists,
-        pairing=pairing,
-        splits=options.splits,
-        limit=options.limit,
-    )
-    left = apply_rules(found.pairs, options.rules or DropRules(), found.root)
+    read = read_layout(source, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=options.limit)
+    left = choose_pairs(read, options)
+    found = left.source
     if not left.pairs:
         raise PairingError(f"{source}: the rules drop all {len(left.dropped)} pairs. First: {left.dropped[0].reason}.")
-    warnings = tuple(leaks_of_pairs(dataclasses.replace(found, pairs=left.pairs)))
+    warnings = (*leaks_of_pairs(dataclasses.replace(found, pairs=left.pairs)), *two_scenes(left))
     if strict and warnings:
         raise PairingError(f"{source}: {listed(warnings)}")
     resize = parse_resize(options.resize)

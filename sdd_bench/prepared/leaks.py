@@ -17,6 +17,7 @@ from sdd_bench.core.types import Pair, Problem
 from sdd_bench.prepared.manifest import Manifest
 
 _SHOWN = 3
+_SAMPLE = 4096
 _OWN_SCENES = ("lfdof",)
 """Layouts whose names of scenes count within a split only."""
 
@@ -74,18 +75,31 @@ def _scene(scene: str, split: str, layout: str) -> str:
 
 
 def _keys(pairs: Sequence[Pair]) -> dict[Path, str]:
-    """A key for every file: its bytes if another file has its size, else its place on the disk."""
+    """A key for every file: its bytes if another file has its size and middle, else its place on the disk."""
     paths = {path for pair in pairs for path in (pair.blurry_path, pair.sharp_path)}
-    by_size: defaultdict[int, dict[tuple[int, int], list[Path]]] = defaultdict(lambda: defaultdict(list))
+    places: defaultdict[tuple[int, int, int], list[Path]] = defaultdict(list)
     for path in paths:
         state = path.stat()
-        by_size[state.st_size][state.st_dev, state.st_ino].append(path)
+        places[state.st_size, state.st_dev, state.st_ino].append(path)
+    of_size = Counter(size for size, _, _ in places)
+    middles = {place: _middle(members[0], place[0]) for place, members in places.items() if of_size[place[0]] > 1}
+    alike = Counter((place[0], middle) for place, middle in middles.items())
     keys: dict[Path, str] = {}
-    for size, places in by_size.items():
-        for place, members in places.items():
-            key = sha256_or_empty(members[0]) if len(places) > 1 and size else str(place)
-            keys |= dict.fromkeys(members, key)
+    for place, members in places.items():
+        has_double = place[0] and alike[place[0], middles.get(place, b"")] > 1
+        key = sha256_or_empty(members[0]) if has_double else str(place)
+        keys |= dict.fromkeys(members, key)
     return keys
+
+
+def _middle(path: Path, size: int) -> bytes:
+    """Some bytes from the middle of a file: uncompressed pictures are all of one size, and need not be read whole."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, size // 2 - _SAMPLE // 2))
+            return file.read(_SAMPLE)
+    except OSError:
+        return b""
 
 
 def leaks(members: Iterable[Member]) -> list[Problem]:

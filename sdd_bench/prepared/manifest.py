@@ -83,7 +83,8 @@ class PairRow:
     message: str = ""
     """Notes on the pictures; of a pair that failed or was dropped, why."""
     misalignment_px: float | None = None
-    """RMS displacement of the whole picture, at its full size; this and the following are of ``analyze``, if it ran."""
+    """RMS displacement by zoom, shift and rotation, pixels of the full picture. This and what follows: as ``analyze``
+    measured it, if it ran."""
     likeness: float | None = None
     """Correlation of the aligned pictures, coarse detail only."""
     exposure_ev: float | None = None

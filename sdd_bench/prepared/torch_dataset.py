@@ -124,7 +124,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         transform = self._transform(index)
         crop = self._shards.read_crop(index, *transform[:4])
         item: dict[str, Any] = {
-            "blurry": _to_tensor(transform.turn(crop.blurry)),
+            "blurry": to_tensor(transform.turn(crop.blurry)),
             "sharp": self._sharp(index, transform, crop.sharp),
             "index": index,
         }
@@ -138,7 +138,7 @@ class PairDataset(Dataset[dict[str, Any]]):
 
     def _sharp(self, index: int, transform: Transform, pixels: NDArray[np.generic]) -> Tensor:
         if self._light is None or self._light[index].transfer.model is Match.NONE:
-            return _to_tensor(transform.turn(pixels))
+            return to_tensor(transform.turn(pixels))
         place = self._light[index].place
         place = replace(place, top=place.top + transform.y, left=place.left + transform.x)
         matched = self._light[index].transfer.apply(to_float(pixels), place=place)
@@ -152,8 +152,13 @@ class PairDataset(Dataset[dict[str, Any]]):
         return drawn if self.flips else Transform(*drawn[:4])
 
 
-def _to_tensor(pixels: NDArray[np.generic]) -> Tensor:
-    """(H, W, 3) uint8 or uint16 as (3, H, W) float32 in [0, 1]."""
+def to_tensor(pixels: NDArray[np.generic]) -> Tensor:
+    """(H, W, 3) uint8 or uint16 as (3, H, W) float32 in [0, 1].
+
+    Example:
+        >>> to_tensor(np.full((1, 1, 3), 255, np.uint8)).flatten().tolist()
+        [1.0, 1.0, 1.0]
+    """
     planes = np.empty((3, *pixels.shape[:2]), np.float32)
     np.divide(pixels.transpose(2, 0, 1), np.float32(255 if pixels.dtype == np.uint8 else 65535), out=planes)
     return torch.from_numpy(planes)

@@ -47,8 +47,10 @@ def test_each_is_recognised_with_its_reason(tmp_path: Path, layout: str, files: 
 
 def test_the_sides_of_ebb_are_those_of_deblurring(tmp_path: Path) -> None:
     touch(tmp_path, "train/in/1.jpg", "train/gt/1.jpg")
-    pair = read_layout(tmp_path).pairs[0]
+    found = read_layout(tmp_path)
+    pair = found.pairs[0]
     assert (pair.blurry_path.parent.name, pair.sharp_path.parent.name) == ("gt", "in")
+    assert "gt was taken as the blurry side" in found.notes[0]
 
 
 def test_the_default_split_is_that_of_folders_without_one(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sdd_bench.captures.layouts import read_layout
-from sdd_bench.captures.pairing import Pairing
 from sdd_bench.captures.splits import SplitRule, deal, scene_units
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.types import Pair, Split
@@ -100,16 +98,11 @@ def test_shares_that_are_none_are_refused(shares: tuple[float, float, float]) ->
 
 
 def test_a_file_says_every_split(tmp_path: Path) -> None:
-    for name in ("A/1.png", "A/2.png", "A/3.png", "B/1.png", "B/2.png", "B/3.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
     table = tmp_path / "splits.csv"
-    table.write_text("blurry,name,split\nA/1.png,,test\n,2,val\n")
-    found = read_layout(tmp_path, pairing=Pairing(("A",), ("B",)), splits=SplitRule(file=table))
-    assert [pair.pair_id for pair in found.pairs] == ["val/2", "test/1"]
-    assert [(problem.item, problem.reason) for problem in found.problems] == [
-        ("A/3.png", "splits.csv gives it no split")
-    ]
+    table.write_text("blurry,name,split\nb/0.png,,test\n,1,val\n")
+    dealt, problems = deal(pairs(3), SplitRule(file=table), Path())
+    assert [(pair.split, pair.blurry_path.name) for pair in dealt] == [(Split.VAL, "1.png"), (Split.TEST, "0.png")]
+    assert [(problem.item, problem.reason) for problem in problems] == [("b/2.png", "splits.csv gives it no split")]
 
 
 def test_a_file_may_not_part_a_scene_and_must_be_right(tmp_path: Path) -> None:

@@ -267,10 +267,25 @@ def test_what_a_rule_goes_by_is_measured_first(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     options = ("--size", "192x128", "--train", "2", "--test", "1", "--seed", "1")
     assert CliRunner().invoke(main, ["synth", "captures", *options]).exit_code == 0
-    dry = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "0", "--dry-run")
+    dry = _prepare("captures", "out", *SMALL, "--min-likeness", "2", "--dry-run")
     assert dry.exit_code == 2
     assert "the rules drop all 3 pairs" in dry.output
     assert (tmp_path / "analysis/captures/misalignment.csv").is_file()
     made = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "500")
     assert made.exit_code == 0, made.output
     assert all(row.misalignment_px is not None for row in read_manifest(tmp_path / "out").pairs)
+
+
+def test_real_photographs_in_folders_of_apertures_need_no_csv(data_root: Path, tmp_path: Path) -> None:
+    options = ["--blurry-dir", "vabd", "--sharp-dir", "vabd/input"]
+    options += ["--blurry-dir", "ebb/blurry", "--sharp-dir", "ebb/sharp"]
+    options += ["--split-by", "scene", "--split", "0.6,0.2,0.2", "--resize", "none", "--dry-run", "--json"]
+    result = _prepare(data_root / "aperture", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    planned = json.loads(result.stdout)
+    assert (planned["pairs"], planned["problems"], planned["warnings"]) == (12, [], [])
+    assert min(planned["pairs_per_split"].values()) >= 1
+    splits: dict[str, set[str]] = {}
+    for pair in planned["paired"]:
+        splits.setdefault(pair["sharp"], set()).add(pair["pair_id"].partition("/")[0])
+    assert all(len(each) == 1 for each in splits.values())

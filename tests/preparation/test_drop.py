@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from prepared_sets import make_prepared
 
+from sdd_bench.captures.splits import SplitRule
 from sdd_bench.core.errors import ConfigError, ManifestError, PairingError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import Pair, Split
-from sdd_bench.preparation.drop import DropRules, Measured, apply_rules
+from sdd_bench.preparation.drop import DropRules, Measured, judge
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.plan import plan
 from sdd_bench.preparation.run import prepare
@@ -33,16 +34,16 @@ def measured(name: str, **changes: Any) -> Measured:
 
 def dropped(tmp_path: Path, rows: list[Measured], **rules: Any) -> dict[str, str]:
     write_table(tmp_path / "misalignment.csv", Measured, rows)
-    kept = apply_rules(PAIRS, DropRules(tmp_path / "misalignment.csv", **rules), Path())
-    assert {pair.pair_id for pair in kept.pairs} | {each.item for each in kept.dropped} == {p.pair_id for p in PAIRS}
-    return {problem.item: problem.reason for problem in kept.dropped}
+    judged, _ = judge(PAIRS, DropRules(tmp_path / "misalignment.csv", **rules), Path())
+    assert [each.pair for each in judged] == PAIRS
+    return {each.pair.pair_id: each.reason for each in judged if each.reason}
 
 
 @pytest.mark.parametrize(
     ("rules", "bad", "reason"),
     [
         ({"max_misalignment_px": 2}, {"rms_px": 2.1}, "misaligned by 2.10 px, more than 2"),
-        ({"max_misalignment_px": 2}, {"rms_px": 1.5, "residual_px": 1.5}, "misaligned by 2.12 px, more than 2"),
+        ({"max_residual_px": 2}, {"residual_px": 2.5}, "parts of it move by 2.50 px, more than 2"),
         ({"require_trusted": True}, {"trusted": 0, "distrust": "few tiles"}, "not trusted (few tiles)"),
         ({"min_likeness": 0.9}, {"likeness": 0.5}, "likeness 0.500, less than 0.9"),
         ({"min_likeness": 0.9}, {"likeness": None}, "likeness not known, less than 0.9"),
@@ -68,14 +69,12 @@ def test_names_are_excluded_by_id_name_path_or_scene_and_what_names_nothing_is_s
     path = tmp_path / "exclude.txt"
     for text in ("train/a", "a", "blur/a.png", "blur/a", "scene-a"):
         path.write_text(f"# mine\n{text}, moved car\nnobody\n")
-        kept = apply_rules(PAIRS, DropRules(exclude=path), Path())
-        assert [(each.item, each.reason) for each in kept.dropped] == [
-            ("train/a", "excluded by exclude.txt: moved car")
-        ]
-        assert kept.notes == ("exclude.txt: nobody names no pair",)
+        judged, notes = judge(PAIRS, DropRules(exclude=path), Path())
+        assert [each.reason for each in judged] == ["excluded by exclude.txt: moved car", "", ""]
+        assert notes == ["exclude.txt: nobody names no pair"]
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8 text"):
-        apply_rules(PAIRS, DropRules(exclude=path), Path())
+        judge(PAIRS, DropRules(exclude=path), Path())
 
 
 def test_rules_without_a_table_or_below_zero_are_refused(tmp_path: Path) -> None:
@@ -140,3 +139,43 @@ def test_a_table_of_other_pictures_ends_the_run(captured: tuple[Path, Path], tmp
     table.write_text(text)
     with pytest.raises(ManifestError, match="train/a2: its pictures are not those that were measured"):
         prepare(root, tmp_path / "out", PrepareOptions(resize="none", patch=48, rules=DropRules(table)))
+
+
+def test_full_pictures_of_train_are_stored_and_opened(captured: tuple[Path, Path], tmp_path: Path) -> None:
+    root, _ = captured
+    report = prepare(root, tmp_path / "out", PrepareOptions(resize="none", train="full"))
+    assert (report.n_pairs, report.n_patches) == (5, 0)
+    pairs = open_dataset(tmp_path / "out", split=Split.TRAIN).pairs
+    assert [pair.blurry_path.read_bytes() for pair in pairs] == [
+        (root / f"train/blur/{name}.png").read_bytes() for name in ("a0", "a1", "a2")
+    ]
+
+
+def test_what_is_left_is_dealt_and_what_was_dropped_follows_its_scene(
+    captured: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root, table = captured
+    rules = DropRules(table, max_misalignment_px=1)
+    options = PrepareOptions(resize="none", patch=48, rules=rules, splits=SplitRule((0.34, 0.33, 0.33)))
+    kept = plan(root, options).kept
+    assert sorted(pair.split for pair in kept.pairs) == sorted(Split)
+    assert len(kept.dropped) == 2
+    names = [pair.pair_id for pair in (*kept.pairs, *kept.dropped_pairs)]
+    assert len(set(names)) == 5
+    (root / "scenes.csv").write_text("split,name,scene\ntrain,a0,s\ntrain,a1,s\n")
+    kept = plan(root, options).kept
+    of_scene = {pair.split for pair in (*kept.pairs, *kept.dropped_pairs) if pair.scene == "s"}
+    assert len(of_scene) == 1
+
+
+def test_pairs_that_are_hardly_alike_are_warned_of(captured: tuple[Path, Path]) -> None:
+    root, table = captured
+    lines = table.read_text().splitlines()
+    assert ",0.99," in lines[1]
+    table.write_text("\n".join([lines[0], lines[1].replace(",0.99,", ",0.1,"), *lines[2:]]) + "\n")
+    options = PrepareOptions(resize="none", patch=48, rules=DropRules(table))
+    assert [(each.item, each.reason) for each in plan(root, options).warnings] == [
+        ("train/a0", "its pictures are hardly alike (likeness 0.10): two scenes?")
+    ]
+    with pytest.raises(PairingError, match="two scenes"):
+        plan(root, options, strict=True)

@@ -54,6 +54,18 @@ def test_a_copied_picture_is_found_by_its_bytes_before_and_in_the_set(root: Path
         plan(root, options, strict=True)
 
 
+def test_files_of_one_size_are_told_apart_by_any_byte(tmp_path: Path) -> None:
+    content = bytes(20_000)
+    names = ("a.bmp", "b.bmp", "c.bmp", "d.bmp")
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(content[:-1] + bytes([number]))  # the middles are equal
+    pairs = (Pair("a", Split.TRAIN, tmp_path / "a.bmp", tmp_path / "b.bmp"),
+             Pair("c", Split.TEST, tmp_path / "c.bmp", tmp_path / "d.bmp"))  # fmt: skip
+    assert reasons(PairList(tmp_path, "csv", pairs)) == []
+    (tmp_path / "d.bmp").write_bytes((tmp_path / "b.bmp").read_bytes())
+    assert reasons(PairList(tmp_path, "csv", pairs)) == ["its sharp picture is in train and test: train/a, test/c"]
+
+
 def test_links_are_the_file_they_lead_to(root: Path) -> None:
     (root / "test/gt/t1.png").unlink()
     (root / "test/gt/t1.png").symlink_to(root / "train/gt/a1.png")
@@ -74,12 +86,12 @@ def test_many_blurry_pictures_of_one_sharp_are_no_fault() -> None:
     assert [problem.reason for problem in many] == ["scene s is in train and test: train/0, train/1, test/x and 3 more"]
 
 
-def test_scenes_of_lfdof_count_within_their_split() -> None:
-    pairs = tuple(
-        Pair("1", split, Path(__file__), Path(__file__).parent / "test_manifest.py", scene="1")
-        for split in (Split.TRAIN,)
+def test_scenes_of_lfdof_count_within_their_split(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).write_text(name)
+    pairs = (
+        Pair("1", Split.TRAIN, tmp_path / "a", tmp_path / "b", scene="1"),
+        Pair("1", Split.TEST, tmp_path / "c", tmp_path / "d", scene="1"),
     )
-    one, other = Path(__file__).parent / "test_croissant.py", Path(__file__).parent / "test_export.py"
-    pairs = (*pairs, Pair("1", Split.TEST, one, other, scene="1"))
-    assert reasons(PairList(Path(), "lfdof", pairs)) == []
-    assert reasons(PairList(Path(), "csv", pairs)) == ["scene 1 is in train and test: train/1, test/1"]
+    assert reasons(PairList(tmp_path, "lfdof", pairs)) == []
+    assert reasons(PairList(tmp_path, "csv", pairs)) == ["scene 1 is in train and test: train/1, test/1"]

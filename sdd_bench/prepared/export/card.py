@@ -146,7 +146,7 @@ def _counts(manifest: Manifest, options: ExportOptions, rows: Sequence[PairRow])
         frames = 0 if record.n_patches or options.only == "patches" else record.n_pairs
         lines.append(f"| {split} | {record.n_pairs} | {scenes} | {patches or ''} | {frames or ''} |")
     sizes = Counter(f"{row.width}x{row.height}" for row in rows if row.width)
-    told = ", ".join(f"{size} ({count})" for size, count in sizes.most_common(_SHOWN))
+    told = ", ".join(f"{size} ({count} pairs)" for size, count in sizes.most_common(_SHOWN))
     more = f" and {len(sizes) - _SHOWN} more" if len(sizes) > _SHOWN else ""
     patch = (
         f" Patches have {manifest.options['patch']}x{manifest.options['patch']} pixels."
@@ -157,7 +157,7 @@ def _counts(manifest: Manifest, options: ExportOptions, rows: Sequence[PairRow])
     of_groups = (
         f" Groups: {', '.join(f'{name} ({count})' for name, count in sorted(groups.items()))}." if groups else ""
     )
-    captured = f" Captured at {told}{more} pixels (pairs)." if told else ""
+    captured = f" Captured at {told}{more}." if told else ""
     return (
         "\n".join(lines) + f"\n\nRGB, {manifest.bit_depth} bits per channel, lossless PNG.{patch}{captured}{of_groups}"
     )
@@ -166,7 +166,7 @@ def _counts(manifest: Manifest, options: ExportOptions, rows: Sequence[PairRow])
 def _measured(rows: Sequence[PairRow], shown: Sequence[str]) -> list[str]:
     lines = []
     for name, of, unit in (
-        ("misalignment", "misalignment_px", "px, RMS over the full picture"),
+        ("misalignment", "misalignment_px", "px by zoom, shift and rotation, RMS over the full picture"),
         ("difference of light", "exposure_ev", "EV, of the channel that differs most"),
         ("likeness", "likeness", "correlation of the aligned pictures, coarse detail"),
     ):

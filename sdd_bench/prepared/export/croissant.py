@@ -20,7 +20,7 @@ _TOLD = {
     "name": "Name of the record.",
     "pair_id": "Pair it is of; patches of one pair share it.",
     "scene": "Scene; pairs of one scene are never in two splits if the set was dealt so.",
-    "misalignment_px": "RMS displacement of the pair over its full picture, pixels.",
+    "misalignment_px": "RMS displacement by zoom, shift and rotation over the full picture, pixels.",
     "exposure_ev": "Light of blurry over light of sharp, in stops, of the channel that differs most.",
 }
 

@@ -60,7 +60,8 @@ def write_scenes(manifest: Manifest, out: Path) -> None:
     for row in manifest.pairs:
         name = row.pair_id.partition("/")[2]
         names = [patch_name(name, number) for number in range(row.n_patches)] or [name]
-        rows += [SceneRow(row.split, each, row.scene, row.group) for each in names if row.scene or row.group]
+        is_known = row.status == "ok" and (row.scene or row.group)
+        rows += [SceneRow(row.split, each, row.scene, row.group) for each in names if is_known]
     if rows:
         write_table(out / SCENES_CSV, SceneRow, rows)
 

@@ -62,9 +62,11 @@ def test_it_tells_counts_sizes_figures_and_how_it_was_made(manifest: Manifest) -
     text = card_text(manifest, ExportOptions("parquet", citation="@misc{rig}"), ["misalignment.png"])
     assert "| train | 3 | 3 | 12 |  |" in text
     assert "| test | 2 | 2 |  | 2 |" in text
-    assert "RGB, 8 bits per channel, lossless PNG. Patches have 48x48 pixels. Captured at 96x96 (6) pixels" in text
+    assert "RGB, 8 bits per channel, lossless PNG. Patches have 48x48 pixels. Captured at 96x96 (6 pairs)." in text
     assert "Groups: day (6)" in text
-    assert "| misalignment | 3.00 | 0.50 to 5.50 | px, RMS over the full picture | 6 |" in text
+    assert (
+        "| misalignment | 3.00 | 0.50 to 5.50 | px by zoom, shift and rotation, RMS over the full picture | 6 |" in text
+    )
     assert "trusted of 3 of 6 pairs" in text
     assert "1 were dropped by rules and 0 could not be read" in text
     assert "![misalignment](.card/misalignment.png)" in text
