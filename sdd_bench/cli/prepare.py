@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -201,6 +202,8 @@ def _rules(values: dict[str, Any], source: Path, *, jobs: int, dask: str | None,
 
         reuse_memory()
         folder = Path("analysis") / source.resolve().name
+        if chosen := {name: value for name, value in where.items() if value not in (None, "auto")}:  # other pairs
+            folder = folder.with_name(f"{folder.name}-{sha256(repr(chosen).encode()).hexdigest()[:8]}")
         click.echo(f"measuring the pairs by analyze, into {folder}; what is measured already is kept", err=True)
         with progress_bar("analyze") as on_progress:
             pairs = open_dataset(source, split=None, **where)
