@@ -61,9 +61,9 @@ class Training:
     """Options of the network, as JSON."""
     seed: int = 0
     batch: int = 4
-    crop: int = 96
+    crop: int = 128
     uses: int = 3
-    still_kept: float = 0.25
+    still_kept: float = 0.6
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     clip_norm: float = 0.5
@@ -73,9 +73,9 @@ class Training:
     """Weight of the mean distance of the Fourier coefficients, beside Charbonnier's of the pixels."""
     blur_weight: float = 0.02
     """Weight of the error of the blur that the network says it sees, in powers of two."""
-    perceptual_weight: float = 0.02
-    """Weight of LPIPS in the last part of the training."""
-    perceptual_from: float = 0.6
+    perceptual_weight: float = 0.01
+    """Weight of LPIPS, once it counts."""
+    perceptual_from: float = 0.3
     """Part of the training after which LPIPS counts."""
     precision: str = "bf16"
     validate_every: int = 250
