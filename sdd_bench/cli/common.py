@@ -118,7 +118,7 @@ def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=max(8, min(40, console.width - 76))),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),

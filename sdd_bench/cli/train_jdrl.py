@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sdd_bench.cli.common import echo_json, handle_errors, json_option, model_option, progress_bar
+
+if TYPE_CHECKING:
+    from sdd_bench.training.trainer import TrainReport
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
@@ -26,7 +29,9 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("--resume", is_flag=True, help="Go on with the run DATA, or the one in --out, with the options it has.")
 @click.option("--config", "config_path", type=_PATH, help="TOML file of options; the command line wins.")
 @click.option(
-    "--recipe", type=click.Choice(["paper", "released", "two-stage"]), help="Source of the defaults.  [default: paper]"
+    "--recipe",
+    type=click.Choice(["paper", "released", "two-stage", "cpu"]),
+    help="Source of the defaults; cpu: a small network in ten minutes.  [default: paper]",
 )
 @click.option(
     "--model", help="A name of `sdd-bench models`, package.module:factory, or path/file.py:factory.  [default: unet]"
@@ -34,9 +39,11 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 @click.option("--width", type=int, help="Channels of the network's first stage; 64 in the paper's U-Net.")
 @model_option
 @click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")
-@click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512]")
+@click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512, or that of the patches]")
 @click.option("--batch", type=int, help="Patches per step, over all devices.  [default: 1]")
 @click.option("--accumulate", type=int, help="Gradient accumulation: parts per step and device.")
+@click.option("--steps", type=int, help="End after so many steps, whatever the epochs.")
+@click.option("--max-minutes", type=float, help="End after so many minutes of steps, with the best network so far.")
 @click.option("--epochs", type=int, help="Epochs of both stages together.  [default: 100]")
 @click.option(
     "--stage-one-epochs", type=int, help="First epochs, with flow taken between blurry and sharp.  [default: 15]"
@@ -86,6 +93,9 @@ def command(
 ) -> None:
     """Train on the patches of DATA, a prepared set or a shard; or go on with DATA, the folder of a run.
 
+    Before the first step it says how long the run will take. The last line compares the held-out patches with the
+    blurry input.
+
     Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 1; a second one leaves
     at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
     options: only one that is given and differs is refused.
@@ -102,10 +112,11 @@ def command(
     if resume and (earlier := begun(data)):
         run, data = data, earlier[0]
     known = begun(run)
-    config = load_train_config(config_path or (known and known[1]), given)
+    config = load_train_config(config_path or (known and known[1]), given, data=data)
+    first = os.environ.get("RANK", "0") == "0"  # under torchrun the first process speaks
     with progress_bar("train", unit="steps") as on_progress:
-        report = train(data, run, config, resume=True, on_progress=on_progress)
-    if os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks
+        report = train(data, run, config, resume=True, on_progress=on_progress, on_say=_say if first else None)
+    if not first:
         sys.exit(not report.finished)
     if as_json:
         echo_json(
@@ -116,12 +127,28 @@ def command(
                 "n_steps": report.n_steps,
                 "best_step": report.best_step,
                 "best_psnr": report.best_psnr,
+                "blurry_psnr": report.blurry_psnr,
                 "model": None if report.model is None else str(report.model),
             }
         )
     elif report.finished:
-        score = "nothing held out" if report.best_psnr is None else f"held-out PSNR {report.best_psnr:.2f} dB"
-        click.echo(f"model: {report.model} (step {report.best_step or report.step} of {report.n_steps}, {score})")
+        click.echo(
+            f"model: {report.model} (step {report.best_step or report.step} of {report.n_steps}, {_score(report)})"
+        )
     if not report.finished:
         click.echo(f"stopped at step {report.step} of {report.n_steps}; run the same command to go on.", err=True)
         sys.exit(1)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _score(report: TrainReport) -> str:
+    """Score of the held-out patches beside that of their blurry pictures."""
+    if report.best_psnr is None:
+        return "nothing held out"
+    score = f"held-out PSNR {report.best_psnr:.2f} dB"
+    if report.gain is None:
+        return score
+    return f"{score}, {report.gain:+.2f} dB over the blurry input" + (": below it" if report.gain < 0 else "")

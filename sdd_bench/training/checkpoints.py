@@ -50,6 +50,8 @@ class Standing:
     """Step of the best checkpoint; None before the first validation."""
     best_psnr: float | None = None
     """PSNR of the held-out patches at that step, in dB."""
+    blurry_psnr: float | None = None
+    """PSNR of the same patches before deblurring, in dB."""
 
 
 def save_checkpoint(
@@ -185,7 +187,7 @@ def read_state(folder: Path) -> tuple[Standing, dict[str, Any], dict[str, Any] |
     path = folder / "state.pt"
     try:
         state = load_plain(path)
-        standing = Standing(state["step"], state["best_step"], state["best_psnr"])
+        standing = Standing(state["step"], state["best_step"], state["best_psnr"], state.get("blurry_psnr"))
         optimizer, scaler = state["optimizer"], state["scaler"]
     except (WeightsError, KeyError, TypeError) as error:
         raise ManifestError(

@@ -8,6 +8,8 @@ crop offsets below 128 only, and it chooses the best checkpoint on the test set.
 ``recipe = "two-stage"`` is the authors' advice for networks other than the U-Net: from trained weights (``init``),
 train the reblurring network alone for several epochs (5 here), then both at a tenth to a hundredth of the usual rate (a
 tenth here).
+
+``recipe = "cpu"`` is ours: a small network, small crops, a large rate, and an end after ten minutes of training.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from sdd_bench.core.config import as_dict, build, read_toml
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
+from sdd_bench.prepared.shards import ShardSet, shard_paths
 from sdd_bench.registration.light.transfer import Match
 from sdd_bench.training.losses import MaskKind
 
@@ -37,10 +40,33 @@ RECIPES: dict[str, dict[str, Any]] = {
         "reblur_init": "xavier",
     },
     "two-stage": {"reblur_epochs": 5, "reblur_learning_rate": 2e-5, "learning_rate": 2e-6},
+    "cpu": {
+        "model": "unet-small",
+        "reblur_width": 16,
+        "crop": 128,
+        "batch": 4,
+        "stage_one_epochs": 1,
+        "learning_rate": 1e-3,
+        "warm_up": 20,
+        "val_patches": 8,
+        "max_minutes": 10.0,
+    },
 }
+_CROP_MULTIPLE = 32
+"""Of a crop that is fitted to the patches: most networks take its multiples."""
 _CONTEXTUAL = ("loss", "loss_weights", "spatial_weight", "reach_px", "most_places")
 """Options of the contextual loss, of no weight in a run without it."""
-_NOT_TRAINING = ("accelerator", "workers", "keep", "log_every", "export_program", "flow_file", "recompute")
+_NOT_TRAINING = (
+    "steps",
+    "max_minutes",
+    "accelerator",
+    "workers",
+    "keep",
+    "log_every",
+    "export_program",
+    "flow_file",
+    "recompute",
+)
 """Options that change no weight; a run may be resumed with other values of them."""
 _SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0, "match": "none"}
 """Options that came later, with the values at which a run is what it was before, so that older runs go on."""
@@ -54,7 +80,7 @@ class TrainConfig:
         ConfigError: A value is out of range, or ablations exclude each other.
     """
 
-    recipe: Literal["paper", "released", "two-stage"] = "paper"
+    recipe: Literal["paper", "released", "two-stage", "cpu"] = "paper"
     model: str = "unet"
     width: int | None = None
     dropout: float | None = None
@@ -78,6 +104,11 @@ class TrainConfig:
     val_patches: int = 32
     """Largest number of patches in a validation."""
 
+    steps: int | None = None
+    """Steps after which the run ends, whatever the epochs; None for the steps of ``epochs``."""
+    max_minutes: float | None = None
+    """Minutes of training steps after which the run ends with its best network; the same command again trains for as
+    long once more. None for no limit. The flow of the set, estimated before, and the last validation come on top."""
     epochs: int = 100
     stage_one_epochs: int = 15
     """Epochs of the first stage, which uses the flow between blurry and sharp, computed once. The second stage uses the
@@ -194,7 +225,8 @@ class TrainConfig:
         self._check("epochs", self.epochs + self.reblur_epochs >= 1, "1 or more")
         self._check("levels", self.levels >= 2, "2 or more")
         self._check("spatial_weight", 0 <= self.spatial_weight <= 1, "0 to 1")
-        for name in ("learning_rate", "reblur_learning_rate", "clip", "tolerance", "reach_px"):
+        self._check("steps", self.steps is None or self.steps >= 1, "1 or more")
+        for name in ("max_minutes", "learning_rate", "reblur_learning_rate", "clip", "tolerance", "reach_px"):
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
         self._check("match", self.match in tuple(Match), f"one of {', '.join(Match)}")
@@ -264,8 +296,15 @@ class TrainConfig:
         return {key: value for key, value in values.items() if key not in _SILENT or value != _SILENT[key]}
 
 
-def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+def load_train_config(
+    path: Path | None = None, overrides: Mapping[str, Any] | None = None, *, data: Path | None = None
+) -> TrainConfig:
     """Configuration from a recipe's values, then those of a TOML file, then ``overrides`` that are not None.
+
+    Args:
+        path: TOML file.
+        overrides: Options by name.
+        data: Prepared set or shard whose patches bound a crop that neither file nor ``overrides`` give.
 
     Raises:
         ConfigError: The file cannot be read, or an option is unknown or out of range.
@@ -278,7 +317,18 @@ def load_train_config(path: Path | None = None, overrides: Mapping[str, Any] | N
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     from_file = {} if path is None else read_toml(TrainConfig, path)
     recipe = build(TrainConfig, from_file | given).recipe
-    return build(TrainConfig, RECIPES[recipe] | from_file | given)
+    config = build(TrainConfig, RECIPES[recipe] | from_file | given)
+    return config if data is None or "crop" in from_file | given else _fitted(config, data)
+
+
+def _fitted(config: TrainConfig, data: Path) -> TrainConfig:
+    """The configuration with a crop that is no larger than the patches."""
+    shards = ShardSet(shard_paths(data, "train"))
+    side = shards.patch
+    shards.close()
+    if config.crop <= side:
+        return config
+    return dataclasses.replace(config, crop=side - side % _CROP_MULTIPLE or side)
 
 
 def to_toml(config: TrainConfig) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +73,7 @@ def train(
     *,
     resume: bool = False,
     on_progress: OnProgress | None = None,
+    on_say: Callable[[str], None] | None = None,
 ) -> TrainReport:
     """Train on the patches of ``data``, or resume the run in the folder ``run``.
 
@@ -84,6 +85,7 @@ def train(
         config: Options; None for those of the paper.
         resume: Whether to go on from the last checkpoint, or from the start if the run has none yet.
         on_progress: Function that is called after every step.
+        on_say: Function that takes a line on how long the run will take, before its first step.
 
     Raises:
         ConfigError: Options exclude each other or do not fit the set, or ``run`` was begun with others.
@@ -108,7 +110,7 @@ def train(
     config = config or TrainConfig()
     fabric = make_fabric(config)
     with without_subnormals(), stop_signals() as stopping:
-        training = Trainer(data, run, config, fabric, stopping, on_progress)
+        training = Trainer(data, run, config, fabric, stopping, on_progress, on_say)
         with alone_in(run) if fabric.is_global_zero else nullcontext():
             if fabric.is_global_zero:
                 signatures = {"flow_signature": training.flow_signature}

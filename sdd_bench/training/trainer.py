@@ -16,8 +16,10 @@ checkpoint therefore ends with the same weights as an uninterrupted one.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +56,16 @@ from sdd_bench.training.data.batches import EpochBatches
 from sdd_bench.training.data.light import LIGHT_JSON, light_of_patches
 from sdd_bench.training.data.split import split_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
+from sdd_bench.training.forecast import SmoothedLoss, foretell, left_by_stage
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
 from sdd_bench.training.validation import validate
 from sdd_bench.weights.tensors import load_into
 
 RESULT_JSON = "result.json"
+_WORTH_FORETELLING = 50
+"""Fewer steps than these are not worth the trial steps."""
+_MOST_TRIALS, _TRIAL_S = 3, 2.0
+"""Trial steps of a stage, and seconds after which no further one begins."""
 
 
 def _seed(*numbers: int) -> None:
@@ -72,7 +79,7 @@ class TrainReport:
 
     run: Path
     finished: bool
-    """Whether all steps are done; False if a signal stopped the run, which can then be resumed."""
+    """Whether all steps are done, or the time is up; False if a signal stopped the run, which can then be resumed."""
     step: int
     """Number of finished steps."""
     n_steps: int
@@ -82,6 +89,13 @@ class TrainReport:
     """PSNR of the held-out patches at ``best_step``, in dB."""
     model: Path | None
     """File of the best network; None before the run is finished."""
+    blurry_psnr: float | None = None
+    """PSNR of the held-out patches before deblurring, in dB."""
+
+    @property
+    def gain(self) -> float | None:
+        """PSNR of the held-out patches over that of the blurry ones, in dB; None where nothing is held out."""
+        return None if self.best_psnr is None or self.blurry_psnr is None else self.best_psnr - self.blurry_psnr
 
 
 @dataclass
@@ -106,9 +120,10 @@ class Trainer:
         fabric: Fabric,
         stopping: Stop,
         on_progress: OnProgress | None,
+        on_say: Callable[[str], None] | None = None,
     ) -> None:
         self.run, self.config, self.fabric = run, config, fabric
-        self._data, self._stopping, self._on_progress = data, stopping, on_progress
+        self._data, self._stopping, self._on_progress, self._on_say = data, stopping, on_progress, on_say
         self.split = split_patches(data, val_share=config.val_share, val_patches=config.val_patches, seed=config.seed)
         self.batches = EpochBatches(
             self.split.train,
@@ -119,7 +134,7 @@ class Trainer:
             world=fabric.world_size,
         )
         self._readers: dict[bool, tuple[PairDataset, DataLoader[dict[str, Any]]]] = {}
-        self.n_steps = (config.reblur_epochs + config.epochs) * self.batches.steps_per_epoch
+        self.n_steps = config.steps or (config.reblur_epochs + config.epochs) * self.batches.steps_per_epoch
         _seed(config.seed, 3)
         self.networks = build_networks(config)
         multiple = int(getattr(self.networks.deblur, "size_multiple", 1))
@@ -130,6 +145,7 @@ class Trainer:
         self.contextual = load_contextual(config, fabric.device)
         self.standing = Standing(0)
         self._saved = -1
+        self._loss = SmoothedLoss()
         self.curves: Curves | None = None
 
     def prepare(self) -> bool:
@@ -139,6 +155,7 @@ class Trainer:
         if steps := checkpoint_steps(self.run):
             self._saved = steps[-1]
             self.standing, *state = load_checkpoint(checkpoint_folder(self.run, steps[-1]), self.networks)
+            self.n_steps = max(self.n_steps, self.standing.step)
         elif config.init is not None:
             network = self.networks.deblur
             load_into(network, own_tensors(network, read_checkpoint(config.init)), config.init)
@@ -243,27 +260,60 @@ class Trainer:
         self.networks.train()
 
     def loop(self) -> bool:
-        """Train to the end (True) or until asked to stop (False)."""
-        per_epoch = self.batches.steps_per_epoch
-        while self.standing.step < self.n_steps:
+        """Train to the end or until the time is up (True), or until asked to stop (False)."""
+        per_epoch, over = self.batches.steps_per_epoch, False
+        if self.standing.step < self.n_steps:
+            (self.run / RESULT_JSON).unlink(missing_ok=True)  # the seal of a run that now goes on
+            self._foretell()
+        begun = time.monotonic()
+        while self.standing.step < self.n_steps and not over:
             epoch, within = divmod(self.standing.step, per_epoch)
             self.networks.train()
             stage = stage_of(self.config, epoch)
             loader = self._read(epoch, within, with_flow=stage is Stage.FIRST)
-            for _ in range(within, per_epoch):
+            for _ in range(within, min(per_epoch, within + self.n_steps - self.standing.step)):
                 for group in self._adam.param_groups:
                     group["lr"] = learning_rate_of(self.config, epoch, self.standing.step)
                 terms, batch = self._step(stage, loader)
                 self._after_step(epoch, stage, terms, batch)
+                over = self._is_over(begun)
+                if over or self.standing.step == self.n_steps:
+                    break
                 if self.standing.step % per_epoch and self._must_stop():
                     self._save()
                     return False
-            self._end_epoch(epoch)
-            if self.standing.step < self.n_steps and self._must_stop():
+            self._end_epoch(epoch, last=over or self.standing.step >= self.n_steps)
+            if self.standing.step < self.n_steps and not over and self._must_stop():
                 self._save()
                 return False
         self._finish()
         return True
+
+    def _foretell(self) -> None:
+        """Say how long the run will take, from trial steps of every stage that is left, on copies of the networks."""
+        if self._on_say is None or self.fabric.world_size > 1 or self.config.compile:
+            return
+        left = left_by_stage(self.config, self.standing.step, self.n_steps, self.batches.steps_per_epoch)
+        if sum(part.steps for part in left.values()) < _WORTH_FORETELLING:
+            return
+        seconds = {stage: self._seconds_of(stage, part.first_epoch) for stage, part in left.items()}
+        self._on_say(foretell(left, seconds, self.config.max_minutes))
+
+    def _seconds_of(self, stage: Stage, epoch: int) -> float:
+        """Time of a step of a stage: of the fastest of some, because the first of a process is slow."""
+        networks = copy.deepcopy(self.networks)
+        batch = next(self._read(epoch, 0, with_flow=stage is Stage.FIRST))
+        batch = {name: self._to_device(value) for name, value in batch.items() if name != "index"}
+        times: list[float] = []
+        while not times or (len(times) < _MOST_TRIALS and sum(times) < _TRIAL_S):
+            begun = time.monotonic()
+            with self.fabric.autocast():
+                total = compute_terms(networks, self.config, stage, batch, self.estimator, self.contextual).total
+            total.backward()  # type: ignore[no-untyped-call]
+            if self.fabric.device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.monotonic() - begun)
+        return min(times) * self.config.accumulate
 
     def _step(self, stage: Stage, loader: Iterator[dict[str, Tensor]]) -> tuple[StepTerms, dict[str, Tensor]]:
         """One update of the weights."""
@@ -301,10 +351,18 @@ class Trainer:
 
     def _must_stop(self) -> bool:
         """Whether any process was asked to stop."""
+        return self._any(self._stopping.asked)
+
+    def _is_over(self, begun: float) -> bool:
+        """Whether the time that the run may take is up in any process."""
+        minutes = self.config.max_minutes
+        return minutes is not None and self._any(time.monotonic() - begun >= 60 * minutes)
+
+    def _any(self, here: bool) -> bool:
+        """Whether something holds in any process."""
         if self.fabric.world_size == 1:
-            return self._stopping.asked
-        asked = torch.tensor(float(self._stopping.asked), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(asked, reduce_op="sum") > 0)
+            return here
+        return bool(self.fabric.all_reduce(torch.tensor(float(here), device=self.fabric.device), reduce_op="sum") > 0)
 
     def _after_step(self, epoch: int, stage: Stage, terms: StepTerms, batch: dict[str, Tensor]) -> None:
         step, config = self.standing.step, self.config
@@ -313,21 +371,21 @@ class Trainer:
             if step % (50 * config.log_every) == 0:
                 self.curves.pictures(step, batch, terms)
         if self._on_progress is not None and self.fabric.is_global_zero:
-            values = {"loss": terms.total, "deblur": terms.deblurring, "reblur": terms.reblurring}
-            losses = " ".join(f"{name} {value.item():.4f}" for name, value in values.items() if value is not None)
-            self._on_progress(Progress(step, self.n_steps, item=f"epoch {epoch + 1} ({stage}) {losses}"))
+            loss = self._loss.after(terms.total.item())
+            self._on_progress(Progress(step, self.n_steps, item=f"epoch {epoch + 1} ({stage}) loss {loss:.4f}"))
         if step % config.checkpoint_every == 0 and step % self.batches.steps_per_epoch:
             self._save()
 
-    def _end_epoch(self, epoch: int) -> None:
-        last = self.standing.step >= self.n_steps
+    def _end_epoch(self, epoch: int, *, last: bool) -> None:
+        """Validate and save where it is due, at the latest when the run ends, be it within an epoch."""
         due = (epoch + 1) % self.config.validate_every == 0 or last
         scored = stage_of(self.config, epoch) is not Stage.REBLUR
         if due and scored and self.split.val:
             if self.fabric.is_global_zero:
                 found = validate(self.networks, self.val_dataset, self.split.val, self.fabric.device)
                 if self.standing.best_psnr is None or found.psnr > self.standing.best_psnr:
-                    self.standing = Standing(self.standing.step, self.standing.step, found.psnr)
+                    self.standing = Standing(self.standing.step, self.standing.step, found.psnr, found.blurry_psnr)
+                    self._saved = -1  # a checkpoint of this very step does not know yet that it is the best
                 if self.curves is not None:
                     self.curves.validation(self.standing.step, found)
             self.standing = self.fabric.broadcast(self.standing)
@@ -360,6 +418,7 @@ class Trainer:
             if config.export_program:
                 export_program(networks.deblur, config.spec, self.run / "model.pt2")
             best = {"best_step": standing.best_step, "best_psnr": standing.best_psnr}
+            best["blurry_psnr"] = standing.blurry_psnr
             write_json(self.run / RESULT_JSON, {"schema": 1, "step": standing.step, **best})
         self.fabric.barrier()
 
@@ -374,6 +433,7 @@ class Trainer:
             self.standing.best_step,
             self.standing.best_psnr,
             model,
+            self.standing.blurry_psnr,
         )
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """``sdd-bench train-jdrl`` from the outside."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,19 @@ def test_options_of_the_network_are_kept_in_the_run(prepared: Path, tmp_path: Pa
     assert kept == {"encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
 
 
+def test_a_crop_that_is_not_given_fits_the_patches_and_the_last_line_says_the_gain(
+    prepared: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = ["train-jdrl", str(prepared), "-o", str(run), *TINY.replace("--crop 32 ", "").split(), "--recipe", "cpu"]
+    result = CliRunner().invoke(main, [*command, "--steps", "2"])
+    assert result.exit_code == 0, result.output
+    kept = (run / "config.toml").read_text(encoding="utf-8")
+    assert "crop = 32\n" in kept  # of patches of 48
+    assert "max_minutes = 10.0" in kept
+    assert re.search(r"held-out PSNR [\d.]+ dB, [+-][\d.]+ dB over the blurry input", result.stdout)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -91,6 +105,8 @@ def test_options_of_the_network_are_kept_in_the_run(prepared: Path, tmp_path: Pa
         (["--free-kernels", "--no-weight-maps"], "exclude"),
         (["--crop", "4096"], "crop"),
         (["--batch", "64"], "larger"),
+        (["--steps", "0"], "steps"),
+        (["--max-minutes", "0"], "max_minutes"),
     ],
 )
 def test_bad_options_are_refused_with_status_2(

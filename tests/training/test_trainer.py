@@ -20,6 +20,7 @@ from torch import nn
 from sdd_bench.core.errors import ConfigError, OutputError, TrainingError
 from sdd_bench.core.types import Progress
 from sdd_bench.flow.pwcnet.network import PWCNet
+from sdd_bench.inspect.training_run import check_training
 from sdd_bench.models.network import load_network
 from sdd_bench.models.spec import MODELS
 from sdd_bench.training.checkpoints import Standing, checkpoint_folder, checkpoint_steps
@@ -48,6 +49,45 @@ def final_weights(run: Path) -> dict[str, torch.Tensor]:
         for name in ("deblur", "reblur")
         for key, value in load_file(folder / f"{name}.safetensors").items()
     }
+
+
+def test_steps_end_a_run_within_an_epoch_and_more_of_them_go_on_as_if_it_had_not_ended(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    short = train(prepared, tmp_path / "run", tiny(steps=5))
+    assert (short.finished, short.step, short.n_steps) == (True, 5, 5)
+    assert short.model is not None
+    assert short.model.is_file()
+    assert short.best_psnr is not None
+    assert short.gain is not None
+    assert check_training(tmp_path / "run")[1] == []
+    longer = train(prepared, tmp_path / "run", tiny(steps=7), resume=True)
+    assert (longer.finished, longer.step) == (True, 7)
+    train(prepared, tmp_path / "whole", tiny(steps=7))
+    ours, whole = final_weights(tmp_path / "run"), final_weights(tmp_path / "whole")
+    assert all(torch.equal(ours[name], whole[name]) for name in whole)
+
+
+def test_a_run_whose_time_is_up_has_a_network_and_goes_on(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
+    for step in (1, 2):  # each call makes one step at least
+        report = train(prepared, tmp_path / "run", tiny(max_minutes=1e-9), resume=True)
+        assert (report.finished, report.step, report.n_steps) == (True, step, 12)
+        assert report.model is not None
+        assert check_training(tmp_path / "run")[1] == []
+
+
+def test_the_trial_steps_that_tell_the_time_change_nothing(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdd_bench.training.trainer._WORTH_FORETELLING", 1)
+    said: list[str] = []
+    train(prepared, tmp_path / "told", tiny(), on_say=said.append)
+    train(prepared, tmp_path / "silent", tiny())
+    (line,) = said
+    assert line.startswith("4 steps of about")
+    assert "and 8 steps of about" in line
+    told, silent = final_weights(tmp_path / "told"), final_weights(tmp_path / "silent")
+    assert all(torch.equal(told[name], silent[name]) for name in silent)
 
 
 def test_a_run_ends_with_a_network_that_says_what_it_is(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
