@@ -7,8 +7,8 @@ of one picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +52,9 @@ LAYERS = {
 }
 """Layers of the slider, with their names on a page."""
 VIEWS = {
-    "error": "error (black: equal; brightest from 0.2)",
+    "error-matched": "error against matched ground truth (black: equal; brightest from 0.2)",
+    "error-registered": "error against registered ground truth (black: equal; brightest from 0.2)",
+    "error-raw": "error against raw ground truth: misalignment, too",
     "flow": "flow from deblurred to sharp (hue: direction; white: none)",
 }
 
@@ -111,9 +113,30 @@ class PictureTask:
     prediction: Path
     resize: str
     crop: str
+    truth: tuple[str, Path] | None = None
+    """Name and file of the aligned ground truth of the error map; None for the sharp picture as captured."""
 
     def __str__(self) -> str:
         return self.pair.name
+
+
+def share_truth(tasks: Sequence[PictureTask]) -> list[PictureTask]:
+    """The tasks with one aligned ground truth a picture, that of the first run that saved one, so maps compare.
+
+    Matched is preferred to registered. Runs that cropped the picture to their prediction keep their own.
+    """
+
+    def place(task: PictureTask) -> tuple[object, ...]:
+        own = () if task.crop == "error" else (task.run,)
+        return (task.pair.blurry_path, task.pair.sharp_path, task.resize, *own)
+
+    found: dict[tuple[object, ...], tuple[str, Path]] = {}
+    for truth in ("matched", "registered"):
+        for task in tasks:
+            path = _saved(task, truth)
+            if path.is_file():
+                found.setdefault(place(task), (truth, path))
+    return [replace(task, truth=found.get(place(task))) for task in tasks]
 
 
 @dataclass(frozen=True)
@@ -149,8 +172,10 @@ def make_pictures(task: PictureTask) -> PictureFiles:
     for layer in (layer for layer in LAYERS if layer in hashes):
         previews[layer] = keep(f"{hashes[layer]} preview", partial(pixels.preview, layer, PREVIEW_SIDE))
         crops[layer] = keep(f"{hashes[layer]} crops", partial(pixels.crops, layer), 92)
-    truth = "registered" if "registered" in hashes else "sharp"
-    views["error"] = keep(f"{hashes['deblurred']} {hashes[truth]} error", partial(pixels.error, truth))
+    if task.truth is not None:
+        name, path = task.truth
+        views[f"error-{name}"] = keep(f"{hashes['deblurred']} {sha256_of(path)} error", partial(pixels.error, "truth"))
+    views["error-raw"] = keep(f"{hashes['deblurred']} {hashes['sharp']} error", partial(pixels.error, "sharp"))
     if "flow" in paths:
         views["flow"] = keep(f"{hashes['flow']} flow", pixels.flow)
     thumb = keep(f"{hashes['blurry']} thumb", partial(pixels.preview, "blurry", THUMB_SIDE))
@@ -159,15 +184,15 @@ def make_pictures(task: PictureTask) -> PictureFiles:
 
 def _sources(task: PictureTask) -> dict[str, Path]:
     """Existing source files, by layer."""
-    name = task.pair.name
-    saved = {
-        "warped": task.run / "warped" / "warped" / f"{name}.png",
-        "registered": task.run / "warped" / "registered" / f"{name}.png",
-        "matched": task.run / "warped" / "matched" / f"{name}.png",
-        "flow": task.run / "flow" / f"{name}.flo",
-    }
+    saved = {truth: _saved(task, truth) for truth in ("warped", "registered", "matched")}
+    saved["flow"] = task.run / "flow" / f"{task.pair.name}.flo"
     always = {"blurry": task.pair.blurry_path, "deblurred": task.prediction, "sharp": task.pair.sharp_path}
     return always | {layer: path for layer, path in saved.items() if path.is_file()}
+
+
+def _saved(task: PictureTask, truth: str) -> Path:
+    """Where the run of a task keeps a warped ground truth, if it does."""
+    return task.run / "warped" / truth / f"{task.pair.name}.png"
 
 
 class _Pixels:
@@ -184,6 +209,9 @@ class _Pixels:
                 self._read[layer] = read_prediction(self._paths[layer])[0]
             elif layer in ("blurry", "sharp"):
                 self._read_pair()
+            elif layer == "truth":
+                assert self._task.truth is not None
+                self._read[layer] = to_float(read_photograph(self._task.truth[1]).pixels)
             else:
                 self._read[layer] = to_float(read_photograph(self._paths[layer]).pixels)
         return self._read[layer]
@@ -218,7 +246,7 @@ class _Pixels:
         return _bytes(np.concatenate(parts[1:], axis=1))
 
     def error(self, truth: str) -> NDArray[np.uint8]:
-        """Map of the error of the prediction against the ground truth ``truth``."""
+        """Map of the error of the prediction against ``truth``: the aligned one of the task, or ``sharp``."""
         return error_map(self["deblurred"], self[truth], max_side=PREVIEW_SIDE)
 
     def flow(self) -> NDArray[np.uint8]:

@@ -58,6 +58,7 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
         main_truth=main,
         line_truths=truths,
         gains=gains,
+        notes=site.notes_of(line),
         plots=site.plots.get(line.run_sha256, ()),
         extras=_extras(site.summaries.get(line.run_sha256, {}), line.method),
         levels=level_chart(rows_of(line.rows, line.method, "matched")),

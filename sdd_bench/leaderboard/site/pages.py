@@ -66,6 +66,10 @@ class Site:
         write_page(self.out / place, template, **common, higher=HIGHER_IS_BETTER, **context)
         self.step(place)
 
+    def notes_of(self, line: Line) -> list[str]:
+        """What ``evaluate`` said of a run; nothing of one of an earlier version."""
+        return list(self.summaries.get(line.run_sha256, {}).get("notes", ()))
+
     @property
     def index(self) -> Path:
         return self.out / "index.html"

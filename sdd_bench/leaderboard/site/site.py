@@ -23,7 +23,7 @@ from sdd_bench.core.parallel import run
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
 from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
-from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures
+from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures, share_truth
 from sdd_bench.leaderboard.site.method_page import write_method
 from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import write_picture
@@ -135,7 +135,7 @@ def _render(
     summaries: Mapping[str, Mapping[str, Any]],
     plots: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Site:
-    tasks = [task for source in sources for task in source.tasks(out / MEDIA)]
+    tasks = share_truth([task for source in sources for task in source.tasks(out / MEDIA)])
     media: dict[tuple[str, str], PictureFiles] = {}
     site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries, plots=plots)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
@@ -162,5 +162,7 @@ def _render(
         failed=site.failed,
         method_page=method_place,
         picture_page=picture_place,
+        notes_of=site.notes_of,
+        with_notes={run_sha256 for run_sha256, summary in summaries.items() if summary.get("notes")},
     )
     return site

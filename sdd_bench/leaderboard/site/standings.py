@@ -19,6 +19,7 @@ from sdd_bench.leaderboard.runs.check import BASELINES
 from sdd_bench.leaderboard.runs.entries import ceiling_of, mean_of, rows_of, scenes_of
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS, Entry, signatures_by_run
 from sdd_bench.report.html import slug
+from sdd_bench.statistics.bootstrap import estimate_mean
 from sdd_bench.statistics.gains import HIGHER_IS_BETTER, capped
 from sdd_bench.statistics.ranks import Rank, mean_text, rank
 
@@ -48,11 +49,15 @@ class Cell:
     n_ranked: int = 0
     note: str = ""
     """Why the figure is not to be compared: it is of another implementation, as a paper's row says."""
+    below: bool = False
+    """Whether it is worse than that of the blurry input against the same ground truth."""
+    interval: str = ""
+    """95 % interval of the mean of a baseline."""
 
     @property
     def leads(self) -> bool:
-        """Whether no other method is certainly better."""
-        return self.rank is not None and self.rank.low == 1 and self.n_ranked > 1
+        """Whether no other method is certainly better, some is certainly worse, and it is not below its input."""
+        return self.rank is not None and self.rank.low == 1 and self.rank.high < self.n_ranked and not self.below
 
 
 def cell_of(value: float | None, figure: str) -> Cell:
@@ -81,6 +86,27 @@ def mean_cell(rows: Sequence[ImageRow], figure: str, standing: Rank | None = Non
         return Cell()
     text = mean_text(mean_of(rows, figure), int(np.isinf(values).sum()), DECIMALS[figure])
     return Cell(text, f"{capped(figure, values).mean():.7g}", standing, n_ranked)
+
+
+def _is_below(rows: Sequence[ImageRow], inputs: Sequence[ImageRow], metric: str) -> bool:
+    """Whether a mean is worse than that of the input over the same pictures; infinite PSNR is capped."""
+    theirs = {row.image: row.figures[metric] for row in inputs}
+    pairs = [(row.figures[metric], theirs.get(row.image)) for row in rows]
+    known = np.array([pair for pair in pairs if None not in pair], dtype=np.float64)
+    if not len(known):
+        return False
+    own, before = (float(capped(metric, values).mean()) for values in known.T)
+    return own < before if HIGHER_IS_BETTER[metric] else own > before
+
+
+def _baseline_cell(rows: Sequence[ImageRow], metric: str) -> Cell:
+    """Cell of a baseline's mean with its interval over scenes."""
+    known = [row for row in rows if row.figures[metric] is not None]
+    values = [value for row in known if (value := row.figures[metric]) is not None]
+    found = estimate_mean(values, scenes=[row.scene for row in known])
+    decimals = DECIMALS[metric]
+    interval = "" if found.low is None else f"{found.low:.{decimals}f} to {found.high:.{decimals}f}"
+    return replace(mean_cell(rows, metric), interval=interval)
 
 
 @dataclass
@@ -174,7 +200,9 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
         if entry.source != "measured":
             return _paper_cell(entry, metric)
         rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
-        return mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
+        found = mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
+        inputs = rows_of(rows_by_run[entry.run_sha256], "identity", entry.ground_truth)
+        return replace(found, below=_is_below(rows, inputs, metric))
 
     protocols = _protocols(entries)
     lines = []
@@ -285,7 +313,9 @@ def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
         if not rows:
             continue
         cells = {
-            (truth, metric): mean_cell(rows_of(rows, name, truth), metric) for truth in TRUTHS for metric in METRICS
+            (truth, metric): _baseline_cell(rows_of(rows, name, truth), metric)
+            for truth in TRUTHS
+            for metric in METRICS
         }
         drift = cell_of(mean_of(rows, "drift_px"), "drift_px")
         result.append(Line("baseline", name, cells, drift, source.n_images, protocol=protocol.name))

@@ -51,7 +51,10 @@
     const words = form.querySelector("input[type=search]"), kind = form.querySelector("select[data-kind]");
     const status = form.querySelector("[role=status]");
     const total = table.tBodies[0].rows.length;
-    const texts = new Map(Array.from(table.tBodies[0].rows).map((row) => [row, row.textContent.toLowerCase()]));
+    const texts = new Map(Array.from(table.tBodies[0].rows).map((row) => {
+      const cells = all("th, td.text", row); // names, not figures and what stands below them
+      return [row, cells.map((cell) => cell.textContent).join(" ").toLowerCase()];
+    }));
     const limits = all("input[data-most]", form);
     const within = (row) => limits.every((limit) => {
       const cell = row.querySelector("[data-cost=" + limit.dataset.most + "]");

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import make_run, set_figure
+from run_folders import make_run, seal, set_figure
 from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
 from sdd_bench.core.errors import LeaderboardError
@@ -25,7 +25,7 @@ from sdd_bench.evaluation.summary import Row as EvaluatedRow
 from sdd_bench.evaluation.summary import rows_of
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
-from sdd_bench.leaderboard.site.media import PictureSource
+from sdd_bench.leaderboard.site.media import PictureSource, make_pictures, share_truth
 from sdd_bench.leaderboard.site.site import render_run, render_site
 from sdd_bench.leaderboard.tables.add import add, run_paths
 from sdd_bench.leaderboard.text import compare_methods
@@ -52,8 +52,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, boards: Path) -> Path:
 def test_there_is_a_page_a_method_and_a_page_a_picture(site: Path) -> None:
     assert len(list(site.glob("*/methods/*.html"))) == 3
     assert len(list(site.glob("*/pictures/*.html"))) == 6
-    # Preview and crops of 6 blurry, 6 sharp, 18 deblurred, 6 warped; 18 errors; 6 thumbs; 6 flows; the wheel.
-    assert len(list((site / "media").iterdir())) == 2 * (6 + 6 + 18 + 6) + 18 + 6 + 6 + 1
+    # Preview and crops of 6 blurry, 6 sharp, 18 deblurred, 6 warped; 2 errors each; 6 thumbs and flows; the wheel.
+    assert len(list((site / "media").iterdir())) == 2 * (6 + 6 + 18 + 6) + 2 * 18 + 6 + 6 + 1
 
 
 def test_every_address_on_every_page_is_a_file_of_the_site(site: Path) -> None:
@@ -84,6 +84,59 @@ def test_a_second_rendering_makes_no_picture_again(tmp_path: Path) -> None:
     render_run(source, tmp_path / "out")
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "media").iterdir()}
     assert pages == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.html")}
+
+
+def test_the_errors_of_all_methods_are_against_one_truth_that_is_named(tmp_path: Path) -> None:
+    names = ["picture0", "picture1"]
+    data, predictions = make_data(tmp_path, names)
+    runs = [make_run(tmp_path / f"run{i}", method=METHODS[i], images=names, seed=i) for i in range(2)]
+    saved = runs[1] / "warped" / "registered" / "picture0.png"  # by one run, of one picture
+    saved.parent.mkdir(parents=True)
+    shutil.copyfile(data / "test" / "gt" / "picture0.png", saved)
+    sources = []
+    for run, predicted in zip(runs, predictions, strict=False):
+        add(run, tmp_path / "boards")
+        sources.append(PictureSource.open(run, data, predicted))
+    tasks = share_truth([task for source in sources for task in source.tasks(tmp_path / "media")])
+    files = [make_pictures(task) for task in tasks]
+    views = {(made.run_sha256, made.image): set(made.views) for made in files}
+    for source in sources:
+        assert views[source.run.run_sha256, "picture0"] == {"error-registered", "error-raw"}
+        assert views[source.run.run_sha256, "picture1"] == {"error-raw"}
+    # Here the registered truth is the sharp picture, so both maps are the same.
+    assert all(
+        (tmp_path / "media" / made.views["error-registered"]).read_bytes()
+        == (tmp_path / "media" / made.views["error-raw"]).read_bytes()
+        for made in files
+        if made.image == "picture0"
+    )
+    render_site(tmp_path / "boards", tmp_path / "out", sources=sources)
+    page = next((tmp_path / "out").glob("*/pictures/picture0*.html")).read_text(encoding="utf-8")
+    assert "error against registered ground truth" in page
+
+
+def test_pages_say_in_words_what_is_below_its_input_and_what_evaluate_said(tmp_path: Path) -> None:
+    for name, gain in (("good", 3.0), ("bad", -3.0)):
+        run = make_run(tmp_path / name, method=name, gain=gain, seed=len(name))
+        summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        summary["notes"] = [f"{name}: light differs by a factor of 1.4."]
+        (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+        seal(run)
+        add(run, tmp_path / "boards")
+    index = render_site(tmp_path / "boards", tmp_path / "out")
+    rows = {name: row for row in index.read_text(encoding="utf-8").split("<tr ") if (name := _name_of(row))}
+    assert rows["bad"].count('class="below">below its input') == 16
+    assert "lead-value" not in rows["bad"]
+    assert "below its input" not in rows["good"]
+    assert rows["good"].count("lead-value") == 16
+    assert re.search(r'class="ranked">\d\d\.\d\d to \d\d\.\d\d<', rows["identity"])
+    for page in (index, *(tmp_path / "out").glob("*/methods/good*.html")):
+        assert "good: light differs by a factor of 1.4." in page.read_text(encoding="utf-8")
+
+
+def _name_of(row: str) -> str:
+    found = re.search(r'class="first" data-value="(\w+)"', row)
+    return found[1] if found else ""
 
 
 def test_a_picture_that_cannot_be_shown_is_named_and_the_rest_is_there(tmp_path: Path) -> None:

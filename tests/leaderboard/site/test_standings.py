@@ -84,7 +84,16 @@ def test_a_difference_below_what_the_ground_truth_costs_leaves_the_places_open(t
         set_figure(runs[1], "ceiling", f"picture{number:02d}", "psnr", 25.0)
     cells = [line.cells["registered", "psnr"] for line in standing_of(*runs).measured]
     assert [str(cell.rank) for cell in cells] == ["1–2", "1–2"]
-    assert [cell.leads for cell in cells] == [True, True]
+    assert [cell.leads for cell in cells] == [False, False]
+
+
+def test_what_is_below_its_input_says_so_and_does_not_lead(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, method=name, gain=gain) for name, gain in (("bad", -1.0), ("worse", -3.0))]
+    cells = [line.cells["registered", "psnr"] for line in standing_of(*runs).measured]
+    assert [(cell.rank.low, cell.below, cell.leads) for cell in cells if cell.rank] == [
+        (1, True, False),
+        (2, True, False),
+    ]
 
 
 def test_papers_and_baselines_are_not_ranked(lines: dict[str, Line]) -> None:
