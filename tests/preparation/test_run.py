@@ -601,3 +601,19 @@ def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path: Path, write_pic
 def test_options_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PrepareOptions(**values)  # type: ignore[arg-type]
+
+
+def test_swapped_roles_are_said_in_the_manifest(tmp_path: Path, photo: np.ndarray) -> None:
+    for number, (blurry, sharp) in enumerate(((photo, _defocused(photo)), (_defocused(photo), photo), (photo, photo))):
+        for folder, picture in (("source", blurry), ("target", sharp)):
+            (tmp_path / "captures" / folder).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "captures" / folder / f"{number}.png"), picture)
+    prepare(tmp_path / "captures", tmp_path / "out", SMALL)
+    messages = [row.message for row in read_manifest(tmp_path / "out").pairs]
+    assert "the two are probably swapped" in messages[0]
+    assert messages[1] == ""
+    assert "the same picture" in messages[2]
+
+
+def _defocused(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 3))
