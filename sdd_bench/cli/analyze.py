@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.common import (
+    device_option,
+    echo_json,
+    echo_table,
+    finish,
+    handle_errors,
+    jobs_options,
+    json_option,
+    progress_bar,
+)
 from sdd_bench.cli.pairing import NAMES, pairing_options
 from sdd_bench.core.types import Split
 
@@ -35,7 +44,7 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "w
     "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
 )
 @click.option("--flow-weights", type=_PATH, help="Checkpoint in place of the bundled weights.")
-@click.option("--device", default="cpu", show_default=True, help="Torch device of the flow network.")
+@device_option("Torch device of the flow network")
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 @click.option(
     "--working-width", type=int, default=1024, show_default=True, help="Longer side at which flow is estimated."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdd_bench.cli.common import echo_json, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import device_option, echo_json, finish, handle_errors, json_option, progress_bar
 from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split
 
@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
 @pairing_options
-@click.option("--device", default="cpu", show_default=True, help="Where dmenet computes.")
+@device_option("Where dmenet computes")
 @json_option
 @handle_errors
 def command(

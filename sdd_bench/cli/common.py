@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -60,6 +61,54 @@ def handle_errors(function: F) -> F:
             sys.exit(2)
 
     return guarded  # type: ignore[return-value]
+
+
+def out_argument(*, dir_okay: bool = True) -> Callable[[F], F]:
+    """Add ``-o``/``--out`` and, as an argument, ``OUT``: one way of saying where for all commands, one of the two.
+
+    Args:
+        dir_okay: Whether OUT may be an existing folder.
+    """
+    path = click.Path(path_type=Path, dir_okay=dir_okay)
+
+    def add(function: F) -> F:
+        @functools.wraps(function)
+        def merged(*args: Any, out: Path | None, out_option: Path | None, **kwargs: Any) -> Any:
+            if out is not None and out_option is not None:
+                raise click.UsageError(f"two places to write to, {out} and {out_option}; give one.")
+            place = out if out_option is None else out_option
+            if place is None:
+                raise click.UsageError("Missing option '-o' / '--out': where to write.")
+            return function(*args, out=place, **kwargs)
+
+        option = click.option("-o", "--out", "out_option", type=path, help="Where to write; or OUT without a name.")
+        return click.argument("out", metavar="[OUT]", type=path, required=False)(option(merged))  # type: ignore[return-value]
+
+    return add
+
+
+def device_option(text: str) -> Callable[[F], F]:
+    """Add ``--device``; ``auto`` arrives as the device that it means."""
+
+    def resolve(context: click.Context, parameter: click.Parameter, value: str) -> str:
+        return value if context.resilient_parsing else device_of_name(value)
+
+    help_text = f"{text}: cpu, cuda, ..., or auto for a GPU where there is one."
+    return click.option("--device", default="cpu", show_default=True, callback=resolve, help=help_text)
+
+
+def device_of_name(name: str) -> str:
+    """The torch device of ``--device``: ``auto`` is the first GPU that torch can use, else the processor.
+
+    Example:
+        >>> device_of_name("cpu")
+        'cpu'
+    """
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def jobs_options(function: F) -> F:

@@ -145,7 +145,7 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: 
 
 @click.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder of results."
+    "-o", "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder of results."
 )
 @click.option("--short", is_flag=True, help="Run every step on tiny pictures, in about a minute.")
 @json_option

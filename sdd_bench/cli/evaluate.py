@@ -10,6 +10,7 @@ import click
 from sdd_bench.cli.common import (
     CACHE_HELP,
     CACHE_LIMIT_HELP,
+    device_option,
     echo_json,
     echo_table,
     finish,
@@ -91,7 +92,7 @@ _FOLDER = click.Path(path_type=Path)
     help="How the network cropped its input, for predictions smaller than the ground truth.",
 )
 @click.option("--suffix", help="End of the predictions' names, as _out in 0001_out.png.  [default: the common one]")
-@click.option("--device", default="cpu", show_default=True, help="Torch device of flow and LPIPS.")
+@device_option("Torch device of flow and LPIPS")
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first N pairs (an incomplete run).")
 @click.option("--cache", "cache_folder", type=_FOLDER, help=CACHE_HELP)
 @click.option("--cache-limit", type=float, metavar="GB", help=CACHE_LIMIT_HELP)

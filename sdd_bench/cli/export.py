@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options, json_option, out_argument, progress_bar
 
 
 @click.command()
 @click.argument("prepared", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@out_argument()
 @click.option(
     "--format",
     "form",

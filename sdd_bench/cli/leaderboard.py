@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import F, echo_json, echo_table, finish, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import (
+    F,
+    device_option,
+    echo_json,
+    echo_table,
+    finish,
+    handle_errors,
+    json_option,
+    out_argument,
+    progress_bar,
+)
 from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import GroundTruth, Problem, Split
 
@@ -115,7 +125,7 @@ def add(
     "--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: number of pictures."
 )
 @click.option("--seed", type=int, help="With --rerun: seed of the choice of pictures.")
-@click.option("--device", default="cpu", show_default=True, help="With --rerun: torch device.")
+@device_option("With --rerun: torch device")
 @click.option(
     "--flow-weights",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -259,7 +269,7 @@ def compare(
 
 
 @command.command()
-@click.argument("out", type=_FOLDER)
+@out_argument()
 @leaderboards_option
 @click.option(
     "--pictures", type=(_RUN, _PATH, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
@@ -308,7 +318,7 @@ def render(
 
 @command.command()
 @click.argument("run", type=_RUN)
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@out_argument(dir_okay=False)
 @click.option("--predictions", type=_RUN, required=True, help="The predictions that were scored.")
 @json_option
 @handle_errors

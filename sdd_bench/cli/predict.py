@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdd_bench.cli.common import dask_option, echo_json, finish, handle_errors, json_option, model_option, progress_bar
+from sdd_bench.cli.common import (
+    dask_option,
+    device_of_name,
+    echo_json,
+    finish,
+    handle_errors,
+    json_option,
+    model_option,
+    progress_bar,
+)
 from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split
 
@@ -56,7 +65,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--self-ensemble", is_flag=True, help="Mean over the eight flips and turns.")
 @click.option("--bit-depth", type=click.Choice(["same", "8", "16"]), default="same", show_default=True)
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Torch device: cpu, cuda, ..., or auto for a GPU where there is one (with --dask: cpu).",
+)
 @click.option("--lambda", "fidelity", type=float, help="Classical: weight of the data; less for noisy pictures.")
 @click.option("--alpha", type=float, help="Classical: exponent of the prior of gradients.")
 @click.option("--kernel", type=click.Choice(["gaussian", "gaussian-published", "disk"]), help="Classical: its shape.")
@@ -106,6 +120,7 @@ def command(
     from sdd_bench.prepared.open import open_pictures
 
     reuse_memory()
+    device = "cpu" if dask and device == "auto" else device_of_name(device)
     changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
     changes = {name: value for name, value in changes.items() if value is not None}
     network: Network | Classical

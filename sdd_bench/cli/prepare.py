@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.common import (
+    echo_json,
+    echo_table,
+    finish,
+    handle_errors,
+    jobs_options,
+    json_option,
+    out_argument,
+    progress_bar,
+)
 from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split
 
@@ -31,7 +40,7 @@ _RULES = (
 
 @click.command()
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@out_argument()
 @click.option(
     "--preset",
     type=click.Choice(["sdd", "dpdd"]),

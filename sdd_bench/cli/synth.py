@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.common import (
+    echo_json,
+    echo_table,
+    handle_errors,
+    jobs_options,
+    json_option,
+    out_argument,
+    progress_bar,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,7 +26,7 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@out_argument()
 @click.option("--preset", type=click.Choice(["sdd", "half", "small"]), default=None,
               help="Picture size: sdd 4096x2160, half 2048x1080, small 640x384 [sdd].")  # fmt: skip
 @click.option("--size", metavar="WxH", help="Picture size in pixels, instead of the preset's.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option
+from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option, out_argument
 
 
 @click.group()
@@ -67,7 +67,7 @@ def verify(as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@out_argument()
 @click.option("--model", help="Network the file is for.  [default: recognised by its tensors]")
 @json_option
 @handle_errors

@@ -9,12 +9,60 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from sdd_bench.cli import common
+from sdd_bench.cli.common import device_option, out_argument
 from sdd_bench.cli.main import main
+from sdd_bench.core.devices import device_of
 from sdd_bench.core.types import Progress
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["a", "b"], "b"),
+        (["a", "-o", "b"], "b"),
+        (["--out", "b", "a"], "b"),
+        (["a"], None),
+        (["a", "b", "-o", "c"], None),
+    ],
+)
+def test_where_to_write_is_an_option_or_an_argument(arguments: list[str], written: str | None) -> None:
+    @click.command()
+    @click.argument("source")
+    @out_argument()
+    def command(source: str, out: Path) -> None:
+        click.echo(f"{source} to {out}")
+
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == (0 if written else 2)
+    assert (f"a to {written}" if written else "--out" if len(arguments) == 1 else "give one") in result.output
+
+
+def test_every_command_that_writes_takes_out() -> None:
+    writing = ["prepare", "synth", "export", "demo", "train-jdrl", "predict", "evaluate", "analyze", "blur-map"]
+    commands = [main.get_command(click.Context(main), name) for name in writing]
+    for group, name in (("leaderboard", "render"), ("leaderboard", "bundle"), ("weights", "convert")):
+        found = main.get_command(click.Context(main), group)
+        assert isinstance(found, click.Group)
+        commands.append(found.get_command(click.Context(found), name))
+    for command in commands:
+        assert command is not None
+        assert any({"-o", "--out"} <= set(parameter.opts) for parameter in command.params), command.name
+
+
+def test_device_auto_is_one_that_works() -> None:
+    @click.command()
+    @device_option("Device")
+    def command(device: str) -> None:
+        click.echo(str(device_of(device)))
+
+    result = CliRunner().invoke(command, ["--device", "auto"])
+    assert result.exit_code == 0, result.output
+    assert result.output.strip() in ("cpu", "cuda")
 
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
