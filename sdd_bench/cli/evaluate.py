@@ -91,6 +91,12 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="How the network cropped its input, for predictions smaller than the ground truth.",
 )
+@click.option(
+    "--crop-to",
+    metavar="WxH",
+    help="Score this middle part (or as --crop says) of every picture, also of full-size predictions: the same for all "
+    "methods of a comparison.",
+)
 @click.option("--suffix", help="End of the predictions' names, as _out in 0001_out.png.  [default: the common one]")
 @device_option("Torch device of flow and LPIPS")
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first N pairs (an incomplete run).")

@@ -39,6 +39,9 @@ class EvaluateOptions:
     """``none``, a factor, or ``WIDTHxHEIGHT``: applied to blurry and sharp; predictions have that size already."""
     crop: Crop = "error"
     """What to do with a prediction smaller than the ground truth: refuse it, or crop the rest to it."""
+    crop_to: str | None = None
+    """``WIDTHxHEIGHT``: score this part of every picture and of every prediction, also of full-size ones. Methods whose
+    networks crop can so be compared with others. It is the middle, or as ``crop`` says."""
     metrics: tuple[str, ...] = METRICS
     extra: tuple[str, ...] = ()
     """Extra measures, shown and never ranked: names of :mod:`sdd_bench.evaluation.extras.measures`, or
@@ -66,12 +69,31 @@ class EvaluateOptions:
         object.__setattr__(self, "match", Match(self.match))
         if self.crop not in ("error", "topleft", "center"):
             raise ConfigError(f"crop: expected error, topleft or center, got {self.crop!r}.")
+        if self.crop_to is not None:
+            crop_size(self.crop_to)
+            object.__setattr__(self, "crop", "center" if self.crop == "error" else self.crop)
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit: expected 1 or more, got {self.limit}.")
 
     def scoring(self) -> dict[str, object]:
         """The options that scores depend on, as JSON values; a run folder holds results of one such set."""
-        return {key: value for key, value in as_dict(self).items() if key not in _NOT_SCORING}
+        values = {key: value for key, value in as_dict(self).items() if key not in _NOT_SCORING}
+        return values if self.crop_to is not None else {key: values[key] for key in values if key != "crop_to"}
+
+
+def crop_size(text: str) -> tuple[int, int]:
+    """Width and height of ``crop_to``.
+
+    Raises:
+        ConfigError: The text is no ``WIDTHxHEIGHT``.
+
+    Example:
+        >>> crop_size("640x360")
+        (640, 360)
+    """
+    if found := re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text.strip().lower()):
+        return int(found[1]), int(found[2])
+    raise ConfigError(f"crop_to: expected WIDTHxHEIGHT like 1672x1120, got {text!r}.")
 
 
 def check_method(method: str) -> str:

@@ -25,6 +25,7 @@ def test_what_scores_depend_on_leaves_out_device_and_saving() -> None:
         ({"metrics": ("psnr", "vif")}, "metrics psnr,vif: expected some of psnr,ssim,mae,lpips"),
         ({"metrics": ()}, "metrics (none)"),
         ({"metrics": ("psnr", "psnr")}, "each once"),
+        ({"crop_to": "640"}, "crop_to: expected WIDTHxHEIGHT like 1672x1120, got '640'"),
         ({"crop": "right"}, "crop: expected error, topleft or center, got 'right'"),
         ({"limit": 0}, "limit: expected 1 or more, got 0"),
         ({"match": "curves"}, "match: expected one of none, gain, gain+field, tone, got 'curves'"),

@@ -25,6 +25,7 @@ from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.run import RunReport, evaluate
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
+from sdd_bench.leaderboard.site.media import PictureSource, make_pictures
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.run import predict
 from sdd_bench.prepared.open import open_dataset
@@ -300,6 +301,28 @@ def test_a_damaged_record_is_computed_again(score: Any, run: Path) -> None:
     (run / "pictures/p1.json").write_text("{}")
     score()
     assert (run / "per_image.csv").read_bytes() == table
+
+
+def test_a_network_that_crops_is_compared_with_one_that_does_not(score: Any, predictions: Path, run: Path) -> None:
+    full = score(crop_to="121x89")
+    whole = {path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in predictions.glob("*.png")}
+    scored = {row["image"]: row["psnr"] for row in _rows(run) if row["method"] == full.summary["method"]}
+    for path, picture in whole.items():
+        assert picture.shape[:2] == (96, 128)
+        cv2.imwrite(str(path), picture[3:92, 3:124])  # the middle
+    cropped = score(crop="center", run_folder=run.parent / "cropped")
+    assert full.summary["signature"] == cropped.summary["signature"]
+    assert full.summary["crop"] == "center:121x89"
+    again = _rows(run.parent / "cropped")
+    assert scored == {row["image"]: row["psnr"] for row in again if row["method"] == cropped.summary["method"]}
+    with pytest.raises(ImageError, match="smaller than the 128x96 to score"):
+        score(crop_to="128x96", run_folder=run.parent / "larger")
+    data = open_dataset(run.parent / "captures")
+    for path, picture in whole.items():
+        cv2.imwrite(str(path), picture)
+    made = [make_pictures(task) for task in PictureSource(read_run(run), data, predictions).tasks(run.parent / "media")]
+    shape = cv2.imread(str(run.parent / "media" / made[0].previews["deblurred"])).shape
+    assert shape == (89, 121, 3)
 
 
 def test_bad_predictions_are_listed_and_the_others_scored(score: Any, predictions: Path, make_set: Any) -> None:

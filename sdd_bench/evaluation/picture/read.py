@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.types import Pair
-from sdd_bench.evaluation.options import Crop, EvaluateOptions
+from sdd_bench.evaluation.options import Crop, EvaluateOptions, crop_size
 from sdd_bench.evaluation.picture.scorer import Picture
 from sdd_bench.evaluation.picture.truth import Truth, read_truth
 from sdd_bench.evaluation.signature import pixels_sha256
@@ -67,6 +67,12 @@ def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> 
     if prediction.shape != full:
         _check_croppable(prediction_path, prediction.shape, full, options)
         height, width = prediction.shape[:2]
+        if options.crop_to is None:
+            pixels = [crop_to(picture, height, width, options.crop) for picture in pixels]
+            crop = f"{width}x{height}"
+    if options.crop_to is not None:
+        width, height = crop_size(options.crop_to)
+        prediction = part_of(prediction, full, height, width, options.crop, prediction_path)
         pixels = [crop_to(picture, height, width, options.crop) for picture in pixels]
         crop = f"{width}x{height}"
     return Inputs(
@@ -86,8 +92,28 @@ def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> 
 
 def crop_to(picture: Pixels, height: int, width: int, mode: Crop) -> Pixels:
     """The part of ``(H, W, 3)`` that a network kept when it cropped its input to ``height x width``."""
-    top, left = (0, 0) if mode == "topleft" else ((picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2)
+    top, left = _corner(picture.shape, height, width, mode)
     return picture[top : top + height, left : left + width]
+
+
+def part_of(prediction: Picture, full: tuple[int, ...], height: int, width: int, mode: Crop, path: Path) -> Picture:
+    """The part of a prediction, of full size or cropped itself, that shows what :func:`crop_to` keeps of its pair.
+
+    Raises:
+        ImageError: The prediction is smaller than the part.
+    """
+    if prediction.shape[0] < height or prediction.shape[1] < width:
+        raise ImageError(
+            f"{path}: is {prediction.shape[1]}x{prediction.shape[0]}, smaller than the {width}x{height} to score. "
+            "Give --crop-to a size that every prediction of the comparison has."
+        )
+    kept, own = _corner(full, height, width, mode), _corner(full, prediction.shape[0], prediction.shape[1], mode)
+    top, left = kept[0] - own[0], kept[1] - own[1]
+    return prediction[top : top + height, left : left + width]
+
+
+def _corner(shape: tuple[int, ...], height: int, width: int, mode: Crop) -> tuple[int, int]:
+    return (0, 0) if mode == "topleft" else ((shape[0] - height) // 2, (shape[1] - width) // 2)
 
 
 def _read_aligned(path: Path, shape: tuple[int, ...], resize: Resize) -> Pixels:
@@ -109,7 +135,8 @@ def _check_croppable(path: Path, shape: tuple[int, ...], full: tuple[int, ...], 
     if options.crop == "error":
         raise ImageError(
             f"{path}: is {size} but its ground truth is {expected}. If the network crops its input, say how: "
-            "--crop topleft or --crop center."
+            "--crop topleft or --crop center. To compare it with others, score the same part of all: --crop-to "
+            f"{size}. (sdd-bench predict pads, so its predictions are never cropped.)"
         )
 
 

@@ -20,8 +20,9 @@ from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Pair
+from sdd_bench.evaluation.options import crop_size
 from sdd_bench.evaluation.picture.match import match_predictions
-from sdd_bench.evaluation.picture.read import crop_to, read_prediction
+from sdd_bench.evaluation.picture.read import crop_to, part_of, read_prediction
 from sdd_bench.flow.flo import read_flo
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import read_photograph, to_float
@@ -94,6 +95,7 @@ class PictureSource:
                 prediction=match.prediction_path,
                 resize=str(self.run.summary.get("resize", "none")),
                 crop=str(options.get("crop", "error")),
+                crop_to=options.get("crop_to"),
             )
             for match in match_predictions(
                 self.data.pairs, self.predictions, suffix=self.run.summary.get("suffix")
@@ -113,6 +115,7 @@ class PictureTask:
     prediction: Path
     resize: str
     crop: str
+    crop_to: str | None = None
     truth: tuple[str, Path] | None = None
     """Name and file of the aligned ground truth of the error map; None for the sharp picture as captured."""
 
@@ -163,7 +166,7 @@ def make_pictures(task: PictureTask) -> PictureFiles:
     pixels = _Pixels(task, paths)
     shared = f"{_VERSION} {hashes['blurry']} {hashes['sharp']} {task.resize}"
     if task.crop != "error":
-        shared += f" {task.crop} {hashes['deblurred']}"
+        shared += f" {task.crop} {task.crop_to} {hashes['deblurred']}"
     previews, crops, views = {}, {}, {}
 
     def keep(what: str, make: Callable[[], NDArray[np.uint8]], quality: int = 80) -> str:
@@ -205,9 +208,7 @@ class _Pixels:
 
     def __getitem__(self, layer: str) -> Floats:
         if layer not in self._read:
-            if layer == "deblurred":
-                self._read[layer] = read_prediction(self._paths[layer])[0]
-            elif layer in ("blurry", "sharp"):
+            if layer == "deblurred" or layer in ("blurry", "sharp"):
                 self._read_pair()
             elif layer == "truth":
                 assert self._task.truth is not None
@@ -221,7 +222,12 @@ class _Pixels:
         resize = parse_resize(task.resize)
         pair = read_pair(task.pair.blurry_path, task.pair.sharp_path)
         pixels = [resize_area(photograph.pixels, resize) for photograph in pair]
-        height, width = self["deblurred"].shape[:2]
+        prediction = read_prediction(self._paths["deblurred"])[0]
+        if task.crop_to is not None:
+            width, height = crop_size(task.crop_to)
+            prediction = part_of(prediction, pixels[0].shape, height, width, task.crop, task.prediction)  # type: ignore[arg-type]
+        self._read["deblurred"] = prediction
+        height, width = prediction.shape[:2]
         if pixels[0].shape[:2] != (height, width):
             if task.crop not in ("topleft", "center") or height > pixels[0].shape[0] or width > pixels[0].shape[1]:
                 raise LeaderboardError(
