@@ -46,7 +46,9 @@ _RULES = (
     type=click.Choice(["sdd", "dpdd"]),
     default="sdd",
     show_default=True,
-    help="Values of options you leave out; dpdd cuts val and test as DPDNet does: --overlap-eval 0.01 --drop-eval 0.",
+    help="Values of options you leave out. sdd: --resize 0.5 --patch 512 --overlap 0.7 (a patch every 153 px) --drop "
+    "0.3. dpdd, as DPDNet: --resize 1680x1120 --patch 512 --overlap 0.6 (every 204 px) --drop 0.3, of val and test "
+    "--overlap-eval 0.01 --drop-eval 0.",
 )
 @click.option(
     "--layout", default="auto", show_default=True, help="Layout of SRC; auto finds it by the names of folders."
@@ -229,6 +231,32 @@ def _echo_notes(planned: PreparePlan, *, err: bool) -> None:
         click.echo(f"warning: {warning.item}: {warning.reason}", err=err)
 
 
+def _cut_rows(planned: PreparePlan) -> list[tuple[str, str]]:
+    """What becomes of the first pair of each split that is cut: its size, and how many patches at what distance."""
+    from sdd_bench.core.errors import ImageError
+    from sdd_bench.images.photograph import read_header
+    from sdd_bench.images.resize import parse_resize
+    from sdd_bench.preparation.patches import stride_of, windows
+
+    options, rows = planned.options, []
+    first = {unit.split: unit.pairs[0] for unit in reversed(planned.units) if unit.as_patches and unit.pairs}
+    for split, pair in first.items():
+        cut = options.cut(split)
+        told = f"overlap {cut.overlap:g}, drop {cut.drop:g}"
+        try:
+            header = read_header(pair.blurry_path, max_pixels=options.max_pixels)
+            width, height = parse_resize(options.resize).size(header.width, header.height)
+            n = len(windows(height, width, patch=options.patch, overlap=cut.overlap))
+        except ImageError:  # a pair that will fail is listed apart
+            rows.append((f"patches of {split}", told))
+            continue
+        size = f"{header.width}x{header.height} to {width}x{height} (resize {options.resize})"
+        every = f"{options.patch} px every {stride_of(options.patch, cut.overlap)} px"
+        kept = f"{n - int(cut.drop * n)} of {n} kept a pair"
+        rows.append((f"patches of {split}", f"{size}: {every}, {kept} ({told})"))
+    return rows
+
+
 def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
     import dataclasses
 
@@ -267,8 +295,7 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
     echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
     counts = {split: sum(pair.split == split for pair in pairs) for split in Split}
     summary["pairs of train, val, test"] = ", ".join(map(str, counts.values()))
-    cut_rows = [(f"patches of {split}", f"overlap {cut.overlap:g}, drop {cut.drop:g}") for split, cut in cuts.items()]
-    echo_table("plan", ("what", "value"), [*summary.items(), *cut_rows])
+    echo_table("plan", ("what", "value"), [*summary.items(), *_cut_rows(planned)])
     if planned.kept.dropped:
         dropped = [(problem.item, problem.reason) for problem in planned.kept.dropped]
         echo_table(f"{len(dropped)} pairs are dropped", ("pair", "why"), dropped)

@@ -66,10 +66,20 @@ def windows(height: int, width: int, *, patch: int = 512, overlap: float = 0.7) 
         raise ImageError(
             f"a picture of {width}x{height} holds no patch of {patch}x{patch}. Choose a smaller patch, or resize less."
         )
-    # An overlap of 0.9 leaves 1 of 10 pixels, where floating point gives 0.9999999999999998.
-    stride = max(1, int((1 - overlap) * patch + 1e-9))
+    stride = stride_of(patch, overlap)
     rows, columns = (_starts(side, patch, stride) for side in (height, width))
     return [Window(y, x, patch, patch) for y in rows for x in columns]
+
+
+def stride_of(patch: int, overlap: float) -> int:
+    """Distance of neighbouring windows in pixels.
+
+    Example:
+        >>> stride_of(512, 0.7), stride_of(512, 0.6), stride_of(10, 0.9)
+        (153, 204, 1)
+    """
+    # An overlap of 0.9 leaves 1 of 10 pixels, where floating point gives 0.9999999999999998.
+    return max(1, int((1 - overlap) * patch + 1e-9))
 
 
 def _starts(side: int, patch: int, stride: int) -> list[int]:

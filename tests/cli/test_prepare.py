@@ -94,6 +94,8 @@ def test_the_plan_says_how_each_split_is_cut(captures: Path, tmp_path: Path) -> 
     arguments = ("--preset", "dpdd", "--resize", "none", "--patch", 16, "--test", "patches", "--dry-run")
     shown = " ".join(_prepare(captures, tmp_path / "out", *arguments).stdout.split())
     assert "overlap 0.6, drop 0.3" in shown
+    # Patches of 16 in 64x48: at 0, 6, ..., 48 and at 0, 6, ..., 30, 32.
+    assert "64x48 to 64x48 (resize none): 16 px every 6 px, 45 of 63 kept a pair" in shown
     told = json.loads(_prepare(captures, tmp_path / "out", *arguments, "--drop-eval", 0.5, "--json").stdout)["cuts"]
     assert told["train"] == {"overlap": 0.6, "drop": 0.3}
     assert {"overlap": 0.01, "drop": 0.5} in told.values()
