@@ -30,8 +30,19 @@ NOTABLE_SUPPORT = 0.8
 """Share of the registered ground truth whose flow is shown, below which it is said."""
 
 
-def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
-    """Sentences on the rows of a run (method, identity, ceiling), the most important first."""
+_BENDS_BY_ITSELF = ("dis",)
+"""Flows whose deviation from a similarity shows no deformation: DIS also bends what no network has bent."""
+
+
+def notes_on(rows: Sequence[Row], *, method: str, n_expected: int, flow: str = "pwcnet") -> list[str]:
+    """Sentences on the rows of a run (method, identity, ceiling), the most important first.
+
+    Args:
+        rows: Scores of pictures.
+        method: Name of the method.
+        n_expected: Pictures of the split.
+        flow: Name of the flow estimator, which decides what it can show.
+    """
     own = [row for row in rows if row.method == method]
     notes = []
     if len(own) < n_expected:
@@ -41,7 +52,7 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int) -> list[str]:
         )
     if own[0].scores.truths[GroundTruth.RAW].psnr is not None:
         notes += _on_psnr(rows, own, method)
-    notes += _on_motion(own, method)
+    notes += _on_motion(own, method, flow)
     notes += _on_focus(own, method)
     misalignment = _mean([row.record.misalignment_px for row in own])
     if misalignment >= NOTABLE_MISALIGNMENT_PX:
@@ -119,7 +130,7 @@ def _on_psnr(rows: Sequence[Row], own: Sequence[Row], method: str) -> list[str]:
     return notes
 
 
-def _on_motion(own: Sequence[Row], method: str) -> list[str]:
+def _on_motion(own: Sequence[Row], method: str, flow: str) -> list[str]:
     notes = []
     drift = _mean([row.scores.drift_px for row in own])
     deform = _mean([row.scores.deform_px for row in own])
@@ -128,7 +139,7 @@ def _on_motion(own: Sequence[Row], method: str) -> list[str]:
             f"{method} moves the picture by {drift:.2f} px on average (drift): it has learnt the misalignment of its "
             "training pairs, or pads or crops unevenly. Raw scores depend on it, warped ones hide it."
         )
-    if deform >= NOTABLE_MOTION_PX:
+    if deform >= NOTABLE_MOTION_PX and flow not in _BENDS_BY_ITSELF:
         notes.append(
             f"{method} bends the picture by {deform:.2f} px on average (deform): look for wavy lines, or for places "
             "where flow cannot follow."

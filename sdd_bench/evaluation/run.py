@@ -181,7 +181,8 @@ def evaluate(
             problems=problems,
         )
         rows = rows_of(records, method)
-        notes = notes_on(rows, method=method, n_expected=n_expected) + list(filter(None, [matching.note]))
+        notes = notes_on(rows, method=method, n_expected=n_expected, flow=engines.flow.name)
+        notes += filter(None, [matching.note])
         flow = engines.flow
         summary["flow"] = {
             name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")

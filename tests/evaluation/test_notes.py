@@ -32,6 +32,7 @@ def _notes(
     ceiling: float | None = None,
     light: Transfer | None = None,
     measured: PairMotion | None = None,
+    flow: str = "pwcnet",
 ) -> str:
     light = light or Transfer()
     labels: dict[str, Any] = dict.fromkeys(("key", "scene", "group", "blurry_sha256", "sharp_sha256"), "")
@@ -57,7 +58,8 @@ def _notes(
         )
         for number, scores in enumerate(method)
     ]
-    return "\n".join(notes_on(rows_of(records, "net"), method="net", n_expected=n_expected or len(records)))
+    n_expected = n_expected or len(records)
+    return "\n".join(notes_on(rows_of(records, "net"), method="net", n_expected=n_expected, flow=flow))
 
 
 def test_layers_and_roles_and_what_is_not_shown_are_said() -> None:
@@ -128,6 +130,10 @@ def test_bent_lines_misaligned_sets_borders_and_gaps_are_said() -> None:
     assert "bends the picture by 0.90 px" in text
     assert "lie 3.25 px apart on average" in text
     assert "10.0% of the registered ground truth" in text
+
+
+def test_a_flow_that_shows_no_deformation_warns_of_none() -> None:
+    assert "bends" not in _notes([_scores(31.0, deform=1.37)], flow="dis")
 
 
 def test_a_difference_in_exposure_is_said_whichever_is_brighter() -> None:
