@@ -135,6 +135,8 @@ def command(
         click.echo(
             f"model: {report.model} (step {report.best_step or report.step} of {report.n_steps}, {_score(report)})"
         )
+        if report.step < report.n_steps:
+            _say(f"the time is up at step {report.step} (--max-minutes); the same command trains for as long again.")
     if not report.finished:
         click.echo(f"stopped at step {report.step} of {report.n_steps}; run the same command to go on.", err=True)
         sys.exit(1)

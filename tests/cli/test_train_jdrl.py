@@ -94,6 +94,13 @@ def test_a_crop_that_is_not_given_fits_the_patches_and_the_last_line_says_the_ga
     assert re.search(r"held-out PSNR [\d.]+ dB, [+-][\d.]+ dB over the blurry input", result.stdout)
 
 
+def test_a_run_whose_time_is_up_says_so_and_how_to_go_on(prepared: Path, tmp_path: Path) -> None:
+    command = ["train-jdrl", str(prepared), "-o", str(tmp_path / "run"), "--vanilla", *TINY.split()]
+    result = CliRunner().invoke(main, [*command, "--epochs", "9", "--max-minutes", "1e-9"])
+    assert result.exit_code == 0, result.output
+    assert "the time is up at step 1 (--max-minutes)" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
