@@ -31,7 +31,12 @@ from sdd_bench.prepared.open import open_dataset
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train
 
-METHODS: dict[str, dict[str, Any]] = {"vanilla": {"vanilla": True}, "jdrl": {}}
+METHODS: dict[str, dict[str, Any]] = {
+    "vanilla": {"vanilla": True},
+    "jdrl": {},
+    "jdrl, reblurring first": {"reblur_epochs": 2},
+    "jdrl without reblurring": {"no_reblur": True},
+}
 MATCHED = GroundTruth.MATCHED.value
 
 
@@ -92,6 +97,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, required=True, help="weights to start from")
     parser.add_argument("--model", default="unet-folded", help="their network")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--methods", default=";".join(METHODS), help="some of them, between semicolons")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--threads", type=int, default=1)
@@ -110,10 +116,10 @@ def main() -> None:
     for name in ("input", "before"):
         rows.append(row(name, [scores_of(prepared, predictions / name, work / "scores" / name)]))
         print(rows[-1], flush=True)
-    found: dict[str, list[dict[str, Any]]] = {method: [] for method in METHODS}
+    found: dict[str, list[dict[str, Any]]] = {method: [] for method in arguments.methods.split(";")}
     for seed in map(int, arguments.seeds.split(",")):
-        for method in METHODS:
-            name = f"{method}-{seed}"
+        for method in found:
+            name = f"{method}-{seed}".replace(",", "").replace(" ", "-")
             predict(
                 load_network(tuned(prepared, work / "training" / name, method, seed, arguments)),
                 pictures,
