@@ -90,7 +90,7 @@ def make_run(
         "metrics": list(metrics),
         "signature": {
             truth: f"{truth}: {protocol}{'' if truth == 'raw' else f' flow=[pwcnet] warp={warp}'}"
-            f"{' match=gain light=1' if truth == 'matched' else ''}"
+            f"{' match=gain light=2' if truth == 'matched' else ''}"
             for truth in TRUTHS
         },
         "scores": scores,

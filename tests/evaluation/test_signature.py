@@ -28,7 +28,7 @@ def test_signatures_are_lines_that_name_the_protocol() -> None:
     assert signatures["registered"].endswith(
         "lpips=bb flow=[pwcnet cc, resolution full, precision 32] warp=exact border=replicate"
     )
-    assert signatures["matched"].endswith("border=replicate match=gain light=1")
+    assert signatures["matched"].endswith("border=replicate match=gain light=2")
     assert len(set(signatures.values())) == 4
 
 

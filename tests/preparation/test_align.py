@@ -94,7 +94,7 @@ def test_a_registered_set_holds_the_aligned_picture_and_its_transform(tmp_path: 
     assert chosen.register is not None
     assert manifest["options"]["register"] == {"n_pairs": 1, "sha256": chosen.register.sha256}
     assert "registered by zoom 1.01" in (tmp_path / "out/pairs.csv").read_text()
-    assert not (tmp_path / "out/test/truth").exists()
+    assert not (tmp_path / "out/test/truth/0000.json").exists()
     for side in (0, 1):
         others = [*files]
         others[side] = "0" * 64
