@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sdd_bench.cli.common import echo_json, handle_errors, json_option, model_option, progress_bar
+from sdd_bench.cli.common import INTERRUPTED, echo_json, handle_errors, json_option, model_option, progress_bar
 
 if TYPE_CHECKING:
     from sdd_bench.training.trainer import TrainReport
@@ -96,7 +96,7 @@ def command(
     Before the first step it says how long the run will take. The last line compares the held-out patches with the
     blurry input.
 
-    Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 1; a second one leaves
+    Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 130; a second one leaves
     at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
     options: only one that is given and differs is refused.
     """
@@ -139,7 +139,7 @@ def command(
             _say(f"the time is up at step {report.step} (--max-minutes); the same command trains for as long again.")
     if not report.finished:
         click.echo(f"stopped at step {report.step} of {report.n_steps}; run the same command to go on.", err=True)
-        sys.exit(1)
+        sys.exit(INTERRUPTED)
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from prepared_sets import make_prepared
 
 from sdd_bench.cli.main import main
 from sdd_bench.models.network import load_network
+from sdd_bench.training import run as run_module
 
 TINY = "--model unet-small --width 2 --crop 32 --batch 2 --epochs 1 --flow dis --accelerator cpu --set levels=3"
 
@@ -69,6 +72,21 @@ def test_a_run_goes_on_with_the_options_it_has(prepared: Path, tmp_path: Path) -
     result = CliRunner().invoke(main, ["train-jdrl", str(run), "--resume", "--crop", "16"])
     assert result.exit_code == 2
     assert "crop was 32, now 16" in result.output
+
+
+def test_a_run_that_is_asked_to_stop_says_how_to_go_on(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def asked() -> Iterator[run_module.Stop]:
+        stop = run_module.Stop()
+        stop.asked = True
+        yield stop
+
+    monkeypatch.setattr(run_module, "stop_signals", asked)
+    result = CliRunner().invoke(main, ["train-jdrl", str(prepared), "-o", str(tmp_path / "run"), *TINY.split()])
+    assert result.exit_code == 130
+    assert "run the same command to go on" in result.output
 
 
 def test_options_of_the_network_are_kept_in_the_run(prepared: Path, tmp_path: Path) -> None:
