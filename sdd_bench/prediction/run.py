@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
@@ -31,6 +31,10 @@ from sdd_bench.prediction.cluster import predict_on
 from sdd_bench.prediction.method import Made, Run, method_of, write_prediction
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prepared.open import open_dataset, open_pictures
+from sdd_bench.report.notebook import html_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SEAL = "predict.json"
 _PICTURES = "pictures"
@@ -52,6 +56,18 @@ class PredictReport:
     """Pictures without a prediction, and why."""
     notes: tuple[str, ...] = ()
     """What to know before the predictions are used."""
+
+    def to_frame(self) -> DataFrame:
+        """What ``predict.json`` knows of each prediction, as a pandas DataFrame: one row per picture."""
+        import pandas as pd
+
+        made = json.loads((self.out / SEAL).read_text(encoding="utf-8"))[_MADE]
+        return pd.DataFrame([{"name": name, **values} for name, values in made.items()])
+
+    def _repr_html_(self) -> str:
+        title = f"{self.n_pictures - len(self.problems)} of {self.n_pictures} predictions: {self.out}"
+        rows = [(problem.item, problem.reason) for problem in self.problems]
+        return html_table(title, ("without a prediction", "why"), rows, notes=self.notes)
 
 
 def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -11,13 +12,29 @@ from sdd_bench.core.storage.files import output_errors
 from sdd_bench.training.step import StepTerms
 from sdd_bench.training.validation import Validation
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_FOLDER = "tensorboard"
+
+
+def read_curves(run: Path) -> DataFrame:
+    """The curves of a run: one row per step, one column per curve; empty where nothing was written."""
+    import pandas as pd
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / _FOLDER), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    return pd.DataFrame({tag: pd.Series({event.step: event.value for event in events.Scalars(tag)}) for tag in tags})
+
 
 class Curves:
     """Curves of one run. Points of steps that a resumed run repeats are dropped."""
 
     def __init__(self, run: Path, first_step: int) -> None:
         with output_errors(run):
-            self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(run / _FOLDER), purge_step=first_step)  # type: ignore[no-untyped-call]
 
     def step(self, step: int, terms: StepTerms, learning_rate: float) -> None:
         """Write the loss of a step, and the share of the picture that the mask keeps."""

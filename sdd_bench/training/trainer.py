@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from sdd_bench.models.recognise import own_tensors
 from sdd_bench.models.released.checkpoint import read_checkpoint
 from sdd_bench.prepared.torch_dataset import PairDataset, PatchLight
 from sdd_bench.registration.light.transfer import Match
+from sdd_bench.report.notebook import html_table
 from sdd_bench.training.checkpoints import (
     Standing,
     checkpoint_folder,
@@ -51,7 +52,7 @@ from sdd_bench.training.checkpoints import (
 )
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
-from sdd_bench.training.curves import Curves
+from sdd_bench.training.curves import Curves, read_curves
 from sdd_bench.training.data.batches import EpochBatches
 from sdd_bench.training.data.light import LIGHT_JSON, light_of_patches
 from sdd_bench.training.data.split import split_patches
@@ -60,6 +61,9 @@ from sdd_bench.training.forecast import SmoothedLoss, foretell, left_by_stage
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
 from sdd_bench.training.validation import validate
 from sdd_bench.weights.tensors import load_into
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 RESULT_JSON = "result.json"
 _WORTH_FORETELLING = 50
@@ -91,6 +95,14 @@ class TrainReport:
     """File of the best network; None before the run is finished."""
     blurry_psnr: float | None = None
     """PSNR of the held-out patches before deblurring, in dB."""
+
+    def to_frame(self) -> DataFrame:
+        """The curves of ``RUN/tensorboard`` as a pandas DataFrame: one row per step, one column per curve."""
+        return read_curves(self.run)
+
+    def _repr_html_(self) -> str:
+        facts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return html_table(f"training {self.run.name}", ("", ""), facts.items())
 
     @property
     def gain(self) -> float | None:

@@ -45,6 +45,14 @@ def test_every_blurry_picture_of_the_split_gets_a_prediction(tmp_path: Path) -> 
         assert np.all(read_photograph(tmp_path / "out" / f"{name}.png").pixels == 100)
 
 
+def test_a_report_is_a_frame_and_a_table(tmp_path: Path) -> None:
+    report = predict(HALF, pictures_of(make_split(tmp_path / "data")), tmp_path / "out")
+    frame = report.to_frame()
+    assert frame["name"].tolist() == ["a", "b"]
+    assert frame["megapixels"].tolist() == [20 * 30 / 1e6] * 2
+    assert "2 of 2 predictions" in report._repr_html_()
+
+
 def test_a_prediction_of_a_picture_that_was_replaced_meanwhile_is_taken_back(tmp_path: Path) -> None:
     picture = write(tmp_path / "x.png", 10)
 

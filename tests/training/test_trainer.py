@@ -92,11 +92,14 @@ def test_the_trial_steps_that_tell_the_time_change_nothing(
 
 def test_a_run_ends_with_a_network_that_says_what_it_is(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
     seen: list[Progress] = []
-    report = train(prepared, tmp_path / "run", tiny(), on_progress=seen.append)
+    report = train(prepared, tmp_path / "run", tiny(log_every=4), on_progress=seen.append)
     assert (report.finished, report.step, report.n_steps) == (True, 12, 12)
     assert seen[-1].done == seen[-1].total == 12
     assert report.model is not None
     assert load_network(report.model).name == "unet-small"
+    frame = report.to_frame()
+    assert frame["loss/total"].dropna().index[-1] == 12
+    assert "training run" in report._repr_html_()
     assert json.loads((tmp_path / "run" / "result.json").read_text())["step"] == 12
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == report.best_step
     assert list((tmp_path / "run" / "tensorboard").iterdir())
