@@ -198,12 +198,12 @@ def _read_lists(folder: Path, split: Split) -> list[tuple[str, str]]:
 
 
 def _read_names(folder: Path, name: str) -> list[str]:
-    import numpy as np
+    from sdd_bench.core.storage.npy import read_npy
 
     array, text = folder / f"{name}.npy", folder / f"{name}.txt"
     try:
         if array.is_file():
-            names = np.load(array, allow_pickle=False)
+            names = read_npy(array)
             if names.ndim != 1 or names.dtype.kind != "U":
                 raise PairingError(f"{array}: expected a row of names, got {names.dtype} of shape {names.shape}.")
             return [str(entry) for entry in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,12 +55,22 @@ def load_plain(path: Path) -> Any:
         {'step': 3}
     """
     try:
+        _refuse_bomb(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file leads the reader to
         raise WeightsError(
             f"{path}: expected a checkpoint of tensors and plain values (a torch file that loads with "
             f"weights_only=True), got: {reason_of(error)}. Download or copy it again, or convert it to safetensors."
         ) from error
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Check that an archive holds its records as they are, as ``torch.save`` does: a small one unpacks to any size."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            packed = [record.filename for record in archive.infolist() if record.file_size > record.compress_size]
+        if packed:
+            raise ValueError(f"compressed records ({packed[0]}), which torch.save does not write")
 
 
 def read_tensors(path: Path, *, wrappers: Sequence[str] = WRAPPERS) -> dict[str, Tensor]:

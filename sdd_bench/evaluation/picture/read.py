@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
+from sdd_bench.core.storage.npy import read_npy
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import Crop, EvaluateOptions, crop_size
 from sdd_bench.evaluation.picture.scorer import Picture
@@ -157,11 +156,8 @@ def read_prediction(path: Path) -> tuple[NDArray[np.float32], int]:
 def _read_npy(path: Path) -> NDArray[np.float32]:
     expected = "expected a float32 .npy of shape (H, W, 3), RGB in [0, 1]"
     try:
-        with open(path, "rb") as file:
-            _check_promise(file, path.stat().st_size)
-            file.seek(0)
-            values = np.load(file, allow_pickle=False)
-    except Exception as error:  # numpy evaluates the header as Python: a damaged one fails in any way
+        values = read_npy(path)
+    except (OSError, ValueError, EOFError) as error:
         raise ImageError(f"{path}: cannot be read ({error}); {expected}.") from error
     if values.dtype.kind != "f":
         raise ImageError(f"{path}: {expected}, got {values.dtype}.")
@@ -174,16 +170,6 @@ def _read_npy(path: Path) -> NDArray[np.float32]:
     if low < -1 or high > 2:
         raise ImageError(f"{path}: {expected}, got values from {low:.6g} to {high:.6g}; rescale it.")
     return np.clip(values, 0, 1).astype(np.float32, copy=False)
-
-
-def _check_promise(file: BinaryIO, n_bytes: int) -> None:
-    """Read the header, so that no array larger than the file is ever made."""
-    is_first = np.lib.format.read_magic(file) == (1, 0)
-    read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    promised, there = math.prod(shape) * dtype.itemsize, n_bytes - file.tell()
-    if promised > there:
-        raise ValueError(f"its header promises {promised} bytes, {there} are there")
 
 
 def kind_of_file(path: Path) -> str:
