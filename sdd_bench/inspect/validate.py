@@ -17,7 +17,7 @@ from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import check_program
 from sdd_bench.inspect.sets import check_captures, check_export
 from sdd_bench.prepared.leaks import leaks_of_set
-from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, read_manifest
+from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, is_prepared, read_manifest
 from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
 
 
@@ -56,6 +56,7 @@ def validate(
     - Prepared set: every file against its sha256 in dataset.json, every chunk of every shard against its Fletcher32
       checksum; missing and extra files. Scenes in two splits and pictures that occur twice are warnings.
     - Export: every file against SHA256SUMS. Captures: the headers of every pair.
+    - Shard: every chunk; where it lies in its set, its sha256 too.
     - Run: every file against run.json.
     - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
     - Weights: every tensor can be read.
@@ -79,7 +80,10 @@ def validate(
     elif kind is Kind.RUN:
         files, problems = _files_of_run(path if path.is_dir() else path.parent)
     elif kind in (Kind.SHARD, Kind.FLOW):
-        files, problems = [_File(path, is_shard=kind is Kind.SHARD, is_flow=kind is Kind.FLOW)], []
+        alone = _File(path, is_shard=kind is Kind.SHARD, is_flow=kind is Kind.FLOW)
+        # Chunks that changed places are sound one by one: only the sha256 of the set's manifest shows it.
+        of_set = _files_of_set(read_manifest(path.parent)) if is_prepared(path.parent) else []
+        files, problems = [next((file for file in of_set if file.path.name == path.name), alone)], []
     elif kind in (Kind.TRAINING, Kind.TRAINING_CHECKPOINT):
         from sdd_bench.inspect.training_run import check_checkpoint, check_training  # brings torch
 

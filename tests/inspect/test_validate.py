@@ -131,8 +131,20 @@ def test_flow_beside_a_set_is_checked_too_and_other_things_are_let_be(prepared: 
 def test_a_shard_is_checked_by_itself(prepared: Path) -> None:
     _flip_in_chunk(prepared)
     assert validate(prepared / "train-00000.h5").problems == ()
-    (problem,) = validate(prepared / "train-00001.h5").problems
-    assert problem.item.endswith("train-00001.h5:/sharp")
+    damaged = Path(shutil.copy(prepared / "train-00001.h5", prepared.parent / "alone.h5"))
+    (problem,) = validate(damaged).problems
+    assert problem.item.endswith("alone.h5:/sharp")
+
+
+def test_a_shard_whose_patches_changed_places_is_found_by_the_sets_manifest(prepared: Path) -> None:
+    """Every chunk is sound, and none is where it belongs."""
+    shard = next(prepared.glob("train-*.h5"))
+    with h5py.File(shard, "r+") as file:
+        first, second = file["blurry"][0], file["blurry"][1]
+        assert not np.array_equal(first, second)
+        file["blurry"][0], file["blurry"][1] = second, first
+    (problem,) = validate(shard).problems
+    assert "changed" in problem.reason
 
 
 def test_a_run_is_checked_against_its_seal(tmp_path: Path) -> None:
