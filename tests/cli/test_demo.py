@@ -17,6 +17,6 @@ def test_the_demonstration_ends_with_a_leaderboard_and_a_page_and_goes_on_where_
     told = json.loads(result.stdout)
     table = Path(told["leaderboards"]).read_text(encoding="utf-8")
     for method in ("unsharp", "ebdb", "jdrl-tiny", "unet-folded"):
-        assert f",{method}," in table
+        assert f"\n{method},demo,registered," in table
         assert json.loads((tmp_path / "demo/runs" / method / "summary.json").read_text())["complete"]
     assert Path(told["page"]).is_file()
