@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +36,17 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     """No test reads or fills the user's cache, or that of another test."""
     monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4().hex}"))
     monkeypatch.delenv("SDD_BENCH_CACHE_LIMIT", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def modules_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget the modules that a test wrote and imported: another test may call its own alike."""
+    yield
+    base = tmp_path_factory.getbasetemp().as_posix()
+    for name, module in list(sys.modules.items()):
+        if str(module.__dict__.get("__file__")).startswith(base):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 @pytest.fixture
