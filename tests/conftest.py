@@ -44,7 +44,7 @@ def modules_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     yield
     base = tmp_path_factory.getbasetemp().as_posix()
     for name, module in list(sys.modules.items()):
-        if str(module.__dict__.get("__file__")).startswith(base):
+        if str(getattr(module, "__dict__", {}).get("__file__")).startswith(base):  # a module may be None
             del sys.modules[name]
     importlib.invalidate_caches()
 
