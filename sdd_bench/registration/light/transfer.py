@@ -152,18 +152,10 @@ class Transfer:
             raise ImageError(f"transfer of light: expected a picture (H, W, 3), got {sharp.shape}.")
         if self.model is Match.NONE:
             return sharp
-        field = self._field(sharp.shape[0], sharp.shape[1], place)
-        if field is None:  # one table per channel, which torch looks up five times as fast as numpy
-            import torch
+        import torch
 
-            batch = torch.from_numpy(np.ascontiguousarray(sharp, np.float32)).permute(2, 0, 1)[None]
-            return np.ascontiguousarray(self.apply_tensor(batch)[0].permute(1, 2, 0).numpy())
-        result = np.empty(sharp.shape, np.float32)
-        for c in range(3):
-            light = self.gains[c] * (np.interp(sharp[..., c], _FINE, self._light) * field + self.glare[c])
-            base = np.interp(light, self._light, _FINE)
-            result[..., c] = base + (self.white[c] - base) * _clipped_share(sharp[..., c])
-        return result
+        batch = torch.from_numpy(np.ascontiguousarray(sharp, np.float32)).permute(2, 0, 1)[None]
+        return np.ascontiguousarray(self.apply_tensor(batch, place=place)[0].permute(1, 2, 0).numpy())
 
     def apply_tensor(self, sharp: Tensor, *, place: Place | None = None) -> Tensor:
         """:meth:`apply` for ``(N, 3, H, W)``; differentiable, on the tensor's device and in its type."""
@@ -275,7 +267,7 @@ def _clipped_share(display: NDArray[Any]) -> NDArray[Any]:
 def _from_table(display: Tensor, table: Tensor) -> Tensor:
     """``table``, whose entries are evenly spread over [0, 1], at ``display``."""
     position = display * (len(table) - 1)
-    first = position.detach().long().clamp(max=len(table) - 2)
+    first = position.detach().long().clamp(0, len(table) - 2)  # from 0: NaN stays NaN
     return table[first] + (table[first + 1] - table[first]) * (position - first)
 
 
