@@ -16,17 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from evaluate_aperture import write_predictions
 from reproduce_jdrl import tell
-from train_aperture import one_table
+from train_aperture import prepared_pairs
 
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.run import pictures_of, predict
-from sdd_bench.preparation.options import PrepareOptions
-from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.open import open_dataset
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.run import train
@@ -104,12 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work = arguments.work
-    table = one_table(arguments.data, work)
-    prepared, predictions = work / "prepared", work / "predictions"
-    options = PrepareOptions(resize="0.5", resize_test=True, patch=192, overlap=0.5, drop=0.3)
-    summary = prepare(table.parent, prepared, options, pairs_csv=table)
-    print(f"{summary.n_pairs} pairs, {summary.n_patches} patches", flush=True)
-    write_predictions(prepared, predictions / "input", lambda picture: picture)
+    prepared, predictions = prepared_pairs(arguments.data, work), work / "predictions"
     pictures = pictures_of(prepared)
     predict(load_network(arguments.init), pictures, predictions / "before")
     rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]

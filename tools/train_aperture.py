@@ -56,6 +56,16 @@ def one_table(data: Path, work: Path) -> Path:
     return table
 
 
+def prepared_pairs(data: Path, work: Path) -> Path:
+    """The set of both, at half size, prepared in ``work``; its input as predictions beside it."""
+    table, prepared = one_table(data, work), work / "prepared"
+    options = PrepareOptions(resize="0.5", resize_test=True, patch=192, overlap=0.5, drop=0.3)
+    summary = prepare(table.parent, prepared, options, pairs_csv=table)
+    print(f"{summary.n_pairs} pairs, {summary.n_patches} patches", flush=True)
+    write_predictions(prepared, work / "predictions" / "input", lambda picture: picture)
+    return prepared
+
+
 def main() -> None:
     """Train, score, print the table, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,12 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work = arguments.work
-    table = one_table(arguments.data, work)
-    prepared, predictions = work / "prepared", work / "predictions"
-    options = PrepareOptions(resize="0.5", resize_test=True, patch=192, overlap=0.5, drop=0.3)
-    summary = prepare(table.parent, prepared, options, pairs_csv=table)
-    print(f"{summary.n_pairs} pairs, {summary.n_patches} patches", flush=True)
-    write_predictions(prepared, predictions / "input", lambda picture: picture)
+    prepared, predictions = prepared_pairs(arguments.data, work), work / "predictions"
     for method, ablation in METHODS.items():
         config = TrainConfig(
             model="unet-small",

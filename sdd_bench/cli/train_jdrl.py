@@ -13,7 +13,7 @@ import click
 from sdd_bench.cli.common import INTERRUPTED, echo_json, handle_errors, json_option, model_option, progress_bar
 
 if TYPE_CHECKING:
-    from sdd_bench.training.trainer import TrainReport
+    from sdd_bench.training.report import TrainReport
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)

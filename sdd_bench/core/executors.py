@@ -72,20 +72,14 @@ class DaskExecutor(Executor):
         if is_well:
             self._well = time.monotonic()
         elif time.monotonic() - self._well > _PATIENCE_S:
-            raise lost(self._address)
+            raise self.lost()
 
-
-def lost(address: str) -> SddBenchError:
-    """The error for a cluster that is gone.
-
-    Example:
-        >>> print(lost("tcp://10.0.0.1:8786"))  # doctest: +ELLIPSIS
-        --dask tcp://10.0.0.1:8786: the scheduler, or the last worker, is gone. ...
-    """
-    return SddBenchError(
-        f"--dask {address}: the scheduler, or the last worker, is gone. What was finished is kept; start them and run "
-        "the same command again."
-    )
+    def lost(self) -> SddBenchError:
+        """The error for a cluster that is gone."""
+        return SddBenchError(
+            f"--dask {self._address}: the scheduler, or the last worker, is gone. What was finished is kept; start "
+            "them and run the same command again."
+        )
 
 
 def cores() -> int:

@@ -65,7 +65,12 @@ def run(
             if not finished and isinstance(executor, DaskExecutor):
                 executor.check()
             for future in finished:
-                outcome = _outcome(future, pending.values())
+                try:
+                    outcome = _outcome(future, pending.values())
+                except CancelledError as error:
+                    if isinstance(executor, DaskExecutor):  # Dask cancels all when it loses its scheduler
+                        raise executor.lost() from error
+                    raise
                 yield pending.pop(future), outcome
     finally:
         for future in pending:
@@ -73,12 +78,7 @@ def run(
 
 
 def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
-    try:
-        error = future.exception()
-    except CancelledError as cancelled:  # by Dask, when it loses its scheduler
-        raise SddBenchError(
-            "the scheduler of the cluster is gone. What was finished is kept; start it and run the same command again."
-        ) from cancelled
+    error = future.exception()
     # Dask's own error is recognised by its name, because Dask may not be installed.
     if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
         names = ", ".join(str(task)[:80] for task in under_way)

@@ -7,6 +7,7 @@ decodes two whole pictures to cut one crop of them. ``tools/bench/sets.py`` meas
 from __future__ import annotations
 
 import bisect
+from abc import ABC, abstractmethod
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def open_pairs(
     return FolderPairs(pairs, crop=crop, augment=augment, seed=seed)
 
 
-class _Pairs(Dataset[dict[str, Any]]):
+class _Pairs(Dataset[dict[str, Any]], ABC):
     """Whole pictures, of which an item is a crop."""
 
     def __init__(self, *, crop: int | None, augment: bool, seed: int) -> None:
@@ -100,12 +101,12 @@ class _Pairs(Dataset[dict[str, Any]]):
         """Choose the random numbers of ``epoch``. Call it before each epoch, so that the crops differ."""
         self._epoch.fill_(epoch)
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
+    @abstractmethod
     def pixels(self, index: int) -> tuple[Pixels, Pixels, str]:
         """Blurry and sharp picture, (H, W, 3), and their name for messages."""
-        raise NotImplementedError
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The item of one pair.

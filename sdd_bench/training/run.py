@@ -22,7 +22,8 @@ from sdd_bench.core.storage.files import write_json, write_text
 from sdd_bench.core.types import OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
-from sdd_bench.training.trainer import Stop, Trainer, TrainReport
+from sdd_bench.training.report import TrainReport
+from sdd_bench.training.trainer import Stop, Trainer
 
 OPTIONS_JSON = "options.json"
 CONFIG_TOML = "config.toml"

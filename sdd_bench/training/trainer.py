@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +41,6 @@ from sdd_bench.models.recognise import own_tensors
 from sdd_bench.models.released.checkpoint import read_checkpoint
 from sdd_bench.prepared.torch_dataset import PairDataset, PatchLight
 from sdd_bench.registration.light.transfer import Match
-from sdd_bench.report.notebook import html_table
 from sdd_bench.training.checkpoints import (
     Standing,
     checkpoint_folder,
@@ -52,18 +51,16 @@ from sdd_bench.training.checkpoints import (
 )
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
-from sdd_bench.training.curves import Curves, read_curves
+from sdd_bench.training.curves import Curves
 from sdd_bench.training.data.batches import EpochBatches
 from sdd_bench.training.data.light import LIGHT_JSON, light_of_patches
 from sdd_bench.training.data.split import split_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
 from sdd_bench.training.forecast import SmoothedLoss, foretell, left_by_stage
+from sdd_bench.training.report import TrainReport
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
 from sdd_bench.training.validation import validate
 from sdd_bench.weights.tensors import load_into
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 RESULT_JSON = "result.json"
 _WORTH_FORETELLING = 50
@@ -75,39 +72,6 @@ _MOST_TRIALS, _TRIAL_S = 3, 2.0
 def _seed(*numbers: int) -> None:
     """Seed torch from several numbers."""
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1)
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """Result of a call of :func:`~sdd_bench.training.run.train`."""
-
-    run: Path
-    finished: bool
-    """Whether all steps are done, or the time is up; False if a signal stopped the run, which can then be resumed."""
-    step: int
-    """Number of finished steps."""
-    n_steps: int
-    """Number of all steps."""
-    best_step: int | None
-    best_psnr: float | None
-    """PSNR of the held-out patches at ``best_step``, in dB."""
-    model: Path | None
-    """File of the best network; None before the run is finished."""
-    blurry_psnr: float | None = None
-    """PSNR of the held-out patches before deblurring, in dB."""
-
-    def to_frame(self) -> DataFrame:
-        """The curves of ``RUN/tensorboard`` as a pandas DataFrame: one row per step, one column per curve."""
-        return read_curves(self.run)
-
-    def _repr_html_(self) -> str:
-        facts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return html_table(f"training {self.run.name}", ("", ""), facts.items())
-
-    @property
-    def gain(self) -> float | None:
-        """PSNR of the held-out patches over that of the blurry ones, in dB; None where nothing is held out."""
-        return None if self.best_psnr is None or self.blurry_psnr is None else self.best_psnr - self.blurry_psnr
 
 
 @dataclass

@@ -6,17 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from pair_files import touch
 
 from sdd_bench.captures.layouts import PairList, read_layout
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import PairingError
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
 
 
 def paired(found: PairList) -> list[tuple[str, str, str]]:

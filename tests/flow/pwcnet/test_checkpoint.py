@@ -1,4 +1,3 @@
-import contextlib
 import os
 import pickle
 
@@ -126,7 +125,11 @@ def test_numbers_of_another_kind_are_refused(tmp_path, name, value, message):
 def test_no_damage_of_a_torch_file_escapes_as_a_traceback(tmp_path, damage):
     torch.save({"weight": torch.zeros(4)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
     whole, path = (tmp_path / "whole.pth").read_bytes(), tmp_path / "damaged.pth"
+    refused = 0
     for at in range(len(whole)):
         path.write_bytes(whole[:at] if damage == "cut" else whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
-        with contextlib.suppress(WeightsError):
+        try:
             read_tensors(path)
+        except WeightsError:
+            refused += 1
+    assert refused > len(whole) / 2 if damage == "flip" else refused == len(whole)
