@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sdd_bench.captures.layouts import PairList
 from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.picture.cache import SharedCache
@@ -95,7 +96,8 @@ def benchmark(
         pictures = {pair.name: pair.blurry_path for pair in dataset.pairs}
         predict(runner, pictures, predictions, on_progress=on_progress)
     else:
-        _predict_by(_on_arrays(runner, tensors, device), label, dataset, predictions, on_progress)
+        with alone_in(predictions):
+            _predict_by(_on_arrays(runner, tensors, device), label, dataset, predictions, on_progress)
     return evaluate(
         dataset,
         predictions,

@@ -8,7 +8,11 @@
     RUN/best.json                                       step and score of the best checkpoint
 
 A folder is written as ``NAME.partial`` and renamed when everything in it is on the disk. Only then are older
-checkpoints removed.
+checkpoints removed; one that goes is renamed before, so that no half of it counts.
+
+After a kill, a resumed run ends with the same weights to the bit, and with a ``state.pt`` that says the same: progress
+and every tensor of the optimizer are equal. The bytes of ``state.pt`` may differ, because a pickle depends on which of
+its values were one object in memory.
 """
 
 from __future__ import annotations
@@ -83,18 +87,42 @@ def save_checkpoint(
             with sealed(partial / "state.pt") as file:
                 _save_state(state, file)
             if folder.exists():
-                shutil.rmtree(folder)
+                _remove(folder)
             os.replace(partial, folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+    tidy(run, standing, keep)
+    return folder
+
+
+def tidy(run: Path, standing: Standing, keep: int) -> None:
+    """Finish what follows a checkpoint: name the best in ``best.json``, remove older ones and what a kill left.
+
+    Args:
+        run: Folder of the run.
+        standing: Progress at the last checkpoint.
+        keep: Number of last checkpoints that stay, beside the best.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
     if standing.best_step is not None:
         write_json(run / BEST_JSON, {"step": standing.best_step, "psnr": standing.best_psnr})
-    steps = checkpoint_steps(run)
-    for step in steps[:-keep]:
-        if step != standing.best_step:
-            shutil.rmtree(checkpoint_folder(run, step))
-    return folder
+    with output_errors(run / FOLDER):
+        for step in checkpoint_steps(run)[:-keep]:
+            if step != standing.best_step:
+                _remove(checkpoint_folder(run, step))
+        for left in (run / FOLDER).glob("*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint; it is renamed first, so that a kill leaves no half of one under its name."""
+    leaving = folder.with_name(f"{folder.name}.old.partial")
+    shutil.rmtree(leaving, ignore_errors=True)
+    os.replace(folder, leaving)
+    shutil.rmtree(leaving)
 
 
 def _save_state(state: dict[str, Any], file: Path) -> None:

@@ -48,6 +48,7 @@ from sdd_bench.training.checkpoints import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
+    tidy,
 )
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
@@ -132,6 +133,8 @@ class Trainer:
             self._saved = steps[-1]
             self.standing, *state = load_checkpoint(checkpoint_folder(self.run, steps[-1]), self.networks)
             self.n_steps = max(self.n_steps, self.standing.step)
+            if fabric.is_global_zero:
+                tidy(self.run, self.standing, config.keep)
         elif config.init is not None:
             network = self.networks.deblur
             load_into(network, own_tensors(network, read_checkpoint(config.init)), config.init)

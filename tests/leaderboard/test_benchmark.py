@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdd_bench import benchmark, evaluate, weights
-from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.prepared.open import open_dataset
 
@@ -116,3 +116,12 @@ def test_a_notebook_gets_frames_and_tables(data: Path, tmp_path: Path) -> None:
     page = report._repr_html_()
     assert "sharpen on set (2 of 2 pictures)" in page
     assert page.count("<tr>") == 3
+
+
+def test_two_calls_into_one_folder_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:
+    def again(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        with pytest.raises(OutputError, match="another run is writing here"):
+            benchmark(sharpen, data, tmp_path / "out", options=FAST)
+        return picture
+
+    benchmark(again, data, tmp_path / "out", options=FAST)

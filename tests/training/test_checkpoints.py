@@ -1,6 +1,8 @@
 """Checkpoints: whole or not there."""
 
+import json
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from sdd_bench.training.checkpoints import (
     checkpoint_steps,
     load_checkpoint,
     save_checkpoint,
+    tidy,
 )
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.step import JointNetworks, build_networks
@@ -92,3 +95,37 @@ def test_a_damaged_checkpoint_is_refused(name: str, error: type[Exception], tmp_
     file.unlink()
     with pytest.raises(error):
         load_checkpoint(folder, networks)
+
+
+def test_what_a_kill_after_the_last_checkpoint_left_goes(tmp_path: Path, tiny: MakeConfig) -> None:
+    config = tiny()
+    networks = build_networks(config)
+    for step in (1, 2, 3):
+        save(tmp_path, config, networks, Standing(step, 1, 30.0), keep=9)
+    (tmp_path / "checkpoints" / "step-00000001.old.partial").mkdir()
+    tidy(tmp_path, Standing(3, 3, 31.0), keep=1)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+    assert json.loads((tmp_path / "best.json").read_text()) == {"step": 3, "psnr": 31.0}
+
+
+def test_a_kill_while_a_checkpoint_is_removed_leaves_no_half_of_it(
+    tmp_path: Path, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny()
+    networks = build_networks(config)
+    for step in (1, 2):
+        save(tmp_path, config, networks, Standing(step))
+    rmtree = shutil.rmtree
+
+    def half(folder: Path, ignore_errors: bool = False) -> None:
+        if folder.is_dir() and (folder / "state.pt").exists():
+            (folder / "state.pt").unlink()
+            raise KeyboardInterrupt
+        rmtree(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", half)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path, config, networks, Standing(2))
+    monkeypatch.undo()
+    for step in checkpoint_steps(tmp_path):
+        load_checkpoint(checkpoint_folder(tmp_path, step), networks)

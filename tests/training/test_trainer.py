@@ -16,6 +16,7 @@ import torch
 from prepared_sets import make_prepared
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils._pytree import tree_flatten
 
 from sdd_bench.core.errors import ConfigError, OutputError, TrainingError
 from sdd_bench.core.types import Progress
@@ -23,7 +24,7 @@ from sdd_bench.flow.pwcnet.network import PWCNet
 from sdd_bench.inspect.training_run import check_training
 from sdd_bench.models.network import load_network
 from sdd_bench.models.spec import MODELS
-from sdd_bench.training.checkpoints import Standing, checkpoint_folder, checkpoint_steps
+from sdd_bench.training.checkpoints import Standing, checkpoint_folder, checkpoint_steps, read_state
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.run import train
 
@@ -136,6 +137,13 @@ def test_a_killed_run_ends_with_the_weights_of_one_left_alone(
     expected, got = final_weights(tmp_path / "whole"), final_weights(tmp_path / "run")
     assert expected.keys() == got.keys()
     assert all(torch.equal(expected[name], got[name]) for name in expected)
+    states = [read_state(checkpoint_folder(tmp_path / name, whole.step)) for name in ("whole", "run")]
+    assert states[0][0] == states[1][0]
+    (leaves, tree), (others, other) = (tree_flatten(optimizer) for _, optimizer, _ in states)
+    assert tree == other
+    assert all(
+        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(leaves, others, strict=True)
+    )
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ Pages are written one at a time, and no picture is kept in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
+from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
 from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
@@ -63,6 +65,7 @@ def render_site(
 
     Raises:
         LeaderboardError: The folder does not exist, or a source is no run of any table.
+        OutputError: ``out`` cannot be written, or another rendering is writing there.
     """
     standings, failed = [], []
     summaries: dict[str, Mapping[str, Any]] = {}
@@ -81,7 +84,8 @@ def render_site(
         if source.run.run_sha256 not in known:
             raise LeaderboardError(f"{source.run.folder}: not in the tables of {leaderboards}; add it first.")
     standings.sort(key=lambda item: (not item.measured, item.dataset))
-    site = _render(standings, out, sources, title, jobs, on_progress, failed, summaries)
+    with _alone_in(out):
+        site = _render(standings, out, sources, title, jobs, on_progress, failed, summaries)
     if on_problem is not None:
         for problem in site.failed:
             on_problem(problem)
@@ -102,6 +106,7 @@ def render_run(
 
     Raises:
         LeaderboardError: The run has no scores.
+        OutputError: ``out`` cannot be written, or another rendering is writing there.
     """
     submission = source.run
     entries = entries_of(submission)
@@ -109,8 +114,18 @@ def render_run(
         raise LeaderboardError(f"{submission.folder}: no scores of {submission.method}.")
     alone = standing(submission.dataset, entries, {submission.run_sha256: submission.rows})
     title, summaries = f"{submission.method} on {submission.dataset}", {submission.run_sha256: submission.summary}
-    plots = {submission.run_sha256: _plots(submission, out)}
-    return _render([alone], out, [source], title, jobs, on_progress, [], summaries, plots).index
+    with _alone_in(out):
+        plots = {submission.run_sha256: _plots(submission, out)}
+        return _render([alone], out, [source], title, jobs, on_progress, [], summaries, plots).index
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Be the only one that writes pages into ``out``; pictures that a killed rendering left half-written go."""
+    with alone_in(out):
+        for path in (out / MEDIA).glob("*.partial"):
+            path.unlink(missing_ok=True)
+        yield
 
 
 def _plots(run: Run, out: Path) -> list[str]:

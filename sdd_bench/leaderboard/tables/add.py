@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from sdd_bench.core.errors import LeaderboardError
@@ -12,7 +13,10 @@ from sdd_bench.leaderboard.runs.check import check_run
 from sdd_bench.leaderboard.runs.entries import entries_of, rows_of, scenes_of
 from sdd_bench.leaderboard.runs.read import Run, RunFiles, read_files, read_rows, read_run
 from sdd_bench.leaderboard.tables.schema import RUN_SHA256, Entry, check_name, problems_of, signatures_by_run
-from sdd_bench.leaderboard.tables.store import RUNS, locked, read_table, table_path, tables, write_table
+from sdd_bench.leaderboard.tables.store import RUNS, locked, read_table, table_path, table_text, tables, write_table
+
+_KEPT = re.compile(r"(?P<run>[0-9a-f]{64})\.(?:csv|summary\.json|json)(?P<partial>\.partial)?")
+"""Names in ``runs/``."""
 
 
 def add(
@@ -26,6 +30,9 @@ def add(
     replace: bool = False,
 ) -> list[Entry]:
     """Enter a run folder into the table of its dataset.
+
+    A run whose very rows are in the table already is entered anew, without a change: so a command that was killed is
+    finished by the same command.
 
     Args:
         run: Run folder of ``sdd-bench evaluate``.
@@ -69,18 +76,21 @@ def add(
                 == (submission.method, trained_on, ours)
             )
         ]
-        if twins and not replace:
+        if twins and not replace and table_text(twins) != table_text(entries):
             raise LeaderboardError(
                 f"{table}: {submission.method} is there already with this protocol "
                 f"({', '.join(entry.ground_truth for entry in twins)}). Use --replace, or another --method of evaluate."
             )
         ranked_with = {e.ground_truth: e for e in standing if e not in twins and e.signature in ours.values()}
         _check_scenes(submission, ranked_with.values(), leaderboards)
-        outdated = {entry.run_sha256: run_paths(leaderboards, entry.run_sha256) for entry in twins}
-        _keep_run(submission, leaderboards)
+        for entry in twins:
+            run_paths(leaderboards, entry.run_sha256)
         kept = [entry for entry in standing if entry not in twins]
-        write_table(table, [*kept, *entries])
-        _drop_runs(outdated, leaderboards)
+        try:
+            _keep_run(submission, leaderboards)
+            write_table(table, [*kept, *entries])
+        finally:
+            _sweep(leaderboards)
     return entries
 
 
@@ -136,10 +146,19 @@ def _keep_run(run: Run, leaderboards: Path) -> None:
             shutil.copyfile(source, partial)
 
 
-def _drop_runs(runs: Mapping[str, RunFiles], leaderboards: Path) -> None:
-    """Remove the files of those ``runs`` that no table names any more."""
-    used = {entry.run_sha256 for path in tables(leaderboards) for entry in read_table(path)}
-    for run_sha256, files in runs.items():
-        if run_sha256 not in used:
-            for path in files:
-                path.unlink(missing_ok=True)
+def _sweep(leaderboards: Path) -> None:
+    """Remove the files of runs that no table names: of rows replaced now, or of an entry that was killed or failed.
+
+    Nothing goes where a table cannot be read or names what is no run: then nobody knows what is in use.
+    """
+    try:
+        entries = [entry for path in tables(leaderboards) for entry in read_table(path)]
+    except LeaderboardError:
+        return
+    used = {entry.run_sha256 for entry in entries if entry.source == "measured"}
+    if not all(map(RUN_SHA256.fullmatch, used)) or not (leaderboards / RUNS).is_dir():
+        return
+    for path in (leaderboards / RUNS).iterdir():
+        kept = _KEPT.fullmatch(path.name)
+        if kept is not None and (kept["run"] not in used or kept["partial"]):
+            path.unlink(missing_ok=True)

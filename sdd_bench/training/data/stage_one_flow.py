@@ -62,6 +62,8 @@ def ensure_flow(
     """
     path = path or sidecar_path(data, estimator)
     wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
+    identity = hashlib.sha256(" ".join([*wanted.values(), _NUMBERS]).encode()).hexdigest()[:16]
+    parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
     if path.is_file():
         there = flow_info(path)
         if wrong := [name for name, value in wanted.items() if there[name] != value]:
@@ -75,11 +77,10 @@ def ensure_flow(
                 f"{path}: holds flow in {', '.join(sorted(kinds))}, as earlier versions wrote it, in steps of 1/32 px "
                 f"from 32 px on; expected {_NUMBERS}. Delete it to have it estimated again, or give flow_file."
             )
+        shutil.rmtree(parts, ignore_errors=True)  # left where a run was killed after the file was written
         return path
     datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
     total, done = sum(map(len, datasets.values())), 0
-    identity = hashlib.sha256(" ".join([*wanted.values(), _NUMBERS]).encode()).hexdigest()[:16]
-    parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
     files: dict[str, list[Path]] = {split: [] for split in datasets}
     for split, dataset in datasets.items():
         for start in range(0, len(dataset), _PATCHES_PER_PART):

@@ -15,7 +15,8 @@ import pytest
 from run_folders import make_run, seal, set_figure
 from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
-from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.errors import LeaderboardError, OutputError
+from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import GroundTruth, Problem
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.picture.moved import PairMotion
@@ -330,3 +331,18 @@ def test_everything_has_a_name_for_a_screen_reader(seen: dict[str, Any]) -> None
 def test_it_fits_a_phone_and_turns_dark(seen: dict[str, Any]) -> None:
     assert seen["too_wide"] == []
     assert seen["dark"] == "rgb(18, 21, 25)"
+
+
+def test_a_second_rendering_into_one_folder_at_a_time_is_refused(boards: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path / "site"), pytest.raises(OutputError, match="another run is writing here"):
+        render_site(boards, tmp_path / "site")
+    render_site(boards, tmp_path / "site")
+    assert not (tmp_path / "site" / ".lock").exists()
+
+
+def test_a_rendering_removes_the_pictures_that_a_killed_one_left_half_written(boards: Path, tmp_path: Path) -> None:
+    left = tmp_path / "site" / "media" / f".{'ab' * 16}.partial"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    render_site(boards, tmp_path / "site")
+    assert not left.exists()

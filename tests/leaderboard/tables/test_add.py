@@ -139,3 +139,56 @@ def test_adds_at_once_lose_nothing(tmp_path: Path) -> None:
         assert process.exitcode == 0
     assert {entry.method for entry in read_table(table_path(boards, "made-up"))} == {f"method {i}" for i in range(4)}
     assert verify(boards) == []
+
+
+class Killed(BaseException):
+    """What stands for SIGKILL: nothing of the command runs after it."""
+
+
+def _kill(*_: object) -> None:
+    raise Killed
+
+
+def test_the_same_command_finishes_an_add_that_was_killed_after_the_table_was_written(tmp_path: Path) -> None:
+    run, boards = make_run(tmp_path / "run"), tmp_path / "boards"
+    entries = add(run, boards, trained_on="dpdd")
+    before = {path: path.read_bytes() for path in boards.rglob("*.*") if path.is_file()}
+    assert add(run, boards, trained_on="dpdd") == entries
+    assert {path: path.read_bytes() for path in boards.rglob("*.*") if path.is_file()} == before
+
+
+def test_the_same_command_removes_the_replaced_run_where_it_was_killed_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards, new = tmp_path / "boards", make_run(tmp_path / "new", gain=2.0, seed=1)
+    old = add(make_run(tmp_path / "old"), boards)[0].run_sha256
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("sdd_bench.leaderboard.tables.add._sweep", _kill)
+        add(new, boards, replace=True)
+    assert run_paths(boards, old).figures.is_file()
+    add(new, boards, replace=True)
+    assert not any(path.exists() for path in run_paths(boards, old))
+    assert verify(boards) == []
+
+
+def test_an_add_that_fails_leaves_no_files_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boards = tmp_path / "boards"
+    kept = add(make_run(tmp_path / "a", method="a"), boards)[0].run_sha256
+
+    def full(*_: object) -> None:
+        raise OutputError("no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError):
+        patch.setattr("sdd_bench.leaderboard.tables.add.write_table", full)
+        add(make_run(tmp_path / "b", method="b", seed=1), boards)
+    assert {path.name.partition(".")[0] for path in (boards / "runs").iterdir()} == {kept}
+
+
+@pytest.mark.parametrize("damage", ["unreadable", "no run"])
+def test_no_file_goes_where_a_table_cannot_be_believed(damage: str, tmp_path: Path) -> None:
+    boards = tmp_path / "boards"
+    old = add(make_run(tmp_path / "old", dataset="other"), boards)[0].run_sha256
+    table = table_path(boards, "other")
+    table.write_text("<<<<<<< ours" if damage == "unreadable" else table.read_text().replace(old, "1234"))
+    add(make_run(tmp_path / "new", seed=1), boards)
+    assert all(path.is_file() for path in run_paths(boards, old))

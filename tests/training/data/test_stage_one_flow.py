@@ -124,3 +124,15 @@ def test_flow_of_half_precision_is_refused_and_made_anew_once_deleted(prepared: 
         ensure_flow(prepared, Far())
     path.unlink()
     assert flow_info(ensure_flow(prepared, Far()))["splits"]["train"]["dtype"] == "float32"
+
+
+def test_parts_that_a_kill_left_beside_a_whole_file_go(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("sdd_bench.training.data.stage_one_flow.shutil.rmtree", killed)
+        ensure_flow(prepared, Brightness())
+    assert list(prepared.glob("*.parts")) or list(prepared.glob(".*.parts"))
+    ensure_flow(prepared, Brightness())
+    assert not [*prepared.glob("*.parts"), *prepared.glob(".*.parts")]
