@@ -72,6 +72,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
     type=click.Choice(["none", "gain", "gain+field", "tone"]),
     help="Bring sharp pictures to the light of the blurry ones before every loss; for captures.  [default: none]",
 )
+@click.option("--light", type=_PATH, help="misalignment.csv of analyze: --match takes its transfers, not its own.")
 @click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="Precision.  [default: 32]")
 @click.option("--accelerator", help="Device: cpu, cuda, ...  [default: the best one available]")
 @_flag("--compile", "Compile the deblurring network.")

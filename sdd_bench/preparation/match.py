@@ -113,6 +113,33 @@ def _digest(rows: Sequence[LightRow]) -> str:
     return hashlib.sha256(json.dumps([dataclasses.astuple(row) for row in rows]).encode()).hexdigest()
 
 
+def transfer_of(
+    pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, tuple[LightRow, Transfer]]
+) -> Transfer | None:
+    """The measured transfer of a pair, found by its pictures; None if it was not measured.
+
+    Args:
+        pair_id: Id of the pair.
+        sha256: Digests of its files, blurry and sharp.
+        transfers: Rows and transfers by pair id.
+
+    Raises:
+        ManifestError: The pictures measured under this id are other ones.
+    """
+    same = (found for found in transfers.values() if (found[0].blurry_sha256, found[0].sharp_sha256) == sha256)
+    measured = next(same, None) or transfers.get(pair_id)  # the split, so the id, may be another one now
+    if measured is None:
+        return None
+    row, transfer = measured
+    if sha256 != (row.blurry_sha256, row.sharp_sha256):
+        raise ManifestError(
+            f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
+            f"{row.blurry_sha256[:12]}... and {row.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
+            f"{sha256[1][:12]}... Run analyze on this set, and match by its table."
+        )
+    return transfer
+
+
 def match_sharp(
     sharp: Photograph, pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, tuple[LightRow, Transfer]]
 ) -> Photograph:
@@ -128,17 +155,9 @@ def match_sharp(
         ImageError: The pair was not measured.
         ManifestError: The pictures measured under this id are other ones.
     """
-    same = (found for found in transfers.values() if (found[0].blurry_sha256, found[0].sharp_sha256) == sha256)
-    measured = next(same, None) or transfers.get(pair_id)  # the split, so the id, may be another one now
-    if measured is None:
+    transfer = transfer_of(pair_id, sha256, transfers)
+    if transfer is None:
         raise ImageError(f"{pair_id}: its light was not measured. Analyze it, or prepare without --match.")
-    row, transfer = measured
-    if sha256 != (row.blurry_sha256, row.sharp_sha256):
-        raise ManifestError(
-            f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
-            f"{row.blurry_sha256[:12]}... and {row.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
-            f"{sha256[1][:12]}... Run analyze on this set, and match by its table."
-        )
     if transfer.model is Match.NONE:
         note = f"not matched in light: {transfer.reason or 'not measured'}"
     else:

@@ -68,7 +68,7 @@ _NOT_TRAINING = (
     "recompute",
 )
 """Options that change no weight; a run may be resumed with other values of them."""
-_SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0, "match": "none"}
+_SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0, "match": "none", "light": None}
 """Options that came later, with the values at which a run is what it was before, so that older runs go on."""
 
 
@@ -142,6 +142,8 @@ class TrainConfig:
     match: Match = Match.NONE
     """How sharp pictures are brought to the light of the blurry ones before every loss (not in the paper): ``gain``,
     ``gain+field`` or ``tone``. The transfer of a pair is estimated once, from the flow of the first stage."""
+    light: Path | None = None
+    """``misalignment.csv`` of ``analyze``: pairs that it holds take their transfer from there."""
 
     alpha: float = 0.5
     """Weight of the reblurring loss."""
@@ -231,6 +233,8 @@ class TrainConfig:
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
         self._check("match", self.match in tuple(Match), f"one of {', '.join(Match)}")
         object.__setattr__(self, "match", Match(self.match))
+        if self.light is not None and self.match is Match.NONE:
+            raise ConfigError("light: a table of transfers is of no use without match; give --match, too.")
         if self.recipe == "two-stage" and self.init is None:
             raise ConfigError(
                 "recipe two-stage: starts from a network that is trained already; give its weights: init."

@@ -188,7 +188,9 @@ class Trainer:
         if self.fabric.is_global_zero:
             with suppress(_Stopped):
                 kept = self.run / LIGHT_JSON
-                light = light_of_patches(self._data, flow_file, match, kept, on_progress=self._tell_or_stop)
+                light = light_of_patches(
+                    self._data, flow_file, match, kept, table=self.config.light, on_progress=self._tell_or_stop
+                )
         light = self.fabric.broadcast(light)
         return light
 

@@ -1,6 +1,7 @@
 """The transfer of light of every pair of a set, from the flow of the first stage, once per run.
 
-A patch alone holds too few places that no blur crosses. So the patches of a pair are laid back where they were cut,
+Pairs that ``analyze`` has measured take the transfer of its table, if one is given. For the others, a patch alone holds
+too few places that no blur crosses. So the patches of a pair are laid back where they were cut,
 with their flow, and the transfer is estimated on that picture. Vignetting (``gain+field``) is about its centre.
 
 ``RUN/light.json`` keeps the transfers: a resumed run goes on with the same light.
@@ -23,6 +24,7 @@ from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.warp import backwarp, valid_mask
 from sdd_bench.images.photograph import to_float
+from sdd_bench.preparation.match import light_table, transfer_of, transfers_of
 from sdd_bench.prepared.manifest import is_prepared, read_manifest
 from sdd_bench.prepared.shards import FlowReader, ShardSet, shard_paths
 from sdd_bench.prepared.torch_dataset import PatchLight
@@ -37,7 +39,13 @@ Picture = NDArray[np.float32]
 
 
 def light_of_patches(
-    data: Path, flow_file: Path, match: Match, kept: Path, *, on_progress: OnProgress | None = None
+    data: Path,
+    flow_file: Path,
+    match: Match,
+    kept: Path,
+    *,
+    table: Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, list[PatchLight]]:
     """The transfer of every patch by split, in the order of the patches.
 
@@ -46,17 +54,20 @@ def light_of_patches(
         flow_file: Flow of its patches, from :func:`~sdd_bench.training.data.stage_one_flow.ensure_flow`.
         match: What a transfer may do.
         kept: File of transfers; read where it exists, else written.
+        table: ``misalignment.csv`` of ``analyze``; a pair that it holds takes its transfer from there.
         on_progress: Function that is called after every pair. An error that it raises ends the estimation.
 
     Raises:
-        ConfigError: The file of transfers is damaged, or of another model; or ``prepare`` has matched the set.
+        ConfigError: The file of transfers or the table is damaged, or of another model; a table is given for a shard,
+            which does not know its pictures; or ``prepare`` has matched the set.
+        ManifestError: The table is not one of ``analyze``, or was made of other pictures.
         ShardError: Patches or flow are damaged.
     """
     if is_prepared(data) and read_manifest(data).light:
         raise ConfigError(f"{data}: its sharp pictures were matched by prepare already; leave match out.")
     splits = splits_of(data)
     shards = {split: ShardSet(shard_paths(data, split)) for split in splits}
-    known = _read(kept, match) if kept.is_file() else {}
+    known = _read(kept, match) if kept.is_file() else _measured(data, table, match) if table else {}
     found: dict[str, Transfer] = {}
     names = _names(data)
     pairs = {split: shards[split].column("pair") for split in splits}
@@ -75,7 +86,7 @@ def light_of_patches(
             found[name] = estimate_transfer(blurry, sharp, flow=flow, model=match, valid=valid)
             if on_progress is not None:
                 on_progress(Progress(len(found), total, item="light of blurry and sharp"))
-    if found.keys() - known.keys():
+    if not kept.is_file() or found.keys() - known.keys():
         pairs_json = {name: json.loads(transfer.to_json()) for name, transfer in found.items()}
         write_json(kept, {"schema": SCHEMA, "match": match.value, "pairs": pairs_json})
     result = {}
@@ -87,6 +98,27 @@ def light_of_patches(
         ]
         shards[split].close()
     return result
+
+
+def _measured(data: Path, path: Path, match: Match) -> dict[str, Transfer]:
+    """Transfers by pair id, of the pairs of ``data`` that the table holds."""
+    if not is_prepared(data):
+        raise ConfigError(
+            f"{data}: a shard does not know of which pictures it was cut; give the prepared set, or no --light."
+        )
+    transfers = transfers_of(light_table(path))
+    found = {}
+    for row in read_manifest(data).pairs:
+        transfer = transfer_of(row.pair_id, (row.blurry_sha256, row.sharp_sha256), transfers)
+        if transfer is None:
+            continue
+        if transfer.model not in (match, Match.NONE):  # none: could not be estimated, and stays as it is
+            raise ConfigError(
+                f"{path}: its transfers are of model {transfer.model.value}, expected {match.value}. Give "
+                f"--match {transfer.model.value}, or analyze with --match {match.value}."
+            )
+        found[row.pair_id] = transfer
+    return found
 
 
 def _names(data: Path) -> Callable[[str, int], str]:

@@ -1,5 +1,6 @@
 """The transfer of light of a set's pairs, estimated on patches that are laid back together."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -8,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, ManifestError
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
+from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.synth.scenes import random_scene
@@ -89,3 +91,51 @@ def test_a_set_that_was_matched_is_not_matched_again(exposed: tuple[Path, Path],
     (data / "dataset.json").write_text(json.dumps(values | {"light": {"train/a": json.loads(Transfer().to_json())}}))
     with pytest.raises(ConfigError, match="were matched by prepare already"):
         light_of_patches(data, exposed[1], Match.GAIN, tmp_path / "light.json")
+
+
+def measured(data: Path, path: Path, transfers: dict[str, Transfer], **other: str) -> Path:
+    """A table of ``analyze`` with these transfers by pair id."""
+    rows = {row.pair_id: row for row in read_manifest(data).pairs}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("pair_id", "blurry_sha256", "sharp_sha256", "light_transfer"))
+        for name, transfer in transfers.items():
+            shas = (rows[name].blurry_sha256, rows[name].sharp_sha256)
+            writer.writerow((name, *(other.get(name, sha) for sha in shas), transfer.to_json()))
+    return path
+
+
+def test_a_measured_transfer_is_taken_and_the_rest_is_estimated(exposed: tuple[Path, Path], tmp_path: Path) -> None:
+    data, flow = exposed
+    known = Transfer(Match.GAIN, gains=(1.1, 1.2, 1.3))
+    table = measured(data, tmp_path / "misalignment.csv", {"train/a": known})
+    light = light_of_patches(data, flow, Match.GAIN, tmp_path / "light.json", table=table)["train"]
+    estimated = light_of_patches(data, flow, Match.GAIN, tmp_path / "alone.json")["train"]
+    pairs = PairDataset(data, crop=None)._shards.column("pair")
+    for patch, alone, pair in zip(light, estimated, pairs, strict=True):
+        assert patch.transfer == (known if pair == 0 else alone.transfer)
+
+
+def test_a_pair_whose_light_is_not_known_stays_as_it_is(exposed: tuple[Path, Path], tmp_path: Path) -> None:
+    data, _ = exposed
+    dark = Transfer(distrust=("clipped: all of it",))
+    table = measured(data, tmp_path / "m.csv", {"train/a": dark, "train/b": Transfer(Match.GAIN, gains=(2, 2, 2))})
+    light = light_of_patches(data, Path("no-such-flow"), Match.GAIN, tmp_path / "light.json", table=table)["train"]
+    assert light[0].transfer == dark
+
+
+def test_a_table_of_another_model_of_other_pictures_or_for_a_shard_is_refused(
+    exposed: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, flow = exposed
+    transfers = {"train/a": Transfer(Match.GAIN, gains=(2, 2, 2))}
+    table = measured(data, tmp_path / "m.csv", transfers)
+    kept = tmp_path / "light.json"
+    with pytest.raises(ConfigError, match="of model gain, expected tone. Give --match gain, or analyze"):
+        light_of_patches(data, flow, Match.TONE, kept, table=table)
+    with pytest.raises(ManifestError, match="not those that were measured"):
+        other = measured(data, tmp_path / "o.csv", transfers, **{"train/a": "0" * 64})
+        light_of_patches(data, flow, Match.GAIN, kept, table=other)
+    with pytest.raises(ConfigError, match="a shard does not know of which pictures"):
+        light_of_patches(data / "train-00000.h5", flow, Match.GAIN, kept, table=table)
+    assert not kept.exists()
