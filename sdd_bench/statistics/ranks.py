@@ -23,6 +23,12 @@ from sdd_bench.statistics.gains import capped, gains_of, truth_cost
 from sdd_bench.statistics.permutation import sign_patterns
 from sdd_bench.statistics.units import CONFIDENCE, N_RESAMPLES, SEED, Array, by_unit, units_of
 
+STANDS_OUT = (
+    "certainly behind none, certainly ahead of some other method, and not below the blurry input; where nothing is "
+    "told apart, nothing is"
+)
+"""The rule of :meth:`Rank.stands_out` in words: what is green on a page and bold in a table."""
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -41,6 +47,18 @@ class Rank:
 
     def __str__(self) -> str:
         return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
+
+    def stands_out(self, n_ranked: int, *, below_input: bool) -> bool:
+        """Whether a figure is marked among ``n_ranked`` others, on pages and in tables alike (:data:`STANDS_OUT`).
+
+        Example:
+            >>> first, tied = Rank("new", 30.0, 0, 1, 1, 1), Rank("old", 29.0, 0, 1, 1, 2)
+            >>> first.stands_out(2, below_input=False), tied.stands_out(2, below_input=False)
+            (True, False)
+            >>> first.stands_out(2, below_input=True)
+            False
+        """
+        return self.low == 1 and self.high < n_ranked and not below_input
 
 
 def mean_text(mean: float | None, n_infinite: int, decimals: int) -> str:

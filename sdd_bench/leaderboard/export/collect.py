@@ -119,5 +119,5 @@ def _figure(line: Line, truth: str, metric: str, cell: Cell) -> dict[str, Any]:
     figure: dict[str, Any] = {"value": value, "text": cell.text}
     if cell.rank is not None:
         figure |= {"n_infinite": cell.rank.n_infinite, "place": cell.rank.place, "n_ranked": cell.n_ranked}
-        figure |= {"rank_low": cell.rank.low, "rank_high": cell.rank.high}
+        figure |= {"rank_low": cell.rank.low, "rank_high": cell.rank.high, "stands_out": cell.leads}
     return figure | ({"another_implementation": cell.note} if cell.note else {})

@@ -1,7 +1,7 @@
 """A table for a paper, a page or a spreadsheet: LaTeX with booktabs, Markdown, CSV.
 
-Bold are the figures of methods than which no other is certainly better, by rank intervals, so ties are bold together.
-Figures of papers stand below a line, are never bold, and are grey where they are of another implementation.
+Bold is what is green on the page: :data:`~sdd_bench.statistics.ranks.STANDS_OUT`. Ties are bold together. Figures of
+papers stand below a line, are never bold, and are grey where they are of another implementation.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sdd_bench.leaderboard.export.collect import columns_of
 from sdd_bench.leaderboard.site.standings import Cell, Line, Protocol, Standing
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS
 from sdd_bench.statistics.gains import HIGHER_IS_BETTER
+from sdd_bench.statistics.ranks import STANDS_OUT
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -29,8 +30,8 @@ _LATEX = {
     "^": r"\textasciicircum{}",
 }
 _CAPTION = (
-    "Bold: no other method is certainly better (95\\% rank intervals for the whole column, paired over the same "
-    "pictures). Rows below the line are as printed in papers; grey figures are of another implementation of the metric."
+    f"Bold: {STANDS_OUT} (95\\% rank intervals for the whole column, paired over the same pictures). Rows below the "
+    "line are as printed in papers; grey figures are of another implementation of the metric."
 )
 
 
@@ -106,9 +107,7 @@ def markdown(standings: Sequence[Standing], truths: Sequence[str] = TRUTHS, metr
             cells = [_markdown_cell(line.cells.get(column, Cell())) for column in columns]
             lines.append(_markdown_row([_pipes(_label(line, item)), *cells, _pipes(line.reference or line.kind)]))
         notes = [f"- {protocol.name}: {_described(protocol)}" for protocol in item.protocols]
-        parts.append(
-            "\n".join([*lines, "", "Bold: no other method is certainly better (95 % rank intervals).", *notes])
-        )
+        parts.append("\n".join([*lines, "", f"Bold: {STANDS_OUT} (95 % rank intervals).", *notes]))
     return "\n\n".join(parts) + "\n"
 
 
