@@ -121,6 +121,7 @@ def look_at_picture(visit: Visit, seen: dict[str, Any], artifacts: Path) -> None
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
     seen["divider"].append(page.evaluate(at))
+    look_beside(page, seen)
     seen["valuetext"] = page.locator("input[type=range]").get_attribute("aria-valuetext")
     under = page.locator(".stage .under")
     first = under.get_attribute("src")
@@ -133,6 +134,65 @@ def look_at_picture(visit: Visit, seen: dict[str, Any], artifacts: Path) -> None
         image.scroll_into_view_if_needed()
     page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     seen["nameless"] += page.evaluate(NAMELESS)
+
+
+TRANSFORMS = """() => [...document.querySelectorAll(".pane img")].map((image) => getComputedStyle(image).transform)"""
+BOXES = """() => [...document.querySelectorAll(".pane")].map((pane) => {
+  const box = pane.getBoundingClientRect();
+  return [box.left, box.top, box.width, box.height];
+})"""
+
+
+def look_beside(page: Page, seen: dict[str, Any]) -> None:
+    """Two methods side by side: zoom by button, key and wheel, move by pointer and key; and back."""
+    left = page.locator(".over img")
+    zoomed = page.locator("[data-zoom-now]")
+    page.get_by_label("side by side").check()
+    seen["beside"] = [left.get_attribute("alt"), page.locator(".under").get_attribute("alt")]
+    seen["panes"] = sorted(page.evaluate(BOXES))
+    page.get_by_role("button", name="Zoom in").click()
+    page.locator(".stage").focus()
+    page.keyboard.press("+")
+    seen["zooms"] = [zoomed.inner_text()]
+    before = page.evaluate(TRANSFORMS)
+    box = page.locator(".pane.left").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 - 40, box["y"] + box["height"] / 2 - 20, steps=3)
+    page.mouse.up()
+    after = page.evaluate(TRANSFORMS)
+    seen["transforms"] = [before, after]
+    page.keyboard.press("ArrowRight")
+    seen["transforms"].append(page.evaluate(TRANSFORMS))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    page.wait_for_function("document.querySelector('[data-zoom-now]').textContent !== '2.3×'")
+    seen["zooms"].append(zoomed.inner_text())
+    page.get_by_role("button", name="A pixel of the picture").click()
+    seen["scale"] = page.evaluate(
+        "() => { const i = document.querySelector('.under'); return i.getBoundingClientRect().width / i.naturalWidth; }"
+    )
+    page.get_by_role("button", name="The whole picture").click()
+    seen["zooms"].append(zoomed.inner_text())
+    page.locator("select[data-side=left]").select_option("blurry")
+    page.get_by_label("side by side").uncheck()
+
+
+CUT = """() => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth + 1)
+  .map((box) => box.getAttribute("aria-label") + ": " + box.scrollWidth + " in " + box.clientWidth)"""
+
+
+def look_at_widths(context: BrowserContext, paths: list[Path], seen: dict[str, Any], complaints: list[str]) -> None:
+    """What is cut off at the right of tables, on screens of common widths, with all that folds unfolded."""
+    seen["cut"] = []
+    for path in paths:
+        page = Visit(context, path, complaints).page
+        for width in (1400, 1500, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
+            seen["cut"] += [f"{path.parent.name} at {width}: {text}" for text in page.evaluate(CUT)]
 
 
 def main(site: Path, artifacts: Path, chromium: str) -> None:
@@ -158,6 +218,7 @@ def main(site: Path, artifacts: Path, chromium: str) -> None:
         seen["nameless"] += wide.page.evaluate(NAMELESS)
         wide.page.screenshot(path=artifacts / "method.png")
         look_at_picture(Visit(context, picture, complaints), seen, artifacts)
+        look_at_widths(context, [site / "index.html", method, picture], seen, complaints)
         for path in (site / "index.html", method, picture):
             phone = Visit(context, path, complaints).page
             phone.set_viewport_size({"width": 390, "height": 844})

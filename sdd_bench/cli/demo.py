@@ -113,7 +113,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
     page = render_site(
         leaderboards,
         out / "page",
-        sources=[PictureSource.open(run, prepared, out / "predictions" / run.name) for run in runs],
+        sources=[PictureSource.open(run) for run in runs],
         title="sdd-bench demo",
         on_progress=step("leaderboard: a page to look at"),
     )

@@ -23,7 +23,6 @@ from sdd_bench.cli.pairing import pairing_options
 from sdd_bench.core.types import Split, WarpMode
 
 if TYPE_CHECKING:
-    from sdd_bench.captures.layouts import PairList
     from sdd_bench.captures.pairing import Pairing
     from sdd_bench.evaluation.options import EvaluateOptions
 
@@ -176,7 +175,7 @@ def command(
             dask=dask,
             on_progress=on_progress,
         )
-    page = _write_page(done.run, dataset, predictions, jobs) if report else None
+    page = _write_page(done.run, jobs) if report else None
     if as_json:
         echo_json(done.summary | ({"page": str(page)} if page else {}))
     else:
@@ -219,14 +218,12 @@ def _describe(
     finish(done.problems)
 
 
-def _write_page(run: Path, dataset: PairList, predictions: Path, jobs: int) -> Path:
-    from sdd_bench.leaderboard.runs.read import read_run
+def _write_page(run: Path, jobs: int) -> Path:
     from sdd_bench.leaderboard.site.media import PictureSource
     from sdd_bench.leaderboard.site.site import render_run
 
     with progress_bar("report", unit="pages") as on_progress:
-        source = PictureSource(read_run(run), dataset, predictions)
-        return render_run(source, run / "report", jobs=jobs, on_progress=on_progress)
+        return render_run(PictureSource.open(run), run / "report", jobs=jobs, on_progress=on_progress)
 
 
 def _show(summary: dict[str, Any], run: Path) -> None:

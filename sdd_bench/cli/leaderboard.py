@@ -57,7 +57,7 @@ def _open(data: Path, *, split: str, **options: Any) -> PairList:
 
 @click.group()
 def command() -> None:
-    """Tables people can trust: check, add, verify, compare, render, export, bundle."""
+    """Tables people can trust: check, add, verify, compare, render, strip, export, bundle."""
 
 
 @command.command()
@@ -272,8 +272,12 @@ def compare(
 @out_argument()
 @leaderboards_option
 @click.option(
-    "--pictures", type=(_RUN, _PATH, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
-    help="Show the pictures of this run: its folder, its dataset, its predictions. Repeat for more runs.",
+    "--pictures", "runs", type=_RUN, multiple=True, metavar="RUN",
+    help="Show the pictures of this run folder. Repeat for more runs.",
+)  # fmt: skip
+@click.option(
+    "--pictures-from", "moved", type=(_RUN, _PATH, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
+    help="The same for a run whose pictures lie elsewhere now: its folder, its dataset, its predictions.",
 )  # fmt: skip
 @data_options
 @click.option("--title", default="Leaderboards", show_default=True)
@@ -283,7 +287,8 @@ def compare(
 def render(
     out: Path,
     leaderboards: Path,
-    pictures: tuple[tuple[Path, Path, Path], ...],
+    runs: tuple[Path, ...],
+    moved: tuple[tuple[Path, Path, Path], ...],
     title: str,
     jobs: int,
     as_json: bool,
@@ -293,11 +298,11 @@ def render(
 
     Exit status 1: something could not be shown; it is listed, and the rest is written.
     """
-    from sdd_bench.leaderboard.runs.read import read_run
     from sdd_bench.leaderboard.site.media import PictureSource
     from sdd_bench.leaderboard.site.site import render_site
 
-    sources = [PictureSource(read_run(run), _open(data, **dataset), predictions) for run, data, predictions in pictures]
+    sources = [PictureSource.open(run) for run in runs]
+    sources += [PictureSource.open(run, _open(data, **dataset), predictions) for run, data, predictions in moved]
     problems: list[Problem] = []
     with progress_bar("rendering", unit="pages") as on_progress:
         index = render_site(
@@ -314,6 +319,58 @@ def render(
     else:
         click.echo(f"page: {index}")
     finish(problems)
+
+
+def _places(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[tuple[int, ...]]:
+    """Crops given as ``X,Y,W,H``."""
+    places = []
+    for value in values:
+        parts = value.split(",")
+        if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+            raise click.BadParameter(f"{value!r} is no crop; expected X,Y,W,H in pixels, such as 640,200,160,120.")
+        places.append(tuple(int(part) for part in parts))
+    return places
+
+
+@command.command()
+@click.argument("runs", nargs=-1, required=True, type=_RUN)
+@click.option("--picture", required=True, metavar="NAME", help="Name of the picture, as its page and the run give it.")
+@click.option(
+    "--crop", "places", multiple=True, callback=_places, metavar="X,Y,W,H",
+    help="What to cut out; repeat for more.  [default: the two places with the most detail]",
+)  # fmt: skip
+@click.option("--labels/--no-labels", default=True, show_default=True, help="Names of the methods above.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("strip.png"), show_default=True,
+    help="PNG to write.",
+)  # fmt: skip
+@json_option
+@handle_errors
+def strip(
+    runs: tuple[Path, ...],
+    picture: str,
+    places: list[tuple[int, int, int, int]],
+    labels: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write a strip of crops for a paper: the blurry picture, that of every RUN, and the sharp one, as PNG.
+
+    Pixels are those that were scored, neither scaled nor compressed with loss. The pages have such a strip of every
+    picture, too.
+    """
+    from sdd_bench.core.storage.files import sealed
+    from sdd_bench.leaderboard.site.media import PictureSource
+    from sdd_bench.leaderboard.site.strips import strip_of_runs
+    from sdd_bench.report.html import encode_image
+
+    drawn = strip_of_runs([PictureSource.open(run) for run in runs], picture, places=places, labels=labels)
+    with sealed(out) as partial:
+        partial.write_bytes(encode_image(drawn, "png"))
+    if as_json:
+        echo_json({"strip": str(out), "width": drawn.shape[1], "height": drawn.shape[0]})
+    else:
+        click.echo(f"strip: {out} ({drawn.shape[1]}x{drawn.shape[0]})")
 
 
 @command.command()
@@ -355,8 +412,8 @@ def export(
 ) -> None:
     """Write tables for a paper (LaTeX with booktabs), a page (Markdown), or programs (JSON, CSV).
 
-    A figure is bold where no other method is certainly better, by rank intervals. JSON always has all metrics and
-    ground truths.
+    Bold is what is green on the page: certainly behind none, certainly ahead of some other method, and not below its
+    input. JSON always has all metrics and ground truths.
     """
     import json
 

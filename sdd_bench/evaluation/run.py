@@ -7,6 +7,7 @@
     RUN/per_image.csv     every score
     RUN/extras.csv        extra measures, where some were asked for
     RUN/summary.json      means with intervals, signatures, provenance
+    RUN/sources.json      where the pictures lie, for pages; not sealed
     RUN/run.json          the seal: hashes of these tables, written last
     RUN/flow, RUN/warped  on demand: flow of warped ground truth; warped, registered and matched ground truth
 """
@@ -36,6 +37,7 @@ from sdd_bench.evaluation.picture.match import Match, Matching, match_prediction
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.prediction import prediction_of
 from sdd_bench.evaluation.provenance import provenance
+from sdd_bench.evaluation.sources import write_sources
 from sdd_bench.evaluation.summary import (
     EXTRAS_CSV,
     extra_rows,
@@ -198,6 +200,7 @@ def evaluate(
         summary["notes"] = notes
         summary["provenance"] = {**provenance(options.device), "options": _public(options)}
         summary = _first_made(run_folder / "summary.json", summary)
+        write_sources(run_folder, matching.matches)
         write_per_image(run_folder / "per_image.csv", rows)
         if engines.measures:
             write_table(run_folder / EXTRAS_CSV, ExtraRow, extras)

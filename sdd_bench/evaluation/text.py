@@ -41,7 +41,7 @@ def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[s
     """Lines of a range in pixels, number of pictures, and the method's mean of ``metric`` per ground truth."""
     return [
         [
-            _range(level["from_px"], level["to_px"]),
+            range_text(level["from_px"], level["to_px"]),
             str(level["n"]),
             *(_number(level["scores"][truth.value][metric], _FORMATS[metric]) for truth in GroundTruth),
         ]
@@ -70,7 +70,7 @@ def region_lines(summary: Mapping[str, Any]) -> list[list[str]]:
         focus = " (in focus)" if level["from_px"] == 0 else ""
         lines.append(
             [
-                _range(level["from_px"], level["to_px"]) + focus,
+                range_text(level["from_px"], level["to_px"]) + focus,
                 f"{level['share']:.1%}",
                 str(level["n"]),
                 f"{level['gain_db']:+.2f}{interval}",
@@ -91,8 +91,13 @@ def group_lines(summary: Mapping[str, Any], metric: str) -> list[list[str]]:
     ]
 
 
-def _range(low_px: float, high_px: float | str | None) -> str:
-    """A range in pixels; one without an end has None or ``inf``."""
+def range_text(low_px: float, high_px: float | str | None) -> str:
+    """A range in pixels; one without an end has None or ``inf``.
+
+    Example:
+        >>> range_text(0.5, 1.0), range_text(8.0, None)
+        ('0.5 to 1', '8 or more')
+    """
     return f"{low_px:g} to {high_px:g}" if isinstance(high_px, (int, float)) else f"{low_px:g} or more"
 
 

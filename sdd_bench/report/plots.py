@@ -11,14 +11,16 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, get_data_path, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from sdd_bench.report.html import shrink
 
@@ -230,7 +232,7 @@ def flow_colours(flow: ArrayLike, *, max_px: float | None = None) -> NDArray[np.
     x, y = np.where(known, vectors, 0.0)
     length, angle = cv2.cartToPolar(x, y)
     if max_px is None:
-        max_px = float(np.percentile(length[known], 99)) if known.any() else 0.0
+        max_px = flow_scale(vectors)
     saturation = np.minimum(length / max(max_px, 1e-6), 1.0)
     sector = 3.0 * angle / math.pi
     # One channel of HSV to RGB at full value: 1 - s * clip(min(k, 4 - k), 0, 1) with k = (n + 6 h) mod 6.
@@ -240,6 +242,66 @@ def flow_colours(flow: ArrayLike, *, max_px: float | None = None) -> NDArray[np.
         channels.append(1.0 - saturation * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0))
     colours = np.stack(channels, axis=-1) * known[:, :, None]
     return np.rint(255.0 * colours).astype(np.uint8)
+
+
+def flow_scale(flow: ArrayLike) -> float:
+    """Length from which :func:`flow_colours` gives full colour: the 99th percentile, in pixels; 0 where none is finite.
+
+    Example:
+        >>> flow_scale(np.array([[[3.0, 3.0]], [[4.0, 4.0]]]))
+        5.0
+    """
+    length = np.hypot(*np.asarray(flow, dtype=np.float32))
+    known = length[np.isfinite(length)]
+    return float(np.percentile(known, 99)) if known.size else 0.0
+
+
+def with_flow_key(colours: NDArray[np.uint8], max_px: float) -> NDArray[np.uint8]:
+    """A picture of :func:`flow_colours` over a bar with its key: the wheel, and how long a vector of full colour is.
+
+    Args:
+        colours: Picture, (H, W, 3) uint8.
+        max_px: Length of full colour, in pixels.
+
+    Returns:
+        (H + bar, W, 3) uint8; the bar is white.
+
+    Example:
+        >>> with_flow_key(np.zeros((40, 200, 3), np.uint8), 2.5).shape
+        (67, 200, 3)
+    """
+    width = colours.shape[1]
+    size = int(np.clip(width // 24, 16, 48))
+    text = text_line(f"full colour: {max_px:.2f} px or more; white: no motion", height=size // 2)
+    bar = np.full((size + 11, width, 3), 255, dtype=np.uint8)
+    wheel = flow_wheel(size)[:, : max(0, width - 6)]
+    bar[6 : 6 + size, 6 : 6 + wheel.shape[1]] = wheel
+    left, top = size + 14, 6 + (size - text.shape[0]) // 2
+    shown = text[:, : max(0, width - left)]
+    bar[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    return np.concatenate([colours, bar])
+
+
+def text_line(text: str, *, height: int = 14) -> NDArray[np.uint8]:
+    """A line of text as a picture: black on white, in the font that matplotlib brings along.
+
+    Args:
+        text: The text; what the font lacks is drawn as a box.
+        height: Size of the letters, in pixels.
+
+    Returns:
+        (h, w, 3) uint8, as wide as the text.
+
+    Example:
+        >>> text_line("a").shape[0] >= 14
+        True
+    """
+    font = ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), max(6, height))
+    text = text.replace("\n", " ")
+    ascent, descent = font.getmetrics()
+    line = Image.new("L", (max(1, math.ceil(font.getlength(text))), ascent + descent), 255)
+    ImageDraw.Draw(line).text((0, 0), text, fill=0, font=font)
+    return np.repeat(np.asarray(line)[:, :, None], 3, axis=2)
 
 
 def flow_wheel(size: int = 128) -> NDArray[np.uint8]:

@@ -130,7 +130,7 @@ def test_render_writes_a_page_with_the_pictures_of_a_run(tmp_path: Path) -> None
     run, boards = make_run(tmp_path / "run", images=["a", "b"]), tmp_path / "boards"
     call("add", run, "--leaderboards", boards)
     result = call(
-        "render", tmp_path / "out", "--leaderboards", boards, "--pictures", run, data, predictions[0], "--json"
+        "render", tmp_path / "out", "--leaderboards", boards, "--pictures-from", run, data, predictions[0], "--json"
     )
     assert result.exit_code == 0, result.output
     index = Path(json.loads(result.output)["page"])
@@ -162,7 +162,7 @@ def test_render_lists_a_picture_that_cannot_be_shown_and_leaves_with_1(tmp_path:
     call("add", run, "--leaderboards", boards)
     damaged = predictions[0] / "a.png"
     damaged.write_bytes(damaged.read_bytes()[:100])
-    result = call("render", tmp_path / "out", "--leaderboards", boards, "--pictures", run, data, predictions[0])
+    result = call("render", tmp_path / "out", "--leaderboards", boards, "--pictures-from", run, data, predictions[0])
     assert result.exit_code == 1, result.output
     assert "1 item(s) failed" in result.output
     assert (tmp_path / "out" / "index.html").is_file()
@@ -185,7 +185,17 @@ def test_a_run_from_a_csv_of_pairs_can_be_scored_and_shown_again(tmp_path: Path)
     result = call("verify", *files, *options, "--device", "foo")
     assert (result.exit_code, "--device foo: cannot be used" in result.output) == (2, True)
     assert call("add", run, "--leaderboards", boards).exit_code == 0
-    shown = ["--pictures", run, data, predictions[0]]
-    result = call("render", tmp_path / "out", "--leaderboards", boards, *shown, *options)
-    assert result.exit_code == 0, result.output
-    assert any((tmp_path / "out" / "media").iterdir())
+    moved = ["--pictures-from", run, data, predictions[0], *options]
+    for name, shown in (("moved", moved), ("alone", ["--pictures", run])):
+        result = call("render", tmp_path / name, "--leaderboards", boards, *shown)
+        assert result.exit_code == 0, result.output
+    alone, moved = ({path.name for path in (tmp_path / name / "media").iterdir()} for name in ("alone", "moved"))
+    assert alone == moved != set()
+    (predictions[0] / "a.png").unlink()
+    result = call("render", tmp_path / "out", "--leaderboards", boards, "--pictures", run)
+    assert result.exit_code == 2
+    assert "a.png: a picture of" in result.output
+    (run / "sources.json").unlink()
+    result = call("render", tmp_path / "out", "--leaderboards", boards, "--pictures", run)
+    assert "does not say where its pictures are" in result.output
+    assert "--pictures-from RUN DATA PREDICTIONS" in result.output

@@ -317,10 +317,9 @@ def test_a_network_that_crops_is_compared_with_one_that_does_not(score: Any, pre
     assert scored == {row["image"]: row["psnr"] for row in again if row["method"] == cropped.summary["method"]}
     with pytest.raises(ImageError, match="smaller than the 128x96 to score"):
         score(crop_to="128x96", run_folder=run.parent / "larger")
-    data = open_dataset(run.parent / "captures")
     for path, picture in whole.items():
         cv2.imwrite(str(path), picture)
-    made = [make_pictures(task) for task in PictureSource(read_run(run), data, predictions).tasks(run.parent / "media")]
+    made = [make_pictures(task) for task in PictureSource.open(run).tasks(run.parent / "media")]
     shape = cv2.imread(str(run.parent / "media" / made[0].previews["deblurred"])).shape
     assert shape == (89, 121, 3)
 

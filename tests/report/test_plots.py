@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import hsv_to_rgb
 
-from sdd_bench.report.plots import error_map, flow_colours, flow_wheel, histogram, quiver, scatter_of_vectors
+from sdd_bench.report.plots import (
+    error_map,
+    flow_colours,
+    flow_scale,
+    flow_wheel,
+    histogram,
+    quiver,
+    scatter_of_vectors,
+    with_flow_key,
+)
 
 
 def constant_flow(x: float, y: float) -> np.ndarray:
@@ -74,3 +83,20 @@ def test_a_plot_is_a_png_and_the_same_every_time(draw: object) -> None:
     picture = iio.imread(io.BytesIO(data))
     assert picture.shape[2] == 4
     assert picture[..., 3].min() == 0
+
+
+def test_the_key_of_a_flow_stands_below_it_and_says_the_scale() -> None:
+    flow = np.zeros((2, 60, 400), np.float32)
+    flow[0] = 3.0
+    colours = flow_colours(flow)
+    keyed, other = (with_flow_key(colours, scale) for scale in (flow_scale(flow), 7.0))
+    np.testing.assert_array_equal(keyed[:60], colours)
+    assert keyed.shape == other.shape
+    assert (keyed[60:] != other[60:]).any()  # the number
+    assert keyed[60:].min() < 64  # letters
+    assert (keyed[60:, :30].std(axis=-1) > 50).any()  # the wheel
+    assert flow_scale(np.full((2, 3, 3), np.nan)) == 0.0
+
+
+def test_the_key_fits_the_smallest_picture() -> None:
+    assert with_flow_key(np.zeros((4, 5, 3), np.uint8), 1.0).shape[1] == 5

@@ -7,6 +7,7 @@ of one picture.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,8 +22,9 @@ from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import crop_size
-from sdd_bench.evaluation.picture.match import match_predictions
+from sdd_bench.evaluation.picture.match import Match, match_predictions
 from sdd_bench.evaluation.picture.read import crop_to, part_of, read_prediction
+from sdd_bench.evaluation.sources import read_sources
 from sdd_bench.flow.flo import read_flo
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import read_photograph, to_float
@@ -31,10 +33,12 @@ from sdd_bench.images.write import from_float
 from sdd_bench.leaderboard.runs.read import Run, read_run
 from sdd_bench.prepared.open import open_dataset
 from sdd_bench.report.html import keep_image, shrink
-from sdd_bench.report.plots import error_map, flow_colours
+from sdd_bench.report.plots import error_map, flow_colours, flow_scale, with_flow_key
 
-PREVIEW_SIDE = 1200
-"""Longest side of a preview, in pixels."""
+PREVIEW_SIDE = 2048
+"""Longest side of a preview, in pixels: pictures of SDD and DPDD as they are scored can be looked at pixel by pixel."""
+VIEW_SIDE = 1200
+"""Longest side of a map of errors or of a flow, in pixels."""
 THUMB_SIDE = 240
 """Longest side of a thumbnail, in pixels."""
 CROP_SIDE = 160
@@ -56,10 +60,11 @@ VIEWS = {
     "error-matched": "error against matched ground truth (black: equal; brightest from 0.2)",
     "error-registered": "error against registered ground truth (black: equal; brightest from 0.2)",
     "error-raw": "error against raw ground truth: misalignment, too",
-    "flow": "flow from deblurred to sharp (hue: direction; white: none)",
+    "flow": "flow from deblurred to sharp: hue is the direction in which sharp lies, white is no motion; the bar says "
+    "from how many pixels on a colour is full",
 }
 
-_VERSION = 1
+_VERSION = 2
 """Version of the way that files are made, part of their names: a new version makes them again."""
 Floats = NDArray[np.float32]
 
@@ -69,18 +74,22 @@ class PictureSource:
     """Sources of the pictures of one run."""
 
     run: Run
-    data: PairList
-    predictions: Path
+    matches: tuple[Match, ...]
 
     @classmethod
-    def open(cls, run: Path, data: Path, predictions: Path) -> PictureSource:
-        """Open a run folder, its dataset and its predictions.
+    def open(cls, run: Path, data: Path | PairList | None = None, predictions: Path | None = None) -> PictureSource:
+        """Open a run folder with the pictures it names, or with those of a dataset and a folder of predictions.
 
         Raises:
             LeaderboardError: The run was changed.
-            PairingError: ``data`` is no dataset.
+            ManifestError: The run alone does not say where its pictures are, or they are gone.
+            PairingError: ``data`` is no dataset, or no prediction fits it.
         """
-        return cls(read_run(run), open_dataset(data), predictions)
+        read = read_run(run)
+        if data is None or predictions is None:
+            return cls(read, read_sources(run))
+        pairs = (open_dataset(data) if isinstance(data, Path) else data).pairs
+        return cls(read, match_predictions(pairs, predictions, suffix=read.summary.get("suffix")).matches)
 
     def tasks(self, folder: Path) -> list[PictureTask]:
         """Tasks, one per picture that both the run and the predictions have."""
@@ -97,9 +106,7 @@ class PictureSource:
                 crop=str(options.get("crop", "error")),
                 crop_to=options.get("crop_to"),
             )
-            for match in match_predictions(
-                self.data.pairs, self.predictions, suffix=self.run.summary.get("suffix")
-            ).matches
+            for match in self.matches
             if match.pair.name in scored
         ]
 
@@ -152,6 +159,8 @@ class PictureFiles:
     crops: Mapping[str, str] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
     thumb: str = ""
+    sha256: str = ""
+    """Digest of what the layers were made of."""
 
 
 def make_pictures(task: PictureTask) -> PictureFiles:
@@ -163,7 +172,7 @@ def make_pictures(task: PictureTask) -> PictureFiles:
     """
     paths = _sources(task)
     hashes = {layer: sha256_of(path) for layer, path in paths.items()}
-    pixels = _Pixels(task, paths)
+    pixels = Pixels(task)
     shared = f"{_VERSION} {hashes['blurry']} {hashes['sharp']} {task.resize}"
     if task.crop != "error":
         shared += f" {task.crop} {task.crop_to} {hashes['deblurred']}"
@@ -182,7 +191,8 @@ def make_pictures(task: PictureTask) -> PictureFiles:
     if "flow" in paths:
         views["flow"] = keep(f"{hashes['flow']} flow", pixels.flow)
     thumb = keep(f"{hashes['blurry']} thumb", partial(pixels.preview, "blurry", THUMB_SIDE))
-    return PictureFiles(task.run_sha256, task.pair.name, previews, crops, views, thumb)
+    sha256 = hashlib.sha256(f"{shared} {hashes['deblurred']} {views}".encode()).hexdigest()
+    return PictureFiles(task.run_sha256, task.pair.name, previews, crops, views, thumb, sha256)
 
 
 def _sources(task: PictureTask) -> dict[str, Path]:
@@ -198,11 +208,11 @@ def _saved(task: PictureTask, truth: str) -> Path:
     return task.run / "warped" / truth / f"{task.pair.name}.png"
 
 
-class _Pixels:
+class Pixels:
     """Layers of one picture at the size at which they were scored; each is read when it is first needed."""
 
-    def __init__(self, task: PictureTask, paths: Mapping[str, Path]) -> None:
-        self._task, self._paths = task, paths
+    def __init__(self, task: PictureTask) -> None:
+        self._task, self._paths = task, _sources(task)
         self._read: dict[str, Floats] = {}
         self._windows: list[tuple[int, int]] | None = None
 
@@ -241,23 +251,30 @@ class _Pixels:
         """Preview of a layer, averaged down."""
         return _bytes(shrink(self[layer], max_side=side))
 
-    def crops(self, layer: str) -> NDArray[np.uint8]:
-        """Crops of a layer at full size, side by side; the windows are the same in every layer."""
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """Corners of the crops."""
         if self._windows is None:
             self._windows = detailed_windows(self["sharp"])
+        return self._windows
+
+    def crops(self, layer: str) -> NDArray[np.uint8]:
+        """Crops of a layer at full size, side by side; the windows are the same in every layer."""
         side = min(CROP_SIDE, *self["sharp"].shape[:2])
         picture = self[layer]
         gap = np.full((side, _GAP, 3), 0.5, dtype=np.float32)
-        parts = [part for y, x in self._windows for part in (gap, picture[y : y + side, x : x + side])]
+        parts = [part for y, x in self.windows for part in (gap, picture[y : y + side, x : x + side])]
         return _bytes(np.concatenate(parts[1:], axis=1))
 
     def error(self, truth: str) -> NDArray[np.uint8]:
         """Map of the error of the prediction against ``truth``: the aligned one of the task, or ``sharp``."""
-        return error_map(self["deblurred"], self[truth], max_side=PREVIEW_SIDE)
+        return error_map(self["deblurred"], self[truth], max_side=VIEW_SIDE)
 
     def flow(self) -> NDArray[np.uint8]:
         """Colours of the flow that the run saved."""
-        return shrink(flow_colours(read_flo(self._paths["flow"])), max_side=PREVIEW_SIDE)
+        flow = read_flo(self._paths["flow"])
+        longest = flow_scale(flow)
+        return with_flow_key(shrink(flow_colours(flow, max_px=longest), max_side=VIEW_SIDE), longest)
 
 
 def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_CROPS) -> list[tuple[int, int]]:

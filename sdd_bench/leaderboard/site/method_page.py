@@ -10,10 +10,20 @@ from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.types import Problem
 from sdd_bench.evaluation.text import extra_lines
 from sdd_bench.leaderboard.runs.entries import mean_of, rows_of
+from sdd_bench.leaderboard.site.breakdowns import breakdowns, evidence_text, level_lines, mean_evidence
 from sdd_bench.leaderboard.site.level_chart import level_chart
 from sdd_bench.leaderboard.site.pages import Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import PictureLine, figures_of, thumb_of
-from sdd_bench.leaderboard.site.standings import DECIMALS, Cell, Line, Standing, cell_of, extremes, mean_cell
+from sdd_bench.leaderboard.site.standings import (
+    DECIMALS,
+    Cell,
+    Line,
+    Standing,
+    cell_of,
+    extremes,
+    main_truth,
+    mean_cell,
+)
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import Contender, pair
 from sdd_bench.report.histogram import Histogram, histogram
@@ -24,7 +34,7 @@ N_EXTREMES = 4
 
 def write_method(site: Site, item: Standing, line: Line) -> None:
     truths = [entry.ground_truth for entry in line.entries]
-    main = next(truth for truth in ("registered", "warped", "raw") if truth in truths)
+    main = main_truth(truths)
     pictures = [
         PictureLine(
             name=image,
@@ -50,9 +60,12 @@ def write_method(site: Site, item: Standing, line: Line) -> None:
     except LeaderboardError as error:
         site.failed.append(Problem(f"{item.dataset}: {line.method} against its input", str(error)))
         gains = []
+    evidence = mean_evidence(rows_of(line.rows, line.method, main))
     site.write(
         method_place(item.dataset, line),
         "method.html",
+        evidence="" if evidence is None else evidence_text(evidence),
+        breakdowns=[(found.title, level_lines(line, found)) for found in breakdowns(line.rows, line.method)],
         standing=item,
         line=line,
         main_truth=main,

@@ -14,6 +14,7 @@ from sdd_bench.leaderboard.site.standings import Line, Standing
 from sdd_bench.leaderboard.tables.schema import METRICS, TRUTHS
 from sdd_bench.report.html import slug, write_page
 from sdd_bench.statistics.gains import HIGHER_IS_BETTER
+from sdd_bench.statistics.ranks import STANDS_OUT
 
 
 def picture_place(dataset: str, image: str) -> str:
@@ -55,6 +56,9 @@ class Site:
     plots: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Files below ``out`` with the paired differences of a run against its input, by its sha256."""
 
+    strips: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Strip of crops of all methods, by dataset and picture."""
+
     def step(self, item: str) -> None:
         self.done += 1
         if self.on_progress is not None:
@@ -63,7 +67,7 @@ class Site:
     def write(self, place: str, template: str, **context: Any) -> None:
         root = "../" * place.count("/")
         common = {"title": self.title, "root": root, "version": __version__, "metrics": METRICS, "truths": TRUTHS}
-        write_page(self.out / place, template, **common, higher=HIGHER_IS_BETTER, **context)
+        write_page(self.out / place, template, **common, higher=HIGHER_IS_BETTER, stands_out=STANDS_OUT, **context)
         self.step(place)
 
     def notes_of(self, line: Line) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdd_bench.evaluation.per_image import ImageRow
+from sdd_bench.leaderboard.site.breakdowns import facts_of
 from sdd_bench.leaderboard.site.media import LAYERS, VIEWS, PictureFiles
 from sdd_bench.leaderboard.site.pages import MEDIA, Media, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.standings import Cell, Line, Standing, cell_of
@@ -25,6 +26,9 @@ class PictureLine:
     cells: dict[tuple[str, str], Cell]
     drift: Cell
     deform: Cell
+    misalignment: Cell
+    evidence: Cell
+    """Share of the picture on which the flow of the registered ground truth is shown."""
     kind: str = "measured"
 
 
@@ -35,6 +39,8 @@ def figures_of(rows: Sequence[ImageRow]) -> dict[str, Any]:
         "cells": cells,
         "drift": cell_of(first["drift_px"], "drift_px"),
         "deform": cell_of(first.get("deform_px"), "deform_px"),
+        "misalignment": cell_of(first.get("misalignment_px"), "misalignment_px"),
+        "evidence": cell_of(first.get("supported_share"), "supported_share"),
     }
 
 
@@ -47,12 +53,17 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
     lines, sets = [], []
     shared: dict[str, str] = {}
     group = ""
+    facts: list[tuple[str, str]] = []
+    notes: list[tuple[str, list[str]]] = []
     baselines_from: Line | None = None
     for line in item.measured:
         rows = line.by_image.get(line.method, {}).get(image)
         if not rows:
             continue
         group, baselines_from = rows[0].group, baselines_from or line
+        facts = facts or facts_of(rows)
+        if said := site.notes_of(line):
+            notes.append((line.method, said))
         page = method_place(item.dataset, line)
         lines.append(PictureLine(line.method, page, line.key, "", "", **figures_of(rows)))
         files = site.media.get((line.run_sha256, image))
@@ -72,6 +83,9 @@ def write_picture(site: Site, item: Standing, image: str) -> None:
         standing=item,
         image=image,
         group=group,
+        facts=facts,
+        notes=notes,
+        strip=site.strips.get((item.dataset, image), ""),
         lines=lines,
         sets=sets,
         layers=[{"key": k, "label": label, "src": shared.get(k, "")} for k, label in LAYERS.items() if k in with_layer],

@@ -2,10 +2,10 @@
 
 ::
 
-    OUT/index.html                      every dataset: tables with the three ground truths side by side
+    OUT/index.html                      every dataset: tables with the ground truths side by side
     OUT/DATASET/methods/METHOD.html     one run: comparison with its input, histograms, worst and best pictures
     OUT/DATASET/pictures/PICTURE.html   one picture: every method, the slider, crops, error map, flow
-    OUT/media/*.webp                    pictures, named by their content
+    OUT/media/*.webp, *.png             pictures, named by their content; strips of crops are PNG
 
 Pages are written one at a time, and no picture is kept in memory.
 """
@@ -25,11 +25,13 @@ from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
 from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
+from sdd_bench.leaderboard.site.breakdowns import board_tables
 from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures, share_truth
 from sdd_bench.leaderboard.site.method_page import write_method
 from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
-from sdd_bench.leaderboard.site.picture_page import write_picture
-from sdd_bench.leaderboard.site.standings import Standing, standing
+from sdd_bench.leaderboard.site.picture_page import thumb_of, write_picture
+from sdd_bench.leaderboard.site.standings import Standing, main_truth, standing
+from sdd_bench.leaderboard.site.strips import make_strip, strip_tasks
 from sdd_bench.leaderboard.tables.add import run_paths
 from sdd_bench.leaderboard.tables.select import Contender
 from sdd_bench.leaderboard.tables.store import read_table, tables
@@ -128,9 +130,20 @@ def _alone_in(out: Path) -> Iterator[None]:
         yield
 
 
+def _thumbs(item: Standing, media: Mapping[tuple[str, str], PictureFiles]) -> dict[str, str]:
+    """A small picture of each image of a table, of the first run that has one."""
+    hashes = [line.run_sha256 for line in item.measured]
+    found = ((image, thumb_of(media, run_sha256, image)) for image in item.images for run_sha256 in hashes)
+    thumbs: dict[str, str] = {}
+    for image, thumb in found:
+        if thumb:
+            thumbs.setdefault(image, thumb)
+    return thumbs
+
+
 def _plots(run: Run, out: Path) -> list[str]:
     """Draw the differences of a run against its input; names of the files, none where nothing can be compared."""
-    main = next(truth for truth in ("registered", "warped", "raw", "matched") if truth in truths_of(run))
+    main = main_truth(truths_of(run))
     both = [Contender(name, name, {}, run.rows) for name in (run.method, "identity")]
     try:
         drawing = compare_found(both, truth=main).drawing()
@@ -165,6 +178,16 @@ def _render(
             site.step(str(task))
     if any("flow" in files.views for files in media.values()):
         site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
+        strips = [task for item in standings for task in strip_tasks(item, tasks, media, out / MEDIA)]
+        site.total += len(strips)
+        for strip, name in run(executor, make_strip, strips, window=2 * jobs):
+            if isinstance(name, SddBenchError):
+                site.failed.append(Problem(str(strip), str(name)))
+            elif isinstance(name, Exception):
+                raise name
+            else:
+                site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
+            site.step(str(strip))
     for item in standings:
         for line in item.measured:
             write_method(site, item, line)
@@ -177,6 +200,8 @@ def _render(
         failed=site.failed,
         method_page=method_place,
         picture_page=picture_place,
+        thumbs={item.dataset: _thumbs(item, media) for item in standings},
+        tables_by_level=board_tables,
         notes_of=site.notes_of,
         with_notes={run_sha256 for run_sha256, summary in summaries.items() if summary.get("notes")},
     )

@@ -8,7 +8,7 @@ are shown once per protocol, unranked too.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -31,6 +31,7 @@ DECIMALS = {
     "drift_px": 2,
     "deform_px": 2,
     "valid_share": 3,
+    "misalignment_px": 2,
     "supported_share": 2,
     "params": 1,
     "seconds": 2,
@@ -52,12 +53,12 @@ class Cell:
     below: bool = False
     """Whether it is worse than that of the blurry input against the same ground truth."""
     interval: str = ""
-    """95 % interval of the mean of a baseline."""
+    """95 % interval of the mean of a baseline; a line may break within."""
 
     @property
     def leads(self) -> bool:
-        """Whether no other method is certainly better, some is certainly worse, and it is not below its input."""
-        return self.rank is not None and self.rank.low == 1 and self.rank.high < self.n_ranked and not self.below
+        """Whether the figure is green on pages and bold in tables, by the one rule of :meth:`Rank.stands_out`."""
+        return self.rank is not None and self.rank.stands_out(self.n_ranked, below_input=self.below)
 
 
 def cell_of(value: float | None, figure: str) -> Cell:
@@ -88,7 +89,17 @@ def mean_cell(rows: Sequence[ImageRow], figure: str, standing: Rank | None = Non
     return Cell(text, f"{capped(figure, values).mean():.7g}", standing, n_ranked)
 
 
-def _is_below(rows: Sequence[ImageRow], inputs: Sequence[ImageRow], metric: str) -> bool:
+def main_truth(truths: Collection[str]) -> str:
+    """The ground truth that pages sort and sum up by: the fairest there is.
+
+    Example:
+        >>> main_truth(["raw", "registered"])
+        'registered'
+    """
+    return next((truth for truth in ("registered", "warped", "raw") if truth in truths), "matched")
+
+
+def is_below(rows: Sequence[ImageRow], inputs: Sequence[ImageRow], metric: str) -> bool:
     """Whether a mean is worse than that of the input over the same pictures; infinite PSNR is capped."""
     theirs = {row.image: row.figures[metric] for row in inputs}
     pairs = [(row.figures[metric], theirs.get(row.image)) for row in rows]
@@ -105,7 +116,7 @@ def _baseline_cell(rows: Sequence[ImageRow], metric: str) -> Cell:
     values = [value for row in known if (value := row.figures[metric]) is not None]
     found = estimate_mean(values, scenes=[row.scene for row in known])
     decimals = DECIMALS[metric]
-    interval = "" if found.low is None else f"{found.low:.{decimals}f} to {found.high:.{decimals}f}"
+    interval = "" if found.low is None else f"{found.low:.{decimals}f}–\u200b{found.high:.{decimals}f}"
     return replace(mean_cell(rows, metric), interval=interval)
 
 
@@ -202,7 +213,7 @@ def standing(dataset: str, entries: Sequence[Entry], rows_by_run: Mapping[str, t
         rows = rows_of(rows_by_run[entry.run_sha256], entry.method, entry.ground_truth)
         found = mean_cell(rows, metric, *ranks.get((entry.run_sha256, entry.ground_truth, metric), ()))
         inputs = rows_of(rows_by_run[entry.run_sha256], "identity", entry.ground_truth)
-        return replace(found, below=_is_below(rows, inputs, metric))
+        return replace(found, below=is_below(rows, inputs, metric))
 
     protocols = _protocols(entries)
     lines = []
@@ -318,7 +329,7 @@ def _baselines(protocol: Protocol, lines: Sequence[Line]) -> list[Line]:
             for metric in METRICS
         }
         drift = cell_of(mean_of(rows, "drift_px"), "drift_px")
-        result.append(Line("baseline", name, cells, drift, source.n_images, protocol=protocol.name))
+        result.append(Line("baseline", name, cells, drift, source.n_images, protocol=protocol.name, rows=tuple(rows)))
     return result
 
 

@@ -91,14 +91,39 @@
     });
   });
 
-  // Slider: two pictures of one place, the left one cut off at the divider.
+  // Slider: two pictures of one place, the left one cut off at the divider, or side by side; one zoom and place for both.
   all("[data-slider]").forEach((slider) => {
     const data = JSON.parse(slider.querySelector("script[type='application/json']").textContent);
     const stage = slider.querySelector(".stage"), range = slider.querySelector("input[type=range]");
-    const set = slider.querySelector("select[data-set]");
+    const set = slider.querySelector("select[data-set]"), beside = slider.querySelector("[data-beside]");
     const sides = { left: slider.querySelector("select[data-side=left]"), right: slider.querySelector("select[data-side=right]") };
-    const images = { left: stage.querySelector(".over img"), right: stage.querySelector(".under") };
-    const names = { left: stage.querySelector(".side.left"), right: stage.querySelector(".side.right") };
+    const panes = { left: stage.querySelector(".left"), right: stage.querySelector(".right") };
+    const images = { left: panes.left.querySelector("img"), right: panes.right.querySelector("img") };
+    const names = { left: panes.left.querySelector(".side"), right: panes.right.querySelector(".side") };
+    const view = { zoom: 1, x: 0, y: 0 }; // x and y: where the picture's corner lies, in widths and heights of a pane
+    const pixels = () => images.right.naturalWidth / Math.max(1, panes.right.clientWidth) / (devicePixelRatio || 1);
+    const limited = (zoom) => Math.max(Math.min(1, pixels()), Math.min(Math.max(8, 4 * pixels()), zoom));
+    const place = () => {
+      view.zoom = limited(view.zoom);
+      for (const axis of ["x", "y"]) view[axis] = view.zoom < 1 ? (1 - view.zoom) / 2 : Math.min(0, Math.max(1 - view.zoom, view[axis]));
+      slider.style.setProperty("--zoom", String(view.zoom));
+      slider.style.setProperty("--x", 100 * view.x + "%");
+      slider.style.setProperty("--y", 100 * view.y + "%");
+      slider.classList.toggle("enlarged", view.zoom > 1);
+      slider.classList.toggle("coarse", view.zoom >= 2 * pixels());
+      slider.querySelector("[data-zoom-now]").textContent = view.zoom.toFixed(1) + "×";
+    };
+    const zoomTo = (zoom, u, v) => { // the point (u, v) of a pane stays where it is
+      const before = view.zoom;
+      view.zoom = limited(zoom);
+      view.x = u - (u - view.x) * view.zoom / before;
+      view.y = v - (v - view.y) * view.zoom / before;
+      place();
+    };
+    const within = (event) => {
+      const side = event.target.closest(".pane") || panes.right, box = side.getBoundingClientRect();
+      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, box];
+    };
     const fit = () => { if (images.right.naturalHeight) slider.style.setProperty("--ratio", String(images.right.naturalWidth / images.right.naturalHeight)); };
     images.right.addEventListener("load", fit);
     fit();
@@ -109,8 +134,13 @@
       stage.style.setProperty("--at", at + "%");
     };
     const current = () => (set ? data.sets[Number(set.value)] : null);
-    const source = (key) => { const chosen = current(); return (chosen && chosen.layers[key]) || data.layers[key] || ""; };
-    const title = (key) => { const chosen = current(); return data.labels[key] + (chosen && chosen.layers[key] ? " · " + chosen.label : ""); };
+    const fixed = (key) => (key.startsWith("set ") ? data.sets[Number(key.slice(4))] : null); // a method whatever is chosen
+    const source = (key) => { const chosen = current(); return fixed(key) ? fixed(key).layers.deblurred : (chosen && chosen.layers[key]) || data.layers[key] || ""; };
+    const title = (key) => {
+      const chosen = current();
+      if (fixed(key)) return data.labels.deblurred + " · " + fixed(key).label;
+      return data.labels[key] + (chosen && chosen.layers[key] ? " · " + chosen.label : "");
+    };
     const show = () => {
       for (const side of ["left", "right"]) {
         Array.from(sides[side].options).forEach((option) => { option.disabled = !source(option.value); });
@@ -148,10 +178,52 @@
       addEventListener("hashchange", fromAddress);
       fromAddress();
     }
-    const drag = (event) => { const box = stage.getBoundingClientRect(); move(100 * (event.clientX - box.left) / box.width); };
+    beside.addEventListener("change", () => {
+      slider.classList.toggle("beside", beside.checked);
+      // Two panes show two methods: the one chosen, and the next.
+      if (beside.checked && sides.left.value === "blurry" && data.sets.length > 1) {
+        sides.left.value = "set " + (Number(set.value) === 0 ? 1 : 0);
+        show();
+      }
+      place();
+    });
+    all("[data-zoom]", slider).forEach((control) => control.addEventListener("click", () => {
+      const to = { out: view.zoom / 1.5, in: view.zoom * 1.5, fit: 1, pixels: pixels() }[control.dataset.zoom];
+      zoomTo(to, 0.5, 0.5);
+    }));
+    stage.addEventListener("wheel", (event) => { // a pinch arrives as a wheel with Ctrl; a bare wheel scrolls the page
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const [u, v] = within(event);
+      zoomTo(view.zoom * Math.exp(-event.deltaY / 300), u, v);
+    }, { passive: false });
+    stage.addEventListener("dblclick", (event) => { const [u, v] = within(event); zoomTo(view.zoom * 2, u, v); });
+    stage.addEventListener("keydown", (event) => {
+      const step = 0.1, moves = { ArrowLeft: ["x", step], ArrowRight: ["x", -step], ArrowUp: ["y", step], ArrowDown: ["y", -step] };
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "+" || event.key === "=") zoomTo(view.zoom * 1.5, 0.5, 0.5);
+      else if (event.key === "-") zoomTo(view.zoom / 1.5, 0.5, 0.5);
+      else if (event.key === "0") zoomTo(1, 0.5, 0.5);
+      else if (moves[event.key] && view.zoom > 1) { view[moves[event.key][0]] += moves[event.key][1]; place(); }
+      else return;
+      event.preventDefault();
+    });
+    let held = null;
+    const divide = (event) => { const box = stage.getBoundingClientRect(); move(100 * (event.clientX - box.left) / box.width); };
     stage.addEventListener("dragstart", (event) => event.preventDefault());
-    stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
-    stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
+    stage.addEventListener("pointerdown", (event) => {
+      const [, , box] = within(event), near = Math.abs(event.clientX - box.left - box.width * Number(range.value) / 100) < 16;
+      const pans = beside.checked ? view.zoom > 1 : view.zoom > 1 && !near;
+      held = pans ? { x: view.x - event.clientX / box.width, y: view.y - event.clientY / box.height, box } : null;
+      stage.setPointerCapture(event.pointerId);
+      if (!pans && !beside.checked) divide(event);
+    });
+    stage.addEventListener("pointermove", (event) => {
+      if (!stage.hasPointerCapture(event.pointerId)) return;
+      if (held) { view.x = held.x + event.clientX / held.box.width; view.y = held.y + event.clientY / held.box.height; place(); }
+      else if (!beside.checked) divide(event);
+    });
     show();
+    place();
   });
 })();

@@ -53,8 +53,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, boards: Path) -> Path:
 def test_there_is_a_page_a_method_and_a_page_a_picture(site: Path) -> None:
     assert len(list(site.glob("*/methods/*.html"))) == 3
     assert len(list(site.glob("*/pictures/*.html"))) == 6
-    # Preview and crops of 6 blurry, 6 sharp, 18 deblurred, 6 warped; 2 errors each; 6 thumbs and flows; the wheel.
-    assert len(list((site / "media").iterdir())) == 2 * (6 + 6 + 18 + 6) + 2 * 18 + 6 + 6 + 1
+    # Preview and crops of 6 blurry, 6 sharp, 18 deblurred, 6 warped; 2 errors each; 6 thumbs, flows, strips; the wheel.
+    assert len(list((site / "media").iterdir())) == 2 * (6 + 6 + 18 + 6) + 2 * 18 + 6 + 6 + 6 + 1
 
 
 def test_every_address_on_every_page_is_a_file_of_the_site(site: Path) -> None:
@@ -130,9 +130,38 @@ def test_pages_say_in_words_what_is_below_its_input_and_what_evaluate_said(tmp_p
     assert "lead-value" not in rows["bad"]
     assert "below its input" not in rows["good"]
     assert rows["good"].count("lead-value") == 16
-    assert re.search(r'class="ranked">\d\d\.\d\d to \d\d\.\d\d<', rows["identity"])
-    for page in (index, *(tmp_path / "out").glob("*/methods/good*.html")):
+    assert re.search(r'class="ranked interval">\d\d\.\d\d–.\d\d\.\d\d<', rows["identity"])
+    methods, pictures = ((tmp_path / "out").glob(f"*/{name}*.html") for name in ("methods/good", "pictures/"))
+    for page in (index, *methods, *pictures):
         assert "good: light differs by a factor of 1.4." in page.read_text(encoding="utf-8")
+
+
+def test_pages_have_tables_by_misalignment_and_the_share_with_evidence(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    table = run / "per_image.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    little = (line.removesuffix("2.5") + "0.3" if "picture00" in line else line for line in lines[1:])
+    wide = [lines[0] + ",supported_share", *(line + ",0.625" for line in little)]
+    table.write_text("\n".join(wide) + "\n", encoding="utf-8")
+    seal(run)
+    add(run, tmp_path / "boards")
+    index = render_site(tmp_path / "boards", tmp_path / "out")
+    [method] = (tmp_path / "out").glob("*/methods/*.html")
+    picture = next((tmp_path / "out").glob("*/pictures/picture00*.html")).read_text(encoding="utf-8")
+    board, page = index.read_text(encoding="utf-8"), method.read_text(encoding="utf-8")
+    assert "PSNR against registered by misalignment (px)" in board
+    for text in (board, page):
+        assert "0 to 0.5" in text
+        assert "2 to 4" in text
+    assert "the pictures show the flow on 62 % of the picture" in page
+    assert "the pictures show the flow on 62 % of the picture" in picture
+    assert "0.30 px as a whole" in picture
+
+
+def test_the_list_of_pictures_has_small_pictures(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    listed = text[text.index("<summary>Pictures (6)") :]
+    assert len(re.findall(r'<img loading="lazy"[^>]*src="media/\w+\.webp"', listed)) == 6
 
 
 def _name_of(row: str) -> str:
@@ -317,6 +346,25 @@ def test_the_slider_moves_by_key_and_by_pointer(seen: dict[str, Any]) -> None:
     assert (start, by_key) == (50.0, 51.0)
     assert by_pointer == pytest.approx(25.0, abs=1.0)
     assert "percent: blurry to the left, deblurred" in seen["valuetext"]
+
+
+def test_two_methods_stand_side_by_side_and_zoom_and_move_together(seen: dict[str, Any]) -> None:
+    assert seen["beside"] == [f"deblurred · {METHODS[1]}", f"deblurred · {METHODS[0]}"]
+    (left, top, width, height), (left2, top2, width2, height2) = seen["panes"]
+    assert (top, height) == (top2, height2)
+    assert width == pytest.approx(width2, abs=1)
+    assert left2 >= left + width
+    assert seen["zooms"][0] == "2.3×"
+    assert float(seen["zooms"][1].rstrip("×")) > 2.3
+    assert seen["zooms"][2] == "1.0×"
+    assert seen["scale"] == pytest.approx(1.0, abs=0.01)
+    for ours, theirs in seen["transforms"]:
+        assert ours == theirs
+    assert len({ours for ours, _ in seen["transforms"]}) == 3
+
+
+def test_no_column_is_cut_off_on_a_common_screen(seen: dict[str, Any]) -> None:
+    assert seen["cut"] == []
 
 
 def test_the_slider_changes_method_and_layer(seen: dict[str, Any]) -> None:
