@@ -18,7 +18,7 @@ from sdd_bench.inspect.program import check_program
 from sdd_bench.inspect.sets import check_captures, check_export
 from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, is_prepared, read_manifest
-from sdd_bench.prepared.shards import shard_info, verify_flows, verify_shard
+from sdd_bench.prepared.shards import flow_info, shard_info, verify_flows, verify_shard
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def validate(
     - Prepared set: every file against its sha256 in dataset.json, every chunk of every shard against its Fletcher32
       checksum; missing and extra files. Scenes in two splits and pictures that occur twice are warnings.
     - Export: every file against SHA256SUMS. Captures: the headers of every pair.
-    - Shard: every chunk; where it lies in its set, its sha256 too.
+    - Shard: every chunk and its place; where it lies in its set, its sha256 too. A shard alone of an earlier version,
+      whose chunks are not bound to their places, gets a warning.
     - Run: every file against run.json.
     - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
     - Weights: every tensor can be read.
@@ -81,9 +82,10 @@ def validate(
         files, problems = _files_of_run(path if path.is_dir() else path.parent)
     elif kind in (Kind.SHARD, Kind.FLOW):
         alone = _File(path, is_shard=kind is Kind.SHARD, is_flow=kind is Kind.FLOW)
-        # Chunks that changed places are sound one by one: only the sha256 of the set's manifest shows it.
         of_set = _files_of_set(read_manifest(path.parent)) if is_prepared(path.parent) else []
         files, problems = [next((file for file in of_set if file.path.name == path.name), alone)], []
+        if files[0].record is None:  # else the sha256 says more
+            warnings = _not_bound(path, kind)
     elif kind in (Kind.TRAINING, Kind.TRAINING_CHECKPOINT):
         from sdd_bench.inspect.training_run import check_checkpoint, check_training  # brings torch
 
@@ -112,6 +114,16 @@ def validate(
                 on_progress(Progress(done, len(files), n_bytes, file.path.name))
     problems = [problem for file in files for problem in found[file.path]] + problems
     return Validation(kind, len(files), tuple(problems), tuple(warnings))
+
+
+def _not_bound(path: Path, kind: Kind) -> list[Problem]:
+    """A warning for a file of chunks that could have changed places unseen."""
+    try:
+        bound = shard_info(path).is_bound if kind is Kind.SHARD else flow_info(path)["is_bound"]
+    except SddBenchError:  # damage is found by the check
+        return []
+    reason = "not bound: an earlier version made it, and only the sha256 of its set shows if chunks changed places"
+    return [Problem(str(path), reason)] if bound is False else []
 
 
 def _files_of_set(manifest: Manifest) -> list[_File]:

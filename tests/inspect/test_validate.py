@@ -136,15 +136,18 @@ def test_a_shard_is_checked_by_itself(prepared: Path) -> None:
     assert problem.item.endswith("alone.h5:/sharp")
 
 
-def test_a_shard_whose_patches_changed_places_is_found_by_the_sets_manifest(prepared: Path) -> None:
-    """Every chunk is sound, and none is where it belongs."""
+def test_a_shard_whose_patches_changed_places_is_found_alone_and_by_the_sets_manifest(prepared: Path) -> None:
+    """Every chunk is sound, and two are not where they belong."""
     shard = next(prepared.glob("train-*.h5"))
     with h5py.File(shard, "r+") as file:
         first, second = file["blurry"][0], file["blurry"][1]
         assert not np.array_equal(first, second)
         file["blurry"][0], file["blurry"][1] = second, first
-    (problem,) = validate(shard).problems
-    assert "changed" in problem.reason
+    *misplaced, changed = validate(shard).problems
+    assert [problem.reason[:8] for problem in misplaced] == ["chunk 0:", "chunk 1:"]
+    assert "changed" in changed.reason
+    alone = Path(shutil.copy(shard, prepared.parent / "alone.h5"))
+    assert [problem.reason[:8] for problem in validate(alone).problems] == ["chunk 0:", "chunk 1:"]
 
 
 def test_a_run_is_checked_against_its_seal(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 Every HDF5 row has one 512x512 RGB patch a chunk and Fletcher32. "by HDF5" rows let the HDF5 library call the filter;
 "sdd-bench" packs whole pixels (shuffle by pixel, bytedelta, Zstandard 1) in two threads and hands HDF5 the chunks.
 Times are wall seconds, best of interleaved repeats, for writing and for reading whole patches through HDF5 itself.
+Then random 256x256 crops through the reader of training, from the shard as it is and from a copy whose chunks are not
+bound to their places, as earlier versions wrote it: what the check of the place costs.
 With SDD_BENCH_DATA set, patches are cut from the real photographs there, else made here.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -22,9 +25,11 @@ from _pictures import natural_pictures
 from numpy.typing import NDArray
 
 from sdd_bench.core.types import Window
-from sdd_bench.prepared.shards import PairPatches, write_shard
+from sdd_bench.prepared.shards import PairPatches, ShardReader, write_shard
+from sdd_bench.prepared.shards.places import ATTRIBUTE
 
 PATCH, N, REPEATS = 512, 20, 2
+CROP, CROPS, ROUNDS = 256, 30, 9
 Pictures = list[NDArray[np.generic]]
 
 
@@ -119,12 +124,38 @@ def compare(depth: int, root: Path) -> None:
         print(f"  {name:<38} {share:6.3f} {raw / write_s / 1e6:5.0f} MB/s {raw / read_s / 1e6:5.0f} MB/s")
 
 
+def compare_places(depth: int, root: Path) -> None:
+    """Print the time of a crop with and without the check of its place, the median of interleaved rounds."""
+    bound, unbound = root / "bound.h5", root / "unbound.h5"
+    write_ours(bound, natural_pictures(depth, N))
+    shutil.copy(bound, unbound)
+    with h5py.File(unbound, "r+") as file:
+        for dataset in file.values():
+            del dataset.attrs[ATTRIBUTE]
+    readers = {path.stem: ShardReader(path) for path in (bound, unbound)}
+    rng = np.random.default_rng(0)
+    crops = [(int(rng.integers(N // 2)), *map(int, rng.integers(PATCH - CROP, size=2))) for _ in range(CROPS)]
+    seconds: dict[str, list[float]] = {name: [] for name in readers}
+    for number in range(ROUNDS):
+        for name, reader in list(readers.items())[:: -1 if number % 2 else 1]:
+            start = time.perf_counter()
+            for index, y, x in crops:
+                reader.read_crop(index, y, x, CROP, CROP)
+            seconds[name].append((time.perf_counter() - start) / CROPS)
+    medians = {name: float(np.median(values[1:])) for name, values in seconds.items()}
+    print(
+        f"{depth} bit, crops of both pictures: bound {medians['bound'] * 1e3:.2f} ms, not bound "
+        f"{medians['unbound'] * 1e3:.2f} ms, {medians['bound'] / medians['unbound']:.3f} times"
+    )
+
+
 def main() -> None:
     """Run the comparison for both bit depths."""
     print(f"pictures: {'real' if os.environ.get('SDD_BENCH_DATA') else 'made'}")
     for depth in (8, 16):
         with tempfile.TemporaryDirectory() as folder:
             compare(depth, Path(folder))
+            compare_places(depth, Path(folder))
 
 
 if __name__ == "__main__":

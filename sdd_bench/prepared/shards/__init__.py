@@ -7,7 +7,8 @@ A shard of N patches holds these datasets:
 - ``/window``, (N, 4) int32: y, x, height and width of the patch in the resized picture;
 - ``/sharpness``, (N,) float32;
 
-and the attributes schema, split, color, bit_depth and resize. A shard is written once and never changed. It contains no
+and the attributes schema, split, color, bit_depth and resize. Each chunk is bound to its place, see
+:mod:`~sdd_bench.prepared.shards.places`. A shard is written once and never changed. It contains no
 dates and no absolute paths, so the same patches give the same bytes.
 """
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ShardError
+from sdd_bench.prepared.shards import places
 from sdd_bench.prepared.shards.create import create_file
 from sdd_bench.prepared.shards.schema import SCHEMA
 
@@ -67,14 +68,14 @@ def write_flows(
     """
     with create_file(path) as (file, disk):
         for split, flows in splits.items():
-            _write_split(path, file, split, flows, dtype)
+            places.bind(_write_split(path, file, split, flows, dtype), disk.fileno())
             disk.check()
         facts = {"schema": SCHEMA, "flow_signature": signature, "data_sha256": data_sha256, "patch": patch}
         for name, value in facts.items():
             file.attrs[name] = value
 
 
-def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArray[Any]], dtype: str) -> None:
+def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArray[Any]], dtype: str) -> h5py.Dataset:
     dataset = None
     for number, flow in enumerate(flows):
         if dataset is None:
@@ -94,7 +95,7 @@ def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArra
         dataset[number] = flow
     if dataset is None:
         raise ShardError(f"{path}: there are no flows of split {split}.")
-    dataset.flush()  # otherwise the place of the last flows depends on when the dataset is released
+    return dataset
 
 
 class FlowReader:
@@ -112,9 +113,10 @@ class FlowReader:
         self.split = split
         self._file: h5py.File | None = None
         self._process = 0
+        self._checksums: places.Checksums | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "split": self.split, "_file": None, "_process": 0}
+        return {"path": self.path, "split": self.split, "_file": None, "_process": 0, "_checksums": None}
 
     def _dataset(self) -> h5py.Dataset:
         if self._file is None or self._process != os.getpid():
@@ -134,6 +136,11 @@ class FlowReader:
         if not sound or file.attrs.get("schema") != SCHEMA or "patch" not in file.attrs:
             file.close()
             raise ShardError(f"{self.path}: holds no flow of split {self.split!r}. Delete it and estimate it again.")
+        try:
+            self._checksums = places.listed(dataset)
+        except (OSError, ValueError) as error:
+            file.close()
+            raise ShardError(f"{self.path}: damaged flow ({error}). Delete it and estimate it again.") from error
         return file
 
     def __len__(self) -> int:
@@ -151,8 +158,11 @@ class FlowReader:
             ShardError: The flow is damaged.
         """
         try:
-            flow: NDArray[np.float32] = self._dataset()[index].astype(np.float32)
-        except OSError as error:
+            dataset = self._dataset()
+            if self._checksums is not None:
+                places.check(index, dataset.id.read_direct_chunk((index, 0, 0, 0))[1], self._checksums)
+            flow: NDArray[np.float32] = dataset[index].astype(np.float32)
+        except (OSError, ValueError, RuntimeError) as error:
             raise ShardError(
                 f"{self.path}: chunk {index} of /{self.split} is damaged ({error}). "
                 "Delete the file and estimate it again."
@@ -181,6 +191,7 @@ def flow_info(path: Path) -> dict[str, Any]:
                 "flow_signature": str(file.attrs["flow_signature"]),
                 "data_sha256": str(file.attrs["data_sha256"]),
                 "patch": int(file.attrs["patch"]),
+                "is_bound": all(places.ATTRIBUTE in flows.attrs for flows in file.values()),
                 "splits": {
                     name: {"n": len(flows), "shape": list(flows.shape[1:]), "dtype": str(flows.dtype)}
                     for name, flows in file.items()

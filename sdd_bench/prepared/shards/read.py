@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ShardError
-from sdd_bench.prepared.shards import chunks
+from sdd_bench.prepared.shards import chunks, places
 from sdd_bench.prepared.shards.schema import PICTURES, compression_of, open_shard
 
 
@@ -51,16 +51,20 @@ class ShardReader:
         self._process = 0
         self._packed = False
         self._n = self._patch = 0
-        self._pictures: tuple[h5py.Dataset, ...] = ()
+        self._pictures: tuple[tuple[h5py.Dataset, places.Checksums | None], ...] = ()
 
     def _open(self) -> h5py.File:
         if self._file is None or self._process != os.getpid():
             # A handle inherited through fork is not closed here, because the parent still uses it.
             self._file = open_shard(self.path)
             self._process = os.getpid()
-            self._pictures = tuple(self._file[name] for name in PICTURES)
-            self._n, self._patch = self._pictures[0].shape[:2]
-            self._packed = compression_of(self._pictures[0]) == "blosc2"
+            try:
+                self._pictures = tuple((self._file[name], places.listed(self._file[name])) for name in PICTURES)
+            except (OSError, ValueError) as error:
+                raise ShardError(f"{self.path}: its header is damaged ({error}). Restore the file.") from error
+            blurry, _ = self._pictures[0]
+            self._n, self._patch = blurry.shape[:2]
+            self._packed = compression_of(blurry) == "blosc2"
         return self._file
 
     def close(self) -> None:
@@ -92,8 +96,13 @@ class ShardReader:
             ShardError: The column is damaged.
         """
         try:
-            column: NDArray[Any] = self._open()[name][:]
-        except OSError as error:
+            dataset = self._open()[name]
+            checksums = places.listed(dataset)
+            for number in range(0 if checksums is None else len(checksums)):
+                place = (number * dataset.chunks[0], *(0,) * (dataset.ndim - 1))
+                places.check(number, dataset.id.read_direct_chunk(place)[1], checksums)
+            column: NDArray[Any] = dataset[:]
+        except (OSError, ValueError, RuntimeError) as error:
             raise ShardError(f"{self.path}: /{name} is damaged ({error}). Restore the file.") from error
         return column
 
@@ -121,12 +130,23 @@ class ShardReader:
             raise ShardError(
                 f"{self.path}: window y {y}, x {x}, {height}x{width} is not inside a {patch}x{patch} patch."
             )
-        return Patches(*(self._crop(dataset, index, y, x, height, width) for dataset in self._pictures))
+        return Patches(*(self._crop(*picture, index, y, x, height, width) for picture in self._pictures))
 
-    def _crop(self, dataset: h5py.Dataset, index: int, y: int, x: int, height: int, width: int) -> NDArray[np.generic]:
+    def _crop(
+        self,
+        dataset: h5py.Dataset,
+        checksums: places.Checksums | None,
+        index: int,
+        y: int,
+        x: int,
+        height: int,
+        width: int,
+    ) -> NDArray[np.generic]:
         try:
-            if self._packed:
+            if self._packed or checksums is not None:
                 _, chunk = dataset.id.read_direct_chunk((index, 0, 0, 0))
+                places.check(index, chunk, checksums)
+            if self._packed:
                 crop = chunks.decode(chunk, y, x, height, width, row=self._patch, dtype=dataset.dtype)
                 if crop is not None:
                     return crop

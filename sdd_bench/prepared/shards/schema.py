@@ -10,7 +10,7 @@ import h5py
 import hdf5plugin  # noqa: F401  (registers the Blosc2 filter with HDF5)
 
 from sdd_bench.core.errors import ShardError
-from sdd_bench.prepared.shards import chunks
+from sdd_bench.prepared.shards import chunks, places
 
 SCHEMA = 1
 """Number of the format of shards; shards of another number are refused."""
@@ -40,6 +40,9 @@ class ShardInfo:
     compression: str
     stored_bytes: int
     """Bytes that the patches take on disk; 0 for a virtual dataset, which holds none."""
+    is_bound: bool | None
+    """Whether each chunk is bound to its place, see :mod:`~sdd_bench.prepared.shards.places`; None for a virtual
+    dataset, which has no chunks."""
     sources: tuple[str, ...] = ()
     """Paths of the shards that a virtual dataset joins, relative to its folder."""
 
@@ -130,6 +133,7 @@ def shard_info(path: Path) -> ShardInfo:
             color=str(file.attrs["color"]),
             compression="virtual" if sources else compression_of(blurry),
             stored_bytes=0 if sources else sum(file[name].id.get_storage_size() for name in PICTURES),
+            is_bound=None if sources else all(places.ATTRIBUTE in file[name].attrs for name in DATASETS),
             sources=sources,
         )
 

@@ -8,13 +8,15 @@ import h5py
 
 from sdd_bench.core.errors import ShardError
 from sdd_bench.core.types import Problem
+from sdd_bench.prepared.shards import places
 from sdd_bench.prepared.shards.schema import DATASETS, open_shard, shard_info
 
 
 def verify_shard(path: Path) -> list[Problem]:
     """The problems of a shard, or of a virtual dataset over shards; an empty list if it is sound.
 
-    HDF5 itself reads and unpacks every chunk and compares its Fletcher32 checksum. A problem names file, dataset and
+    HDF5 itself reads and unpacks every chunk and compares its Fletcher32 checksum; the list of checksums shows whether
+    it is in its place. A problem names file, dataset and
     chunk. The shards of a virtual dataset are only searched for and counted; verify each of them separately.
 
     Example:
@@ -51,6 +53,10 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
         return [Problem(item, "has no Fletcher32 checksums, so it was not written by sdd-bench")]
     rows = dataset.chunks[0]
     problems = []
+    try:
+        misplaced = places.misplaced(dataset, path)
+    except (OSError, RuntimeError, ValueError) as error:
+        return [Problem(item, f"its list of checksums is damaged ({error})")]
     for number, start in enumerate(range(0, len(dataset), rows)):
         try:
             # HDF5 returns zeros for a chunk that was never written.
@@ -58,6 +64,8 @@ def _verify_dataset(path: Path, dataset: h5py.Dataset) -> list[Problem]:
                 problems.append(Problem(item, f"chunk {number} is missing"))
             else:
                 dataset[start : start + rows]
+                if number in misplaced:
+                    problems.append(Problem(item, f"chunk {number}: {places.MISPLACED}"))
         except (OSError, RuntimeError) as error:
             problems.append(Problem(item, f"chunk {number} is damaged: HDF5 cannot read or unpack it ({error})"))
     return problems

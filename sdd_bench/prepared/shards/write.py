@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sdd_bench.core.errors import ConfigError, ShardError
 from sdd_bench.core.executors import cores
 from sdd_bench.core.types import Window
-from sdd_bench.prepared.shards import chunks
+from sdd_bench.prepared.shards import chunks, places
 from sdd_bench.prepared.shards.create import create_file
 from sdd_bench.prepared.shards.schema import (
     ATTRIBUTES,
@@ -111,6 +111,8 @@ def write_shard(
             size = {"chunks": (max(1, len(data)), *shape), "maxshape": (None, *shape)}
             # Flushed, because else the place of the data depends on when the dataset is released.
             file.create_dataset(name, data=data, fletcher32=True, track_times=False, **size).flush()
+        for name in DATASETS:
+            places.bind(file[name], disk.fileno())
         for name, value in attributes.items():
             file.attrs[name] = value
         return int(pictures[0].shape[0])
