@@ -31,6 +31,7 @@ def test_flows_are_read_back(tmp_path: Path, rng: np.random.Generator) -> None:
         "flow_signature": "pwcnet ab12",
         "data_sha256": "cd34",
         "patch": 48,
+        "is_bound": True,
         "splits": {
             "train": {"n": 3, "shape": [2, 12, 16], "dtype": "float32"},
             "val": {"n": 1, "shape": [2, 12, 16], "dtype": "float32"},
