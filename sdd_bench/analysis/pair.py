@@ -16,10 +16,11 @@ from typing import Any
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, light_figures, printable, similarity_of
-from sdd_bench.core.errors import ImageError, ManifestError
+from sdd_bench.core.errors import ImageError, ManifestError, reason_of
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.storage.files import sha256_or_empty
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
@@ -127,7 +128,7 @@ def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> flo
     if pair.truth_path is None:
         return None
     try:
-        truth = json.loads(pair.truth_path.read_text(encoding="utf-8"))
+        truth = read_json(pair.truth_path)
         scale = width / truth["width"]
         if abs(scale * truth["height"] - height) > 1:
             return None
@@ -138,7 +139,9 @@ def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> flo
             raise ValueError(f"its corners are {error_px} px off")
         return float(f"{error_px:.4g}")
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise ManifestError(f"{pair.truth_path}: not the truth of a pair ({error!r}). Make the set again.") from error
+        raise ManifestError(
+            f"{pair.truth_path}: not the truth of a pair ({reason_of(error)}). Make the set again."
+        ) from error
 
 
 def _key(task: PairTask, labels: Mapping[str, str], flow: FlowEstimator) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sdd_bench.core.errors import PairingError
+from sdd_bench.core.errors import PairingError, reason_of, shown
 from sdd_bench.core.storage.tables import Form, read_cells, read_table
 from sdd_bench.core.types import Pair, Problem, Split
 
@@ -190,6 +190,9 @@ def inside(root: Path, text: str, column: str) -> Path:
         else:
             raise RowError(f"{text} leads out of {root}: choose a source folder above all pictures")
     path = root.joinpath(*parts)
-    if not path.is_file():
-        raise RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")
+    try:
+        if not path.is_file():
+            raise RowError(f"{text} does not exist" if not path.exists() else f"{text} is not a file")
+    except OSError as error:  # a name that no file can have
+        raise RowError(f"{shown(text)}: {reason_of(error)}") from error
     return path

@@ -11,9 +11,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, shown
 
 C = TypeVar("C")
+_KEYS_LENGTH = 200
+"""Characters of unknown keys that a message shows at most."""
 
 
 def build(kind: type[C], values: Mapping[str, Any], *, source: str = "options") -> C:
@@ -38,7 +40,7 @@ def build(kind: type[C], values: Mapping[str, Any], *, source: str = "options") 
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ConfigError(f"{source}: unknown key {', '.join(unknown)}; known: {', '.join(known)}.")
+        raise ConfigError(f"{source}: unknown key {', '.join(unknown)[:_KEYS_LENGTH]}; known: {', '.join(known)}.")
     return kind(**{key: _convert(value, hints[key], f"{source}: {key}") for key, value in values.items()})
 
 
@@ -131,7 +133,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         raise ConfigError(failures[-1])
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: expected a list, got {value!r}.")
+            raise ConfigError(f"{where}: expected a list, got {shown(value)}.")
         kinds = (arguments[0],) * len(value) if len(arguments) == 2 and arguments[1] is ... else arguments
         if len(kinds) != len(value):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(value)}.")
@@ -139,11 +141,11 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if origin is dict:
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return value
-        raise ConfigError(f"{where}: expected a table, got {value!r}.")
+        raise ConfigError(f"{where}: expected a table, got {shown(value)}.")
     if origin is typing.Literal:
         if value in arguments:
             return value
-        raise ConfigError(f"{where}: expected one of {', '.join(map(str, arguments))}, got {value!r}.")
+        raise ConfigError(f"{where}: expected one of {', '.join(map(str, arguments))}, got {shown(value)}.")
     return _convert_scalar(value, hint, where)
 
 
@@ -163,4 +165,4 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         if converted is not None and not (hint is int and isinstance(value, float) and value != converted):
             return converted
     names = f"one of {', '.join(str(item.value) for item in hint)}" if issubclass(hint, Enum) else hint.__name__
-    raise ConfigError(f"{where}: expected {names}, got {value!r}.")
+    raise ConfigError(f"{where}: expected {names}, got {shown(value)}.")

@@ -91,3 +91,18 @@ def reason_of(error: BaseException) -> str:
     if not text or isinstance(error, LookupError):
         text = f"{type(error).__name__}: {text}".removesuffix(": ")
     return text.splitlines()[0][:_REASON_LENGTH]
+
+
+_SHOWN_LENGTH = 60
+"""Characters of a value that a message shows at most: a path or a digest fits, a table of numbers does not."""
+
+
+def shown(value: object) -> str:
+    """A foreign value in a message, cut where it is long.
+
+    Example:
+        >>> shown("sdd"), len(shown("x" * 10_000))
+        ("'sdd'", 63)
+    """
+    text = repr(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."

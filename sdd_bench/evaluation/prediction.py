@@ -6,13 +6,13 @@ leaderboard then names the network that made its figures, and what it costs.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sdd_bench.core.storage.files import sha256_or_empty
+from sdd_bench.core.storage.json_files import read_json
 
 SEAL = "predict.json"
 _NO_OPTIONS = ("schema", "model", "sha256", "pictures", "made", "params", "device")
@@ -38,10 +38,11 @@ def prediction_of(files: Mapping[str, Path]) -> tuple[dict[str, Any] | None, str
     if not path.is_file():
         return None, ""
     try:
-        seal = json.loads(path.read_text(encoding="utf-8"))
+        seal = read_json(path)
         made = {name: seal["made"][name] for name in files}
         changed = [name for name, file in files.items() if made[name]["sha256"] != sha256_or_empty(file)]
-    except (OSError, ValueError, TypeError, LookupError):
+        rate = _rate(list(made.values()))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
         return None, f"{SEAL} beside the predictions does not say of all of them how they were made: predict them anew."
     if changed:
         shown = ", ".join(changed[:3])
@@ -50,7 +51,7 @@ def prediction_of(files: Mapping[str, Path]) -> tuple[dict[str, Any] | None, str
         "model": seal.get("model"),
         "sha256": seal.get("sha256"),
         "params": seal.get("params"),
-        "seconds_per_mpx": _rate(list(made.values())),
+        "seconds_per_mpx": rate,
         "device": seal.get("device"),
         "options": {key: value for key, value in seal.items() if key not in _NO_OPTIONS},
     }, ""

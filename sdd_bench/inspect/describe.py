@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import describe_program
 from sdd_bench.inspect.sets import describe_captures, describe_export
@@ -91,8 +91,8 @@ def _describe_shard(path: Path) -> dict[str, Any]:
 def _describe_run(path: Path) -> dict[str, Any]:
     root = path if path.is_dir() else path.parent
     try:
-        summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
-        listed = json.loads((root / RUN_JSON).read_text(encoding="utf-8"))["files"]
+        summary = read_json(root / "summary.json")
+        listed = read_json(root / RUN_JSON)["files"]
         keys = ("method", "dataset", "complete", "n_images", "n_expected", "resize", "flow", "warp", "signature")
         return {
             "run_sha256": sha256_of(root / RUN_JSON),

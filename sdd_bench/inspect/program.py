@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.types import Problem
 
 _WEIGHTS_LIST = "data/weights/model_weights_config.json"
@@ -68,5 +68,5 @@ def _json(archive: zipfile.ZipFile, name: str) -> Any:
         if info.filename.partition("/")[2] == name:
             if info.file_size > _MOST_BYTES:
                 raise ValueError(f"{info.filename} has {info.file_size} bytes")
-            return json.loads(archive.read(info))
+            return parse_json(archive.read(info))
     return {}

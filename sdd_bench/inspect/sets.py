@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from sdd_bench.captures.layouts import read_layout
 from sdd_bench.captures.metadata.parquet import content_of, find_parquet, open_parquet, picture_columns, split_of_file
 from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError, reason_of
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Pair, Problem
 from sdd_bench.images.formats.header import format_of
 from sdd_bench.images.photograph import read_header
@@ -30,7 +30,7 @@ def describe_export(path: Path) -> dict[str, Any]:
     """
     root = path if path.is_dir() else path.parent
     try:
-        seal = json.loads((root / EXPORT_JSON).read_text(encoding="utf-8"))
+        seal = read_json(root / EXPORT_JSON)
         form = seal.get("format", "sdd")
     except (OSError, ValueError, AttributeError) as error:
         raise ManifestError(f"{root / EXPORT_JSON}: damaged ({reason_of(error)}). Export the set again.") from error

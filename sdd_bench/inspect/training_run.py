@@ -5,15 +5,15 @@ Weights and states are read as data. A network that is a user's own code is neve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sdd_bench.core.errors import ManifestError, SddBenchError
+from sdd_bench.core.errors import ManifestError, SddBenchError, reason_of
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Problem
 from sdd_bench.inspect.kinds import OPTIONS_JSON
 from sdd_bench.inspect.program import check_program
@@ -181,11 +181,11 @@ def _check_model(model: Path, checkpoint: Path) -> Iterator[Problem]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         if not isinstance(values, dict):
             raise ValueError(f"expected an object, got {type(values).__name__}")
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: missing or damaged ({error}). Train again, or restore it.") from error
+        raise ManifestError(f"{path}: missing or damaged ({reason_of(error)}). Train again, or restore it.") from error
     return values
 
 

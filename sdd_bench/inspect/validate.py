@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, re
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
 from sdd_bench.inspect.program import check_program
@@ -159,7 +159,9 @@ def _extra_files(manifest: Manifest) -> list[Problem]:
 def _files_of_run(root: Path) -> tuple[list[_File], list[Problem]]:
     path = root / RUN_JSON
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["files"]
+        listed = read_json(path)["files"]
+        if not all(isinstance(sha256, str) for sha256 in listed.values()):
+            raise ValueError("a sha256 that is no text")
         records = [FileRecord(name, -1, sha256) for name, sha256 in listed.items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [], [Problem(str(path), f"damaged: {reason_of(error)}. Run the command that made it again.")]

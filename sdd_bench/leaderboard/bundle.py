@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sdd_bench import __version__
-from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.errors import LeaderboardError, reason_of
 from sdd_bench.core.storage.files import sealed, sha256_of
 from sdd_bench.core.types import Problem
 from sdd_bench.evaluation.picture.match import SUFFIXES, match_names
@@ -146,8 +146,12 @@ def opened(path: Path) -> Iterator[Bundle]:
             with zipfile.ZipFile(path) as archive:
                 names = _names(path, archive)
                 archive.extractall(folder, names)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise LeaderboardError(f"{path}: cannot be read as a zip file ({error}). Get it again.") from error
+        except LeaderboardError:
+            raise
+        except Exception as error:  # whatever a damaged archive leads its reader to
+            raise LeaderboardError(
+                f"{path}: cannot be read as a zip file ({reason_of(error)}). Get it again."
+            ) from error
         facts = read_json(folder / "bundle.json")
         _check_hashes(path, folder, names, facts)
         run = read_run(folder / "run")

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +33,7 @@ from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.precision import full_float32
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint
@@ -238,7 +238,7 @@ def _told_spec(checkpoint: Path) -> ModelSpec | None:
     elif not checkpoint.exists():
         raise WeightsError(f"{checkpoint}: no such file; expected a checkpoint.")
     try:
-        values = json.loads(metadata[METADATA_KEY])
+        values = parse_json(metadata[METADATA_KEY])
         known = {field.name for field in dataclasses.fields(ModelSpec)}
         return build(ModelSpec, {key: value for key, value in values.items() if key in known}, source="metadata")
     except (KeyError, ValueError, TypeError, AttributeError):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sdd_bench.core.errors import ConfigError, WeightsError, reason_of
 from sdd_bench.core.storage.files import sealed
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, estimate_bytes_per_pixel, facts_of
 
 PROGRAM_SUFFIX = ".pt2"
@@ -39,7 +40,7 @@ def load_program(path: Path, device: torch.device) -> tuple[Callable[[Tensor], A
         _check_members(path)
         program = torch.export.load(path, extra_files=extra)
         module = program.module()
-        facts = json.loads(extra[METADATA_KEY] or "{}")
+        facts = parse_json(extra[METADATA_KEY] or "{}")
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except Exception as error:  # torch.export.load raises whatever its archive reader meets
@@ -63,7 +64,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             own = [info for info in archive.infolist() if info.filename.partition("/")[2] == f"extra/{METADATA_KEY}"]
             if own and own[0].file_size > _MOST_FACTS_BYTES:
                 raise ValueError(f"{own[0].filename} has {own[0].file_size} bytes")
-            facts = json.loads(archive.read(own[0]) or "{}") if own else {}
+            facts = parse_json(archive.read(own[0]) or "{}") if own else {}
     except Exception as error:  # whatever a damaged archive leads its reader to
         raise WeightsError(f"{path}: no ExportedProgram ({error!r:.200}). Export it again.") from error
     _check_facts(facts, path)

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
@@ -61,7 +61,7 @@ class PredictReport:
         """What ``predict.json`` knows of each prediction, as a pandas DataFrame: one row per picture."""
         import pandas as pd
 
-        made = json.loads((self.out / SEAL).read_text(encoding="utf-8"))[_MADE]
+        made = read_json(self.out / SEAL)[_MADE]
         return pd.DataFrame([{"name": name, **values} for name, values in made.items()])
 
     def _repr_html_(self) -> str:
@@ -214,7 +214,7 @@ def _noted(out: Path, made: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        seal = json.loads((out / SEAL).read_text(encoding="utf-8"))
+        seal = read_json(out / SEAL)
         write_json(out / SEAL, seal | {_MADE: dict(made)})
 
 

@@ -8,19 +8,20 @@ at once, even while workers that it left behind are still writing.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
-from sdd_bench.core.storage.files import output_errors, sealed, sha256_of, write_json
+from sdd_bench.core.parallel import read_sealed, write_sealed
+from sdd_bench.core.storage.files import output_errors, sealed, sha256_of
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.images.resize import parse_resize
@@ -60,31 +61,26 @@ def part_path(out: Path, name: str) -> Path:
 def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
     """The part of a finished unit of this plan, if all its files exist; ``None`` if the unit must be made.
 
-    Raises:
-        ManifestError: The part is damaged.
-
     Example:
         >>> read_part(Path("no/such/set"), "train-00000", "0123") is None
         True
     """
-    try:
-        value = json.loads(part_path(out, name).read_text(encoding="utf-8"))
-        part = Part(
-            value["plan_sha256"],
-            value["name"],
-            tuple(PairRow(**row) for row in value["rows"]),
-            FileRecord(**value["shard"]) if value["shard"] is not None else None,
-            tuple(FileRecord(**record) for record in value["frames"]),
-        )
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ManifestError(f"{part_path(out, name)}: damaged ({error}). Delete it and run again.") from error
-    if part.plan_sha256 != plan_sha256:
+    part = read_sealed(part_path(out, name), plan_sha256, _part)
+    if part is None:
         return None
     files = (*part.frames, *([part.shard] if part.shard else []))
     whole = all((out / file.name).is_file() and (out / file.name).stat().st_size == file.n_bytes for file in files)
     return part if whole else None
+
+
+def _part(value: dict[str, Any]) -> Part:
+    return Part(
+        value["key"],
+        value["name"],
+        tuple(PairRow(**row) for row in value["rows"]),
+        FileRecord(**value["shard"]) if value["shard"] is not None else None,
+        tuple(FileRecord(**record) for record in value["frames"]),
+    )
 
 
 def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
@@ -107,7 +103,7 @@ def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
         part = read_part(task.out, name, task.plan_sha256)
         if part is None:
             part = _make_shard(task, on_pair) if task.unit.as_patches else _make_frames(task, on_pair)
-            write_json(part_path(task.out, name), dataclasses.asdict(part))
+            write_sealed(part_path(task.out, name), {"key": task.plan_sha256, **dataclasses.asdict(part)})
     return part
 
 

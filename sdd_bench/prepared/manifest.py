@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError, reason_of
+from sdd_bench.core.errors import ManifestError, reason_of, shown
 from sdd_bench.core.storage.files import sha256_of, write_json, write_text
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.tables import Form, read_table, table_text
 from sdd_bench.core.types import Problem, Split
 
@@ -226,7 +226,8 @@ def read_manifest(path: Path) -> Manifest:
     value = _read_json(path)
     if value.get("schema") != SCHEMA:
         raise ManifestError(
-            f"{path}: schema is {value.get('schema')!r}, expected {SCHEMA}. Is it from another version of sdd-bench?"
+            f"{path}: schema is {shown(value.get('schema'))}, expected {SCHEMA}. "
+            "Is it from another version of sdd-bench?"
         )
     pairs = _read_pairs(path.parent / PAIRS_CSV, value.get("pairs_sha256"))
     try:
@@ -250,13 +251,13 @@ def read_manifest(path: Path) -> Manifest:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except FileNotFoundError as error:
         raise ManifestError(
             f"{path}: missing, so {path.parent} is no finished prepared set. Make one with: sdd-bench prepare."
         ) from error
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: not a readable JSON file ({error}). Prepare the set again.") from error
+        raise ManifestError(f"{path}: not a readable JSON file ({reason_of(error)}). Prepare the set again.") from error
     if not isinstance(value, dict):
         raise ManifestError(f"{path}: expected a JSON object, got {type(value).__name__}.")
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ from lightning_fabric.strategies import DDPStrategy
 from sdd_bench.core.errors import ConfigError, OutputError, reason_of
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import write_json, write_text
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
@@ -139,7 +139,7 @@ def begun(run: Path) -> tuple[Path, Path] | None:
     if not (run / OPTIONS_JSON).is_file() or not (run / CONFIG_TOML).is_file():
         return None
     try:
-        data = Path(json.loads((run / OPTIONS_JSON).read_text(encoding="utf-8"))[_DATA])
+        data = Path(read_json(run / OPTIONS_JSON)[_DATA])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{run / OPTIONS_JSON}: does not say what data the run is of ({reason_of(error)}). Name the data: "

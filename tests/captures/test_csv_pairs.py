@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pair_files import touch
 
+from sdd_bench.captures.csv_pairs import read_pairs_csv
 from sdd_bench.captures.layouts import read_layout
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.types import Split
@@ -116,3 +117,11 @@ def test_rows_of_a_csv_are_lost_by_the_split_they_state(tmp_path: Path) -> None:
     assert [problem.item for problem in found.problems] == ["mine.csv row 4"]
     train = open_dataset(tmp_path / "mine.csv", split=Split.TRAIN)
     assert [problem.item for problem in train.problems] == ["mine.csv row 3"]
+
+
+def test_a_name_that_no_file_can_have_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text(f"blurry,sharp\n{'x' * 5000},b.png\n")
+    pairs, (problem,) = read_pairs_csv(tmp_path / "pairs.csv", tmp_path, Split.TEST)
+    assert pairs == []
+    assert "File name too long" in problem.reason
+    assert len(problem.reason) < 200

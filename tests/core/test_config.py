@@ -62,3 +62,10 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("rate = = 1")
     with pytest.raises(ConfigError, match="bad.toml: not TOML"):
         load(Options, tmp_path / "bad.toml")
+
+
+def test_a_long_key_or_value_is_cut_in_the_message() -> None:
+    for values in ({"x" * 10_000: 1}, {"epochs": "x" * 10_000}):
+        with pytest.raises(ConfigError) as caught:
+            build(Options, values)
+        assert len(str(caught.value)) < 600

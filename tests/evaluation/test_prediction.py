@@ -76,3 +76,17 @@ def test_predictions_made_before_times_were_taken_have_none(made: dict[str, Path
     found, _ = prediction_of(made)
     assert found is not None
     assert found["seconds_per_mpx"] is None
+
+
+@pytest.mark.parametrize("value", [None, "3.0", [], {}])
+def test_a_seal_whose_times_are_no_numbers_says_nothing(value: object, made: dict[str, Path]) -> None:
+    of_a = {"sha256": sha256_of(made["a"]), "seconds": value, "megapixels": 2.0}
+    change(made["a"].parent, made={"a": of_a, "b": {"sha256": sha256_of(made["b"])}})
+    found, doubt = prediction_of(made)
+    assert found is None
+    assert "does not say of all of them how they were made" in doubt
+
+
+def test_a_seal_nested_without_end_says_nothing(made: dict[str, Path]) -> None:
+    (made["a"].parent / "predict.json").write_text("[" * 100_000)
+    assert prediction_of(made)[0] is None

@@ -201,3 +201,11 @@ def test_a_scene_in_two_splits_is_a_warning(tmp_path: Path) -> None:
     assert result.problems == ()
     assert [problem.reason for problem in result.warnings] == ["scene hall is in train and val: train/a0, val/v0"]
     assert describe(tmp_path / "set")["warnings"] == ["train/a0: scene hall is in train and val: train/a0, val/v0"]
+
+
+@pytest.mark.parametrize("sha256", [1, 2.5, True, None, {}, []])
+def test_a_seal_of_a_run_with_a_hash_that_is_no_text_is_a_problem(sha256: object, tmp_path: Path) -> None:
+    (tmp_path / "per_image.csv").write_text("method\n")
+    (tmp_path / "run.json").write_text(json.dumps({"schema": 1, "files": {"per_image.csv": sha256}}))
+    (problem,) = validate(tmp_path).problems
+    assert "damaged: a sha256 that is no text" in problem.reason

@@ -131,3 +131,13 @@ def test_the_commands_pack_and_check_and_score_again(run: Path, tmp_path: Path) 
     again = CliRunner().invoke(main, ["leaderboard", "verify", "--bundle", out, "--data", str(tmp_path / "set")])
     assert again.exit_code == 0, again.output
     assert "the protocol is as stated" in again.output
+
+
+def test_an_archive_damaged_in_its_stream_is_refused(bundle: Path) -> None:
+    content = bytearray(bundle.read_bytes())
+    with zipfile.ZipFile(bundle) as archive:
+        start = archive.getinfo("bundle.json").header_offset
+    content[start + 60 : start + 120] = bytes(255 - value for value in content[start + 60 : start + 120])
+    bundle.write_bytes(content)
+    with pytest.raises(LeaderboardError, match="cannot be read as a zip file"):
+        verify_bundle(bundle)

@@ -617,3 +617,21 @@ def test_swapped_roles_are_said_in_the_manifest(tmp_path: Path, photo: np.ndarra
 
 def _defocused(picture: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 3))
+
+
+def test_a_part_of_a_killed_run_that_was_changed_is_made_again(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("sdd_bench.preparation.run._seal", killed)
+        prepare(captures, out, SMALL)
+    part = next(path for path in sorted((out / ".parts").glob("*.json")) if path.name != "plan.json")
+    part.write_text(part.read_text().replace('"status": "ok"', '"status": "failed"'))
+    prepare(captures, out, SMALL)
+    prepare(captures, tmp_path / "undisturbed", SMALL)
+    assert _files(out) == _files(tmp_path / "undisturbed")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +17,7 @@ from sdd_bench.captures.folders import Found
 from sdd_bench.captures.listing import below
 from sdd_bench.captures.metadata.columns import FILE_NAME, choose_columns, split_called
 from sdd_bench.core.errors import PairingError, reason_of
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.types import Pair, Problem, Split
 
 TABLES = ("metadata.csv", "metadata.jsonl")
@@ -107,7 +107,7 @@ def _rows(table: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             return
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
-                values = json.loads(line)
+                values = parse_json(line)
                 if not isinstance(values, dict):
                     raise ValueError(f"line {number}: expected an object, got {type(values).__name__}")
                 yield number, {str(name): "" if value is None else str(value) for name, value in values.items()}

@@ -7,7 +7,6 @@ and target change places: many blurry pictures belong to one sharp picture.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from sdd_bench.captures.csv_pairs import RowError, inside
@@ -15,6 +14,7 @@ from sdd_bench.captures.folders import Found
 from sdd_bench.captures.listing import below, natural_key
 from sdd_bench.captures.metadata.columns import split_called
 from sdd_bench.core.errors import reason_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Pair, Problem, Split
 
 _FOLDERS = ("train", "val", "validation", "test")
@@ -71,7 +71,7 @@ def read_realbokeh(root: Path) -> Found:
 
 def _scene(path: Path) -> tuple[str, list[str], list[float]]:
     """The sharp picture, the blurry ones, and their f-numbers."""
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = read_json(path)
     if not isinstance(values, dict):
         raise ValueError(f"expected an object, got {type(values).__name__}")
     source, targets, numbers = (values.get(name) for name in ("source_image", "target_images", "target_avs"))

@@ -24,14 +24,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sdd_bench.core.errors import ConfigError, OutputError, reason_of
+from sdd_bench.core.errors import ConfigError, OutputError, reason_of, shown
 from sdd_bench.core.storage.files import output_errors, write_json
+from sdd_bench.core.storage.json_files import read_json
 
 LOCK = ".lock"
 _SHOWN = 8
 """Differences that a message lists at most. A longer list says only that everything is different."""
-_VALUE_LENGTH = 60
-"""Characters of a value that a message shows at most: a path or a digest fits, a table of numbers does not."""
 
 
 @contextmanager
@@ -116,7 +115,7 @@ def begin(
 
 def _read_seal(path: Path) -> dict[str, Any]:
     try:
-        seal = json.loads(path.read_text(encoding="utf-8"))
+        seal = read_json(path)
         if not isinstance(seal, dict):
             raise ValueError(f"expected a JSON object, got {type(seal).__name__}")
         return seal
@@ -170,9 +169,4 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], digests: Map
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _differences(old, new, digests)
         elif old != new:
-            yield digests.get(key) or f"{key} was {_shown(old)}, now {_shown(new)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}..."
+            yield digests.get(key) or f"{key} was {shown(old)}, now {shown(new)}"

@@ -18,13 +18,15 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
-from sdd_bench.core.errors import SddBenchError, reason_of
+from sdd_bench.core.errors import SddBenchError, reason_of, shown
 from sdd_bench.core.storage.files import write_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
+_HEADER_LENGTH = 300
+"""Characters of a header that a message shows at most."""
 _EXPECTED = {int: "a whole number", float: "a number"}
 
 
@@ -119,7 +121,7 @@ def _value(cell: str, kind: Any, may_be_empty: bool) -> Any:
         if value == value:  # NaN is no number
             return value
     expected = _EXPECTED.get(kind) or f"one of {', '.join(kind)}"
-    raise ValueError(f"{cell!r}; expected {expected}{' or nothing' if may_be_empty else ''}")
+    raise ValueError(f"{shown(cell)}; expected {expected}{' or nothing' if may_be_empty else ''}")
 
 
 def read_cells(
@@ -137,8 +139,8 @@ def read_cells(
     needed = [field.name for field in fields(kind) if field.default is MISSING]
     missing = [name for name in needed if name not in header]
     if missing or (form.exact and header != list(columns(kind))[: len(header)]):
-        expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(header) or "no header"
-        raise form.fault(f"{path}:1", f"expected the columns {expected}; got {got}")
+        expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(header)[:_HEADER_LENGTH]
+        raise form.fault(f"{path}:1", f"expected the columns {expected}; got {got or 'no header'}")
     if twice := [name for name in columns(kind) if header.count(name) > 1]:
         raise form.fault(f"{path}:1", f"expected each column once; got {', '.join(twice)} twice")
     n_needed = 1 + max(map(header.index, needed))

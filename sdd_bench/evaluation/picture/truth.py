@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.errors import ManifestError, reason_of
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.geometry.similarity import Similarity
 
 
@@ -26,16 +26,16 @@ def read_truth(path: Path, *, width: int, height: int) -> Truth:
         ManifestError: The file is damaged or lacks a key.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         across, down = width / float(values["width"]), height / float(values["height"])
         names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
         similarity = Similarity(*(float(values[name]) for name in names))
         coc = values.get("coc_diameter_px")
         diameter = None if coc is None else float(coc["mean"]) * math.sqrt(across * down)
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ManifestError(
             f"{path}: expected JSON with width, height, zoom, rotation_deg, shift_x_px and shift_y_px, got "
-            f"{error!r}. Make the set again, or remove the file."
+            f"{reason_of(error)}. Make the set again, or remove the file."
         ) from error
     return Truth(_displacement_rms(similarity, width, height, across, down), diameter)
 

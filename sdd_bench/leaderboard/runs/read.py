@@ -6,14 +6,14 @@ by their SHA-256, and the means of ``summary.json`` must be those of ``per_image
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.errors import LeaderboardError, reason_of, shown
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.evaluation.per_image import ImageRow
 
@@ -132,7 +132,7 @@ def read_files(files: RunFiles, *, next_step: str) -> Run:
             )
     summary = read_json(files.summary)
     if summary.get("schema") != SCHEMA:
-        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {summary.get('schema')!r}.")
+        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {shown(summary.get('schema'))}.")
     misfit = next(_misfits(summary, _SHAPE), None)
     if misfit is not None:
         raise LeaderboardError(f"{files.summary}: {misfit}. Run sdd-bench evaluate again.")
@@ -160,9 +160,9 @@ def read_json(path: Path) -> dict[str, Any]:
         LeaderboardError: The file cannot be read, or holds no JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise LeaderboardError(f"{path}: not JSON ({error}). Run sdd-bench evaluate again.") from error
+        value = parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise LeaderboardError(f"{path}: not JSON ({reason_of(error)}). Run sdd-bench evaluate again.") from error
     if not isinstance(value, dict):
         raise LeaderboardError(f"{path}: expected a JSON object. Run sdd-bench evaluate again.")
     return value

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from sdd_bench.core import config
-from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError, reason_of
+from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.optics.tone import radius_squared
 from sdd_bench.registration.light.camera_curve import STRAIGHT, log_light
@@ -195,10 +196,10 @@ class Transfer:
             ConfigError: Not JSON, an unknown key, or a value of the wrong type.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
         except ValueError as error:
             raise ConfigError(
-                f"transfer of light: not JSON ({error}). Expected what Transfer.to_json wrote."
+                f"transfer of light: not JSON ({reason_of(error)}). Expected what Transfer.to_json wrote."
             ) from error
         if not isinstance(values, dict):
             raise ConfigError(f"transfer of light: expected a JSON object, got {type(values).__name__}.")

@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.storage.files import write_json
+from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.warp import backwarp, valid_mask
 from sdd_bench.images.photograph import to_float
@@ -161,7 +162,7 @@ def _laid_out(
 
 def _read(path: Path, match: Match) -> Mapping[str, Transfer]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         if values["schema"] != SCHEMA or values["match"] != match.value:
             raise ConfigError(f"schema {values['schema']}, match {values['match']}")
         return {name: Transfer.from_json(json.dumps(value)) for name, value in values["pairs"].items()}
