@@ -21,6 +21,7 @@ from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.storage.files import sha256_or_empty
 from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
@@ -81,10 +82,11 @@ def analyze_pair(task: PairTask) -> Row:
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     check_unchanged(pair.blurry_path, blurry, labels["blurry_sha256"])
     check_unchanged(pair.sharp_path, sharp, labels["sharp_sha256"])
-    measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
-    values: dict[str, Any] = {**labels, **figures(measured)}
-    light = light_of_pair(blurry.pixels, sharp.pixels, measured.similarity, match=task.options.match)
-    values |= light_figures(light)
+    height, width = blurry.pixels.shape[:2]
+    with few_threads(height * width):
+        measured = measure(blurry.pixels, sharp.pixels, flow, options=task.options)
+        light = light_of_pair(blurry.pixels, sharp.pixels, measured.similarity, match=task.options.match)
+    values: dict[str, Any] = {**labels, **figures(measured), **light_figures(light)}
     found = similarity_of(Row(**values, corner_error_px=None))
     values["corner_error_px"] = _corner_error(pair, found, measured.width, measured.height)
     write_sealed(task.record, {"schema": ANALYSIS, "key": key, "row": values})

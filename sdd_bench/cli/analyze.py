@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -18,32 +18,23 @@ from sdd_bench.cli.common import (
     json_option,
     progress_bar,
 )
-from sdd_bench.cli.pairing import NAMES, pairing_options
-from sdd_bench.core.types import Split
-
-if TYPE_CHECKING:
-    from sdd_bench.captures.pairing import Pairing
+from sdd_bench.cli.inputs import FILE, PICTURES, Existing, config_option
+from sdd_bench.cli.pairing import NAMES, WHERE, data_options
 
 _PATH = click.Path(path_type=Path)
-_OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "worst", "page", "jobs", "dask")
+_OF_A_SET = ("out", *WHERE, *NAMES, "limit", "worst", "page", "jobs", "dask")
 """Options that have no meaning for two pictures."""
 
 
 @click.command()
-@click.argument("data", type=_PATH)
-@click.argument("sharp", type=_PATH, required=False)
+@click.argument("data", type=PICTURES)
+@click.argument("sharp", type=Existing("the sharp picture to DATA, the blurry one", only="file"), required=False)
 @click.option("-o", "--out", type=_PATH, help="Folder of results.  [default: analysis/NAME OF DATA]")
-@click.option(
-    "--split", type=click.Choice([*(split.value for split in Split), "all"]), default="all", show_default=True
-)
-@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
-@click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders.")
-@click.option("--lists", type=_PATH, help="Folder of DPDD's name lists.")
-@pairing_options
+@data_options(default="all", all_splits=True)
 @click.option(
     "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
 )
-@click.option("--flow-weights", type=_PATH, help="Checkpoint in place of the bundled weights.")
+@click.option("--flow-weights", type=FILE, help="Checkpoint in place of the bundled weights.")
 @device_option("Torch device of the flow network")
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 @click.option(
@@ -60,21 +51,18 @@ _OF_A_SET = ("out", "split", "layout", "pairs_csv", "lists", *NAMES, "limit", "w
     show_default=True,
     help="How light may change from sharp to blurry; none: light is not measured.",
 )
-@click.option("--limit", type=int, help="Number of pairs to measure, from the first on.")
+@click.option("--limit", type=click.IntRange(min=1), help="Number of pairs to measure, from the first on.")
 @click.option("--worst", type=int, default=6, show_default=True, help="Number of pairs shown in pictures on the page.")
 @click.option("--page/--no-page", default=True, show_default=True, help="Write analysis.html.")
 @jobs_options
+@config_option
 @json_option
 @handle_errors
 def command(
     data: Path,
     sharp: Path | None,
     out: Path | None,
-    split: str,
-    layout: str,
-    pairs_csv: Path | None,
-    lists: Path | None,
-    pairing: Pairing | None,
+    where: dict[str, Any],
     page: bool,
     jobs: int,
     dask: str | None,
@@ -87,7 +75,6 @@ def command(
     interruption.
     """
     from sdd_bench.analysis.options import AnalyzeOptions
-    from sdd_bench.analysis.run import analyze
     from sdd_bench.core.executors import reuse_memory
     from sdd_bench.prepared.open import open_dataset
 
@@ -97,8 +84,9 @@ def command(
         _refuse_options_of_a_set(click.get_current_context())
         _two_pictures(data, sharp, options, as_json)
         return
-    chosen = None if split == "all" else Split(split)
-    dataset = open_dataset(data, split=chosen, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
+    dataset = open_dataset(data, **where)
+    from sdd_bench.analysis.run import analyze  # imports torch: not for a folder without pairs
+
     for note in dataset.remarks:
         click.echo(note, err=True)
     folder = out or Path("analysis") / data.resolve().name

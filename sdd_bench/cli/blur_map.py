@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from sdd_bench.cli.common import device_option, echo_json, finish, handle_errors, json_option, progress_bar
-from sdd_bench.cli.pairing import pairing_options
-from sdd_bench.core.types import Split
-
-if TYPE_CHECKING:
-    from sdd_bench.captures.pairing import Pairing
+from sdd_bench.cli.common import (
+    device_option,
+    echo_json,
+    finish,
+    handle_errors,
+    json_option,
+    progress_bar,
+    threads_option,
+)
+from sdd_bench.cli.inputs import FILE, PICTURES
+from sdd_bench.cli.pairing import data_options
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("data", type=_PATH)
-@click.option("--method", default="ebdb", show_default=True, help="ebdb, jnb-style, jnb or dmenet.")
-@click.option("--weights", type=_PATH, help="The authors' dict128Blur.mat for jnb, DMENet_BDCS.npz for dmenet.")
+@click.argument("data", type=PICTURES)
+@click.option("--method", type=click.Choice(["ebdb", "jnb-style", "jnb", "dmenet"]), default="ebdb", show_default=True)
+@click.option("--weights", type=FILE, help="The authors' dict128Blur.mat for jnb, DMENet_BDCS.npz for dmenet.")
 @click.option("-o", "--out", type=_PATH, help="Folder of maps.  [default: blur-maps/METHOD]")
-@click.option(
-    "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
-)
-@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
-@pairing_options
+@data_options()
+@click.option("--limit", type=click.IntRange(min=1), help="Number of pictures, from the first on.")
 @device_option("Where dmenet computes")
+@threads_option
 @json_option
 @handle_errors
 def command(
@@ -36,9 +39,8 @@ def command(
     method: str,
     weights: Path | None,
     out: Path | None,
-    split: str,
-    layout: str,
-    pairing: Pairing | None,
+    where: dict[str, Any],
+    limit: int | None,
     device: str,
     as_json: bool,
 ) -> None:
@@ -48,12 +50,13 @@ def command(
     of the disk that spreads as far), a colour picture of it, and a table of statistics. Run the same command again to
     go on after an interruption.
     """
-    from sdd_bench.defocus.run import blur_maps
-    from sdd_bench.defocus.spec import load_blur_map
     from sdd_bench.prepared.open import open_pictures
 
+    found = open_pictures(data, **where, limit=limit)
+    from sdd_bench.defocus.run import blur_maps  # imports torch: not for a folder without pictures
+    from sdd_bench.defocus.spec import load_blur_map
+
     blur_map = load_blur_map(method, weights, device=device)
-    found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
     pictures = {picture.name: picture.path for picture in found.pictures}
     with progress_bar("blur-map", unit="pictures") as on_progress:
         report = blur_maps(blur_map, pictures, out or Path("blur-maps") / method, on_progress=on_progress)

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import CACHE_HELP, echo_json, finish, handle_errors, json_option
+from sdd_bench.cli.groups import Group
 
 _cache_option = click.option("--cache", "folder", type=click.Path(path_type=Path), help=CACHE_HELP)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show or clear what evaluate keeps for the next method.
 

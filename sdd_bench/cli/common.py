@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,9 @@ from typing import Any, TypeVar
 
 import click
 
-from sdd_bench.core.errors import SddBenchError
+from sdd_bench.cli.groups import INTERRUPTED
+from sdd_bench.core.errors import SddBenchError, reason_of
+from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,8 +23,6 @@ CACHE_HELP = "Cache folder.  [default: SDD_BENCH_CACHE, else the user's]"
 CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first.  [default: 20]"
 
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, by the convention of shells: 128 plus the number of the signal."""
 _SECONDS_BETWEEN_LINES = 60.0
 """Time between lines of progress where no bar can be drawn."""
 
@@ -31,8 +30,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 def handle_errors(function: F) -> F:
     """Turn an error that ends a command into one line on stderr and an exit status.
 
-    The status is 2 for an :class:`SddBenchError` or an error of the operating system, and 130 for Ctrl-C. It is 0,
-    without a line, if the reader of the output has left (``| head``).
+    The status is 2 for an :class:`SddBenchError` or an error of the operating system, and 130 for Ctrl-C.
 
     Example:
         >>> @handle_errors
@@ -47,14 +45,17 @@ def handle_errors(function: F) -> F:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at exit is silent
-            sys.exit(0)
+        except BrokenPipeError:  # no error: see Group
+            raise
         except KeyboardInterrupt:
             click.echo("interrupted. What was finished is kept; run the same command to go on.", err=True)
             sys.exit(INTERRUPTED)
-        except (SddBenchError, OSError) as error:
+        except SddBenchError as error:
             click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename is not None else ""
+            click.echo(f"error: {where}{reason_of(error)}.", err=True)
             sys.exit(2)
         except MemoryError:
             click.echo("error: memory ran out. What was finished is kept; run again with fewer --jobs.", err=True)
@@ -112,18 +113,35 @@ def device_of_name(name: str) -> str:
 
 
 def jobs_options(function: F) -> F:
-    """Add ``--jobs`` and ``--dask``."""
-    return dask_option(
-        click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes.")(
-            function
-        )
-    )
-
-
-def dask_option(function: F) -> F:
-    """Add ``--dask``."""
-    return click.option(
+    """Add ``--jobs``, ``--dask`` and ``--threads``."""
+    dask = click.option(
         "--dask", metavar="ADDRESS", help="A Dask scheduler instead; its workers must share this file system."
+    )
+    return jobs_option(dask(function))
+
+
+def jobs_option(function: F) -> F:
+    """Add ``--jobs`` and ``--threads``."""
+    jobs = click.option(
+        "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes."
+    )
+    return jobs(threads_option(function))
+
+
+def threads_option(function: F) -> F:
+    """Add ``--threads``, which the command itself does not see."""
+
+    def allow(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+        if value is not None and not context.resilient_parsing:
+            allow_threads(value)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        is_eager=True,  # before --device asks torch, which reads the environment once
+        expose_value=False,
+        callback=allow,
+        help="Threads of each process at most; small pictures have fewer.  [default: the cores, shared by --jobs]",
     )(function)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option, progress_bar
+from sdd_bench.cli.common import echo_json, echo_table, handle_errors, jobs_option, json_option, progress_bar
 from sdd_bench.core.errors import SddBenchError
 from sdd_bench.core.types import OnProgress
 
@@ -47,7 +47,9 @@ class DemoReport:
     page: Path
 
 
-def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | None = None) -> DemoReport:
+def run_demo(
+    out: Path, step: Callable[[str], OnProgress], scale: DemoScale | None = None, *, jobs: int = 1
+) -> DemoReport:
     """Run synth, analyze, prepare, train-jdrl, predict, evaluate, leaderboard and page, all under ``out``.
 
     Finished parts are kept, so an interrupted demonstration can be continued.
@@ -57,6 +59,7 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
         step: Function that is called with the name of each step as it begins. It returns the function that is called
             with the progress of this step.
         scale: Sizes; None for the full demonstration.
+        jobs: Local processes, for all steps but training.
     """
     from sdd_bench import weights
     from sdd_bench.analysis.run import analyze
@@ -86,35 +89,42 @@ def run_demo(out: Path, step: Callable[[str], OnProgress], scale: DemoScale | No
         coc_range=(4, 10),
         truth="full",
     )
-    synthesize(captures, options, on_progress=step("synth: captures whose misalignment is known"))
+    synthesize(captures, options, jobs=jobs, on_progress=step("synth: captures whose misalignment is known"))
     measured = analyze(
-        open_dataset(captures, split=None), out / "analysis", on_progress=step("analyze: zoom, shift, rotation")
+        open_dataset(captures, split=None),
+        out / "analysis",
+        jobs=jobs,
+        on_progress=step("analyze: zoom, shift, rotation"),
     )
     patches = PrepareOptions(resize="none", patch=scale.patch, overlap=0.5)
-    prepare(captures, prepared, patches, on_progress=step("prepare: checked pairs to patches in shards"))
+    prepare(captures, prepared, patches, jobs=jobs, on_progress=step("prepare: checked pairs to patches in shards"))
 
     dataset = open_dataset(prepared)
     pictures = pictures_of(prepared)
     for method, name in _CLASSICAL.items():
-        predict(load_classical(method), pictures, out / "predictions" / method, on_progress=step(f"predict: {name}"))
+        on_progress = step(f"predict: {name}")
+        predict(load_classical(method), pictures, out / "predictions" / method, jobs=jobs, on_progress=on_progress)
     networks = (
         ("jdrl-tiny", _train(prepared, out / "training", step, scale), "predict: that network"),
         ("unet-folded", weights.path("unet-folded"), "predict: the network that comes with the package"),
     )
     for method, checkpoint, name in networks:
-        predict(load_network(checkpoint), pictures, out / "predictions" / method, on_progress=step(name))
+        predict(load_network(checkpoint), pictures, out / "predictions" / method, jobs=jobs, on_progress=step(name))
 
     runs, cache = [], open_cache(out / "cache")
     for method in (*_CLASSICAL, *(method for method, _, _ in networks)):
         predictions = out / "predictions" / method
         on_progress = step(f"evaluate: {method}, four metrics, three ground truths")
-        runs.append(evaluate(dataset, predictions, out / "runs" / method, cache=cache, on_progress=on_progress).run)
+        runs.append(
+            evaluate(dataset, predictions, out / "runs" / method, cache=cache, jobs=jobs, on_progress=on_progress).run
+        )
         add(runs[-1], leaderboards, dataset="demo", reference="sdd-bench demo", replace=True)
     page = render_site(
         leaderboards,
         out / "page",
         sources=[PictureSource.open(run) for run in runs],
         title="sdd-bench demo",
+        jobs=jobs,
         on_progress=step("leaderboard: a page to look at"),
     )
     return DemoReport(measured.out / "analysis.html", tuple(runs), leaderboards / "demo.csv", page)
@@ -148,9 +158,10 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: 
     "-o", "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder of results."
 )
 @click.option("--short", is_flag=True, help="Run every step on tiny pictures, in about a minute.")
+@jobs_option
 @json_option
 @handle_errors
-def command(out: Path, short: bool, as_json: bool) -> None:
+def command(out: Path, short: bool, jobs: int, as_json: bool) -> None:
     """Run the whole chain on a few small synthetic pairs, in minutes on two cores."""
     import contextlib
     import json
@@ -162,7 +173,7 @@ def command(out: Path, short: bool, as_json: bool) -> None:
             click.echo(f"== {name}", err=True)
             return bars.enter_context(progress_bar(name.split(":")[0]))
 
-        report = run_demo(out, step, SHORT if short else None)
+        report = run_demo(out, step, SHORT if short else None, jobs=jobs)
     if as_json:
         echo_json(
             {

@@ -19,33 +19,27 @@ from sdd_bench.cli.common import (
     json_option,
     progress_bar,
 )
-from sdd_bench.cli.pairing import pairing_options
-from sdd_bench.core.types import Split, WarpMode
+from sdd_bench.cli.inputs import FILE, PICTURES, PREDICTIONS, config_option
+from sdd_bench.cli.pairing import data_options
+from sdd_bench.core.types import WarpMode
 
 if TYPE_CHECKING:
-    from sdd_bench.captures.pairing import Pairing
     from sdd_bench.evaluation.options import EvaluateOptions
 
 _FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("data", type=_FOLDER)
+@click.argument("data", type=PICTURES)
 @click.option(
     "--predictions",
     required=True,
-    type=_FOLDER,
+    type=PREDICTIONS,
     help="Folder of PNG, TIFF, JPEG or .npy files, named after the blurry ones.",
 )
 @click.option("-o", "--out", type=_FOLDER, help="Run folder.  [default: runs/METHOD]")
 @click.option("--method", help="Name of the method.  [default: name of the folder of predictions]")
-@click.option(
-    "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
-)
-@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
-@click.option("--pairs", "pairs_csv", type=_FOLDER, help="CSV of pairs instead of folders.")
-@click.option("--lists", type=_FOLDER, help="Folder of DPDD's name lists.")
-@pairing_options
+@data_options()
 @click.option("--metrics", default="psnr,ssim,mae,lpips", show_default=True, help="A leaderboard needs all four.")
 @click.option(
     "--extra",
@@ -60,7 +54,7 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="pwcnet (refined), pwcnet-plain (as in the paper), dis or ptlflow:NAME.",
 )
-@click.option("--flow-weights", type=_FOLDER, help="Checkpoint in place of the bundled weights.")
+@click.option("--flow-weights", type=FILE, help="Checkpoint in place of the bundled weights.")
 @click.option("--flow-max-size", type=click.IntRange(min=64), help="Longest side at which flow is estimated.")
 @click.option(
     "--precision",
@@ -109,6 +103,7 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
 @jobs_options
+@config_option
 @json_option
 @handle_errors
 def command(
@@ -116,11 +111,7 @@ def command(
     predictions: Path,
     out: Path | None,
     method: str | None,
-    split: str,
-    layout: str,
-    pairs_csv: Path | None,
-    lists: Path | None,
-    pairing: Pairing | None,
+    where: dict[str, Any],
     metrics: str,
     extra: str,
     cache_folder: Path | None,
@@ -143,8 +134,6 @@ def command(
     """
     from sdd_bench.core.executors import reuse_memory
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
-    from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
-    from sdd_bench.evaluation.run import evaluate
     from sdd_bench.prepared.open import open_dataset
 
     if no_cache and cache_folder is not None:
@@ -154,12 +143,14 @@ def command(
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), extra=tuple(filter(None, extra.split(","))), **options)
     if no_truth:
-        where = {"split": Split(split), "layout": layout, "pairs_csv": pairs_csv, "lists": lists, "pairing": pairing}
         if report:
             raise click.UsageError("--report shows scores against sharp pictures; leave it out with --no-truth.")
         _describe(data, predictions, out or Path("runs") / method, method, chosen, where, jobs, dask, as_json)
         return
-    dataset = open_dataset(data, split=Split(split), layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing)
+    dataset = open_dataset(data, **where)
+    from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
+    from sdd_bench.evaluation.run import evaluate  # imports torch: not for a folder without pairs
+
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):
         click.echo(note, err=True)
@@ -196,11 +187,12 @@ def _describe(
     dask: str | None,
     as_json: bool,
 ) -> None:
-    from sdd_bench.evaluation.no_truth.run import evaluate_without_truth
-    from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
     from sdd_bench.prepared.open import open_pictures
 
     pictures = open_pictures(data, **where)
+    from sdd_bench.evaluation.no_truth.run import evaluate_without_truth  # imports torch
+    from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
+
     for note in pictures.notes:
         click.echo(note, err=True)
     with progress_bar("evaluate", unit="pictures") as on_progress:

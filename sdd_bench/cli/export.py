@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options, json_option, out_argument, progress_bar
+from sdd_bench.cli.inputs import FILE, Existing
 
 
 @click.command()
-@click.argument("prepared", type=click.Path(path_type=Path))
+@click.argument("prepared", type=Existing("a prepared set"))
 @out_argument()
 @click.option(
     "--format",
@@ -25,7 +26,7 @@ from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options,
     "--only", type=click.Choice(["patches", "frames"]), help="Patches, or full pictures.  [default: what the set holds]"
 )
 @click.option("--license", metavar="ID", default="", help="Licence of the pictures for the card, such as cc-by-4.0.")
-@click.option("--citation", type=click.Path(path_type=Path), help="File with what to cite, BibTeX or text.")
+@click.option("--citation", type=FILE, help="File with what to cite, BibTeX or text.")
 @click.option("--published", metavar="YYYY-MM-DD", default="", help="Day of publication for the Croissant description.")
 @jobs_options
 @json_option

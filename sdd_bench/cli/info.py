@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option
+from sdd_bench.cli.inputs import Existing
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=Existing("captures, a set, an export, a shard, a run, or weights"))
 @json_option
 @handle_errors
 def command(path: Path, as_json: bool) -> None:

@@ -8,27 +8,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import (
-    F,
     device_option,
     echo_json,
     echo_table,
     finish,
     handle_errors,
+    jobs_option,
     json_option,
     out_argument,
     progress_bar,
+    threads_option,
 )
-from sdd_bench.cli.pairing import pairing_options
-from sdd_bench.core.types import GroundTruth, Problem, Split
+from sdd_bench.cli.groups import Group
+from sdd_bench.cli.inputs import FILE, PICTURES, PREDICTIONS, RUN
+from sdd_bench.cli.pairing import data_options
+from sdd_bench.core.types import GroundTruth, Problem
 
 if TYPE_CHECKING:
     from sdd_bench.captures.layouts import PairList
 
 TRUTHS = tuple(truth.value for truth in GroundTruth)
 METRICS = ("psnr", "ssim", "mae", "lpips")
-_PATH = click.Path(path_type=Path, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_RUN = click.Path(path_type=Path, exists=True, file_okay=False)
 
 leaderboards_option = click.option(
     "--leaderboards", type=_FOLDER, default=Path("leaderboards"), show_default=True, metavar="DIR",
@@ -37,31 +38,19 @@ leaderboards_option = click.option(
 dataset_option = click.option("--dataset", metavar="NAME", help="Name of the table; the run's dataset by default.")
 
 
-def data_options(function: F) -> F:
-    """Add the options that name a dataset, as in ``evaluate``: ``--split``, ``--layout``, ``--pairs``, ``--lists``."""
-    for option in (
-        click.option("--lists", type=_PATH, help="Folder of DPDD's name lists."),
-        click.option("--pairs", "pairs_csv", type=_PATH, help="CSV of pairs instead of folders."),
-        click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is no prepared set."),
-        click.option("--split", type=click.Choice([s.value for s in Split]), default="test", show_default=True),
-    ):
-        function = option(function)
-    return pairing_options(function)
-
-
-def _open(data: Path, *, split: str, **options: Any) -> PairList:
+def _open(data: Path, where: dict[str, Any]) -> PairList:
     from sdd_bench.prepared.open import open_dataset
 
-    return open_dataset(data, split=Split(split), **options)
+    return open_dataset(data, **where)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Tables people can trust: check, add, verify, compare, render, strip, export, bundle."""
 
 
 @command.command()
-@click.argument("run", type=_RUN)
+@click.argument("run", type=RUN)
 @dataset_option
 @json_option
 @handle_errors
@@ -87,7 +76,7 @@ def check(run: Path, dataset: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("run", type=_RUN)
+@click.argument("run", type=RUN)
 @leaderboards_option
 @dataset_option
 @click.option("--trained-on", default="", metavar="TEXT", help="Training data of the method, e.g. dpdd or dpdd+lfdof.")
@@ -115,20 +104,21 @@ def add(
 @command.command()
 @leaderboards_option
 @click.option(
-    "--bundle", type=_PATH, help="Check a bundle in place of the tables; with --data, score a sample of it again."
+    "--bundle", type=FILE, help="Check a bundle in place of the tables; with --data, score a sample of it again."
 )
-@click.option("--rerun", type=_RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
-@click.option("--data", type=_PATH, help="With --rerun: the dataset, with the options that it was evaluated with.")
-@data_options
-@click.option("--predictions", type=_RUN, help="With --rerun: the predictions that were scored.")
+@click.option("--rerun", type=RUN, metavar="RUN", help="Score a random sample of this run's pictures again.")
+@click.option("--data", type=PICTURES, help="With --rerun: the dataset, with the options that it was evaluated with.")
+@data_options()
+@click.option("--predictions", type=PREDICTIONS, help="With --rerun: the predictions that were scored.")
 @click.option(
     "--sample", type=click.IntRange(min=1), default=3, show_default=True, help="With --rerun: number of pictures."
 )
 @click.option("--seed", type=int, help="With --rerun: seed of the choice of pictures.")
 @device_option("With --rerun: torch device")
+@threads_option
 @click.option(
     "--flow-weights",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="With --rerun: the run's own flow weights.",
 )
 @json_option
@@ -144,7 +134,7 @@ def verify(
     device: str,
     flow_weights: Path | None,
     as_json: bool,
-    **dataset: Any,
+    where: dict[str, Any],
 ) -> None:
     """Check every table: schema, order, ranges, hashes, agreement with its runs; --rerun: scores and protocol."""
     if bundle is not None:
@@ -153,13 +143,13 @@ def verify(
                 "--bundle brings its run and predictions along; leave out --rerun and --predictions."
             )
         options = {"n_pictures": sample, "seed": seed, "device": device, "flow_weights": flow_weights}
-        _verify_bundle(bundle, None if data is None else _open(data, **dataset), as_json, **options)
+        _verify_bundle(bundle, None if data is None else _open(data, where), as_json, **options)
         return
     if rerun is not None:
         if data is None or predictions is None:
             raise click.UsageError("--rerun needs --data and --predictions.")
         options = {"n_pictures": sample, "seed": seed, "device": device, "flow_weights": flow_weights}
-        _rerun(rerun, _open(data, **dataset), predictions, as_json, **options)
+        _rerun(rerun, _open(data, where), predictions, as_json, **options)
         return
     from dataclasses import asdict
 
@@ -222,8 +212,8 @@ def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **option
 )
 @click.option("--metric", "metrics", multiple=True, type=click.Choice(METRICS), help="Default: all.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the differences: FILE.svg and FILE.png.")
-@click.option("--resamples", type=click.IntRange(min=100), default=10_000, show_default=True)
-@click.option("--seed", type=int, default=2023, show_default=True)
+@click.option("--resamples", type=click.IntRange(min=100), default=10_000, show_default=True, help="Draws.")
+@click.option("--seed", type=int, default=2023, show_default=True, help="Seed of the draws.")
 @json_option
 @handle_errors
 def compare(
@@ -272,16 +262,16 @@ def compare(
 @out_argument()
 @leaderboards_option
 @click.option(
-    "--pictures", "runs", type=_RUN, multiple=True, metavar="RUN",
+    "--pictures", "runs", type=RUN, multiple=True, metavar="RUN",
     help="Show the pictures of this run folder. Repeat for more runs.",
 )  # fmt: skip
 @click.option(
-    "--pictures-from", "moved", type=(_RUN, _PATH, _RUN), multiple=True, metavar="RUN DATA PREDICTIONS",
+    "--pictures-from", "moved", type=(RUN, PICTURES, PREDICTIONS), multiple=True, metavar="RUN DATA PREDICTIONS",
     help="The same for a run whose pictures lie elsewhere now: its folder, its dataset, its predictions.",
 )  # fmt: skip
-@data_options
-@click.option("--title", default="Leaderboards", show_default=True)
-@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes.")
+@data_options()
+@click.option("--title", default="Leaderboards", show_default=True, help="Title of the pages.")
+@jobs_option
 @json_option
 @handle_errors
 def render(
@@ -292,7 +282,7 @@ def render(
     title: str,
     jobs: int,
     as_json: bool,
-    **dataset: Any,
+    where: dict[str, Any],
 ) -> None:
     """Write pages of all tables into OUT; they need no server and no network.
 
@@ -302,7 +292,7 @@ def render(
     from sdd_bench.leaderboard.site.site import render_site
 
     sources = [PictureSource.open(run) for run in runs]
-    sources += [PictureSource.open(run, _open(data, **dataset), predictions) for run, data, predictions in moved]
+    sources += [PictureSource.open(run, _open(data, where), predictions) for run, data, predictions in moved]
     problems: list[Problem] = []
     with progress_bar("rendering", unit="pages") as on_progress:
         index = render_site(
@@ -333,7 +323,7 @@ def _places(context: click.Context, parameter: click.Parameter, values: tuple[st
 
 
 @command.command()
-@click.argument("runs", nargs=-1, required=True, type=_RUN)
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--picture", required=True, metavar="NAME", help="Name of the picture, as its page and the run give it.")
 @click.option(
     "--crop", "places", multiple=True, callback=_places, metavar="X,Y,W,H",
@@ -374,9 +364,9 @@ def strip(
 
 
 @command.command()
-@click.argument("run", type=_RUN)
+@click.argument("run", type=RUN)
 @out_argument(dir_okay=False)
-@click.option("--predictions", type=_RUN, required=True, help="The predictions that were scored.")
+@click.option("--predictions", type=PREDICTIONS, required=True, help="The predictions that were scored.")
 @json_option
 @handle_errors
 def bundle(run: Path, out: Path, predictions: Path, as_json: bool) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
 from sdd_bench import __version__
+from sdd_bench.cli.groups import Group
 
 _COMMANDS = {
     "synth": "an SDD-style set with known truth",
@@ -32,22 +32,19 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            close = get_close_matches(cmd_name, _COMMANDS, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"No such command {cmd_name!r}.{hint} Commands: {', '.join(_COMMANDS)}.", ctx)
+            return None
         command = import_module(f"sdd_bench.cli.{cmd_name.replace('-', '_')}").command
         command.name = cmd_name
         return command  # type: ignore[no-any-return]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+    def about(self, ctx: click.Context, name: str) -> str:
+        return _COMMANDS[name]
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, handle_errors, json_option
+from sdd_bench.cli.groups import Group
 
 if TYPE_CHECKING:
     from sdd_bench.models.catalogue import Card
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 @json_option
 @handle_errors

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdd_bench.cli.common import (
-    dask_option,
     device_of_name,
     echo_json,
     finish,
     handle_errors,
+    jobs_options,
     json_option,
     model_option,
     progress_bar,
 )
-from sdd_bench.cli.pairing import pairing_options
-from sdd_bench.core.types import Split
+from sdd_bench.cli.inputs import PICTURES, Existing, config_option
+from sdd_bench.cli.pairing import data_options
 
 if TYPE_CHECKING:
-    from sdd_bench.captures.pairing import Pairing
     from sdd_bench.models.network import Network
     from sdd_bench.prediction.classical import Classical
 
@@ -32,10 +31,10 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("data", type=_PATH)
+@click.argument("data", type=PICTURES)
 @click.option(
     "--checkpoint",
-    type=_PATH,
+    type=Existing("a checkpoint, or the folder of a training run"),
     help="Weights (.safetensors, .pth), an ExportedProgram (.pt2), or a run, also one that is not finished.  "
     "[default: the network of the package]",
 )
@@ -50,13 +49,15 @@ _PATH = click.Path(path_type=Path)
 @click.option("--bgr/--rgb", default=None, help="Order of colours that the weights expect.")
 @model_option
 @click.option("-o", "--out", type=_PATH, help="Folder of predictions.  [default: predictions/MODEL]")
+@data_options()
+@click.option("--limit", type=click.IntRange(min=1), help="Number of pictures, from the first on.")
 @click.option(
-    "--split", type=click.Choice([split.value for split in Split]), default=Split.TEST.value, show_default=True
-)
-@click.option("--layout", default="auto", show_default=True, help="Layout of DATA when it is not a prepared set.")
-@pairing_options
-@click.option(
-    "--memory", "memory_gib", type=float, default=8.0, show_default=True, help="Memory for the network in GiB."
+    "--memory",
+    "memory_gib",
+    type=float,
+    default=8.0,
+    show_default=True,
+    help="Memory for the network in GiB, of each process.",
 )
 @click.option("--tile", type=click.IntRange(min=1), help="Largest side of a tile.  [default: by --memory]")
 @click.option(
@@ -79,7 +80,8 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["blend", "published"]),
     help="Classical: blended levels of blur, or the published recipe, slow and with seams.  [default: blend]",
 )
-@dask_option
+@jobs_options
+@config_option
 @click.option("--trust-program", is_flag=True, help="Run a checkpoint that is an ExportedProgram (.pt2): it is code.")
 @json_option
 @handle_errors
@@ -91,15 +93,15 @@ def command(
     bgr: bool | None,
     model_options: dict[str, Any],
     out: Path | None,
-    split: str,
-    layout: str,
-    pairing: Pairing | None,
+    where: dict[str, Any],
+    limit: int | None,
     precision: str,
     device: str,
     fidelity: float | None,
     alpha: float | None,
     kernel: str | None,
     levels: str | None,
+    jobs: int,
     dask: str | None,
     trust_program: bool,
     as_json: bool,
@@ -114,12 +116,16 @@ def command(
     are listed.
     """
     from sdd_bench.core.executors import reuse_memory
-    from sdd_bench.prediction.classical import CLASSICAL, Classical
     from sdd_bench.prediction.options import PredictOptions
-    from sdd_bench.prediction.run import predict, true_maps_of
     from sdd_bench.prepared.open import open_pictures
 
     reuse_memory()
+    chosen = PredictOptions(**options)
+    found = open_pictures(data, **where, limit=limit)
+    pictures = {picture.name: picture.path for picture in found.pictures}
+    from sdd_bench.prediction.classical import CLASSICAL, Classical  # imports torch: not for a folder without pictures
+    from sdd_bench.prediction.run import predict, true_maps_of
+
     device = "cpu" if dask and device == "auto" else device_of_name(device)
     changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -139,17 +145,16 @@ def command(
             model_options,
             device=device,
             precision=precision,
-            remote=bool(dask),
+            remote=bool(dask) or jobs > 1,
             trust_program=trust_program,
         )
-    chosen = PredictOptions(**options)
-    found = open_pictures(data, split=Split(split), layout=layout, pairing=pairing)
-    pictures = {picture.name: picture.path for picture in found.pictures}
     truth = isinstance(network, Classical) and network.needs_truth
-    true_maps = true_maps_of(data, split=Split(split), layout=layout) if truth else {}
+    true_maps = true_maps_of(data, **{key: where[key] for key in ("split", "layout")}) if truth else {}
     folder = out or Path("predictions") / re.split(r"[/\\]", network.name)[-1].replace(":", "-")
     with progress_bar("predict", unit="pictures") as on_progress:
-        report = predict(network, pictures, folder, chosen, true_maps=true_maps, dask=dask, on_progress=on_progress)
+        report = predict(
+            network, pictures, folder, chosen, true_maps=true_maps, jobs=jobs, dask=dask, on_progress=on_progress
+        )
     if as_json:
         echo_json(
             {

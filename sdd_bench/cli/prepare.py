@@ -18,7 +18,8 @@ from sdd_bench.cli.common import (
     out_argument,
     progress_bar,
 )
-from sdd_bench.cli.pairing import pairing_options
+from sdd_bench.cli.inputs import FILE, FOLDER, Existing, config_option
+from sdd_bench.cli.pairing import layout_option, pairing_options
 from sdd_bench.core.types import Split
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _RULES = (
 
 
 @click.command()
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SRC", type=Existing("a folder of captures, or a CSV of pairs"))
 @out_argument()
 @click.option(
     "--preset",
@@ -50,18 +51,14 @@ _RULES = (
     "0.3. dpdd, as DPDNet: --resize 1680x1120 --patch 512 --overlap 0.6 (every 204 px) --drop 0.3, of val and test "
     "--overlap-eval 0.01 --drop-eval 0.",
 )
-@click.option(
-    "--layout", default="auto", show_default=True, help="Layout of SRC; auto finds it by the names of folders."
-)
-@click.option("--pairs", "pairs_csv", type=click.Path(path_type=Path), help="CSV of pairs, paths relative to SRC.")
-@click.option("--lists", type=click.Path(path_type=Path), help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
+@layout_option("Layout of SRC; auto finds it by the names of folders")
+@click.option("--pairs", "pairs_csv", type=FILE, help="CSV of pairs, paths relative to SRC.")
+@click.option("--lists", type=FOLDER, help="Folder of DPDD's name lists (*_src.npy, *_trg.npy).")
 @pairing_options
 @click.option("--split-by", type=click.Choice(["scene"]), help="Split the pairs at random; a scene stays in one split.")
 @click.option("--split", "shares", metavar="TRAIN,VAL,TEST", help="Shares of the pairs.  [default: 0.8,0.1,0.1]")
 @click.option("--seed", type=int, help="Seed of the random split.  [default: 0]")
-@click.option(
-    "--split-file", type=click.Path(path_type=Path), help="CSV with the columns split and scene, blurry or name."
-)
+@click.option("--split-file", type=FILE, help="CSV with the columns split and scene, blurry or name.")
 @click.option("--max-misalignment-px", type=float, help="Drop pairs that are misaligned by more (RMS, full size).")
 @click.option(
     "--max-residual-px", type=float, help="Drop pairs of which parts move by more besides (RMS): leaves, layers."
@@ -71,10 +68,10 @@ _RULES = (
     "--min-likeness", type=float, help="Drop pairs whose pictures correlate less, 0 to 1: another scene or framing."
 )
 @click.option("--max-exposure-ev", type=float, help="Drop pairs whose light differs by more stops.")
-@click.option("--exclude", type=click.Path(path_type=Path), help="List of pairs to drop: name[,why] in each line.")
+@click.option("--exclude", type=FILE, help="List of pairs to drop: name[,why] in each line.")
 @click.option(
     "--measured",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="misalignment.csv of analyze.  [default: where a rule needs it, it is made in analysis/NAME OF SRC]",
 )
 @click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
@@ -89,7 +86,7 @@ _RULES = (
 @click.option("--resize-test/--no-resize-test", default=None, help="Resize the test split's full pictures, too.")
 @click.option("--bit-depth", type=click.Choice(["8", "16"]), help="Stored bit depth of a set with mixed bit depths.")
 @click.option("--pairs-per-shard", type=int, help="Consecutive pairs in one shard.")
-@click.option("--compression", help="Filter of the shards: blosc2, gzip, lzf or none.")
+@click.option("--compression", type=click.Choice(["blosc2", "gzip", "lzf", "none"]), help="Filter of the shards.")
 @click.option("--max-pixels", type=int, help="Refuse larger pictures.")
 @click.option(
     "--white-balance",
@@ -98,17 +95,18 @@ _RULES = (
 )
 @click.option(
     "--register",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="misalignment.csv of analyze, by which sharp pictures are resampled onto the blurry grid.",
 )
 @click.option(
     "--match",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="misalignment.csv of analyze, by which sharp pictures are brought to the light of the blurry ones.",
 )
-@click.option("--limit", type=int, help="Number of pairs to use, from the first on.")
+@click.option("--limit", type=click.IntRange(min=1), help="Number of pairs to use, from the first on.")
 @click.option("--dry-run", is_flag=True, help="Print the pairing and the plan; write nothing.")
 @jobs_options
+@config_option
 @json_option
 @handle_errors
 def command(

@@ -17,8 +17,11 @@ from sdd_bench.cli.common import (
     out_argument,
     progress_bar,
 )
+from sdd_bench.cli.inputs import FILE, Existing, set_option
 
 F = TypeVar("F", bound=Callable[..., Any])
+CURVES = ("none", "gamma-1.8", "gamma-2.2", "standard", "vivid", "edited", "punchy", "filmic")
+"""Those of :mod:`sdd_bench.optics.tone`, which would import numpy for ``--help``."""
 
 
 def _range_option(name: str, text: str) -> Callable[[F], F]:
@@ -34,7 +37,11 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 @click.option("--test", "n_test", type=int, default=None, help="Test pairs [4].")
 @click.option("--pairs-per-scene", type=int, default=None, help="Captures per scene [1].")
 @click.option("--seed", type=int, default=None, help="Seed; the same seed gives the same bytes [0].")
-@click.option("--photos", type=click.Path(path_type=Path), help="Folder of sharp photographs to make the scenes from.")
+@click.option(
+    "--photos",
+    type=Existing("a folder of sharp photographs", only="folder"),
+    help="Folder of sharp photographs to make the scenes from.",
+)
 @_range_option("zoom-range", "Zoom, blurry to sharp [what the lens does: focus breathing].")
 @_range_option("shift-range", "Shift in x and y, pixels [-0.5 % to 0.5 % of the width].")
 @_range_option("rotation-range", "Rotation, degrees [-0.1 0.1].")
@@ -42,7 +49,7 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 @_range_option("coc-range", "Largest circle of confusion of a pair, diameter, pixels [0.25 % to 1 % of the width].")
 @_range_option("exposure-range", "Light of blurry over light of sharp [0.9 1.2].")
 @click.option("--color-cast", type=float, help="White balance: largest error of a channel's exposure, a share [0.02].")
-@click.option("--tone-curve", "tone_curves", multiple=True, metavar="NAME",
+@click.option("--tone-curve", "tone_curves", multiple=True, type=click.Choice(CURVES),
               help="Tone curve of the camera; more than one: each pair draws one [none].")  # fmt: skip
 @click.option("--foreign-curves", is_flag=True, default=None, help="Draw separate tone curves for blurry and sharp.")
 @_range_option("vignetting-range", "Light that the blurry picture loses at its corners, as a share [0 0].")
@@ -55,14 +62,20 @@ def _range_option(name: str, text: str) -> Callable[[F], F]:
 @click.option("--sensor-width", "sensor_width_mm", type=float, help="Width of the sensor in millimetres [36].")
 @click.option("--f-number", type=float, help="Aperture of the blurry picture [that which gives --coc-range].")
 @click.option("--blades", type=int, default=None, help="Blades of the iris; 0 is a round one [0].")
-@click.option("--bit-depth", type=int, default=None, help="Bit depth, 8 or 16 [8].")
-@click.option("--truth", help="Truth files: small is JSON, full adds flow, aligned sharp picture and blur map [small].")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file of options; the command line wins.")
+@click.option("--bit-depth", type=click.Choice(["8", "16"]), help="Bit depth [8].")
+@click.option(
+    "--truth",
+    type=click.Choice(["small", "full"]),
+    help="Truth files: small is JSON, full adds flow, aligned sharp picture and blur map [small].",
+)
+@click.option("--config", type=FILE, help="TOML file of options; the command line wins.")
+@set_option
 @jobs_options
 @json_option
 @handle_errors
 def command(
-    out: Path, preset: str | None, size: str | None, config: Path | None, jobs: int, dask: str | None, as_json: bool,
+    out: Path, preset: str | None, size: str | None, config: Path | None, assignments: dict[str, str], jobs: int,
+    dask: str | None, as_json: bool,
     **overrides: Any,
 ) -> None:  # fmt: skip
     """Make an SDD-style set in OUT: blurry and sharp pairs whose zoom, shift and blur are known exactly.
@@ -73,7 +86,7 @@ def command(
     from sdd_bench.synth.run import synthesize
 
     overrides["tone_curves"] = overrides["tone_curves"] or None
-    options = load_options(config, preset=preset, size=size, overrides=overrides)
+    options = load_options(config, preset=preset, size=size, overrides=overrides | assignments)
     with progress_bar("synth") as on_progress:
         report = synthesize(out, options, jobs=jobs, dask=dask, on_progress=on_progress)
     if as_json:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sdd_bench.cli.common import INTERRUPTED, echo_json, handle_errors, json_option, model_option, progress_bar
+from sdd_bench.cli.common import echo_json, handle_errors, json_option, model_option, progress_bar, threads_option
+from sdd_bench.cli.groups import INTERRUPTED
+from sdd_bench.cli.inputs import FILE, Existing, set_option
 
 if TYPE_CHECKING:
     from sdd_bench.training.report import TrainReport
@@ -24,10 +26,10 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 
 
 @click.command()
-@click.argument("data", type=_PATH)
+@click.argument("data", type=Existing("a prepared set, a shard, or the folder of a training run"))
 @click.option("-o", "--out", "run", type=_PATH, default=Path("runs/jdrl"), show_default=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run DATA, or the one in --out, with the options it has.")
-@click.option("--config", "config_path", type=_PATH, help="TOML file of options; the command line wins.")
+@click.option("--config", "config_path", type=FILE, help="TOML file of options; the command line wins.")
 @click.option(
     "--recipe",
     type=click.Choice(["paper", "released", "two-stage", "cpu"]),
@@ -38,7 +40,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 )
 @click.option("--width", type=int, help="Channels of the network's first stage; 64 in the paper's U-Net.")
 @model_option
-@click.option("--init", type=_PATH, help="Checkpoint from which the deblurring network starts.")
+@click.option("--init", type=Existing("a checkpoint"), help="Checkpoint from which the deblurring network starts.")
 @click.option("--crop", type=int, help="Side of the crops in pixels.  [default: 512, or that of the patches]")
 @click.option("--batch", type=int, help="Patches per step, over all devices.  [default: 1]")
 @click.option("--accumulate", type=int, help="Gradient accumulation: parts per step and device.")
@@ -58,7 +60,7 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
     type=click.Choice(["adaptive", "contextual", "cobi", "cobi-released"]),
     help="Loss of the deblurred picture: the paper's, or contextual (bilateral), without flow.  [default: adaptive]",
 )
-@click.option("--loss-weights", type=_PATH, help="torchvision's VGG19 for that loss.  [default: our AlexNet]")
+@click.option("--loss-weights", type=FILE, help="torchvision's VGG19 for that loss.  [default: our AlexNet]")
 @_flag("--vanilla", "Table 4 #1: Charbonnier against sharp as captured, nothing else.")
 @_flag("--no-flow", "#2: without deformation; reblurring stays.")
 @_flag("--no-mask", "#3: without the calibration mask.")
@@ -72,14 +74,20 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
     type=click.Choice(["none", "gain", "gain+field", "tone"]),
     help="Bring sharp pictures to the light of the blurry ones before every loss; for captures.  [default: none]",
 )
-@click.option("--light", type=_PATH, help="misalignment.csv of analyze: --match takes its transfers, not its own.")
+@click.option("--light", type=FILE, help="misalignment.csv of analyze: --match takes its transfers, not its own.")
 @click.option("--precision", type=click.Choice(["32", "bf16-mixed", "16-mixed"]), help="Precision.  [default: 32]")
-@click.option("--accelerator", help="Device: cpu, cuda, ...  [default: the best one available]")
+@click.option(
+    "--device",
+    "--accelerator",
+    "accelerator",
+    help="Torch device: cpu, cuda, cuda:1, ..., or auto for a GPU where there is one.  [default: auto]",
+)
 @_flag("--compile", "Compile the deblurring network.")
+@threads_option
 @click.option("--workers", type=int, help="Processes that read patches.")
-@click.option("--seed", type=int)
+@click.option("--seed", type=int, help="Seed of weights, crops and order.")
 @_flag("--export-program", "Also write the best network as an ExportedProgram.")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Any other option of config.toml.")
+@set_option
 @json_option
 @handle_errors
 def command(
@@ -87,7 +95,7 @@ def command(
     run: Path,
     resume: bool,
     config_path: Path | None,
-    assignments: tuple[str, ...],
+    assignments: dict[str, str],
     model_options: dict[str, Any],
     as_json: bool,
     **options: Any,
@@ -102,14 +110,15 @@ def command(
     options: only one that is given and differs is refused.
     """
     from sdd_bench.core.executors import reuse_memory
-    from sdd_bench.training.config import load_train_config
-    from sdd_bench.training.run import begun, train
+    from sdd_bench.prepared.shards import shard_paths
 
     reuse_memory()
-    pairs = [assignment.partition("=") for assignment in assignments]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise click.UsageError(f"--set {wrong[0]}: expected KEY=VALUE.")
-    given = options | {"model_options": model_options or None} | {name: value for name, _, value in pairs}
+    if not (resume and (data / "config.toml").is_file()):
+        shard_paths(data)
+    from sdd_bench.training.config import load_train_config  # imports torch: not for a folder without patches
+    from sdd_bench.training.run import begun, train
+
+    given = options | {"model_options": model_options or None} | assignments
     if resume and (earlier := begun(data)):
         run, data = data, earlier[0]
     known = begun(run)

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import echo_json, finish, handle_errors, jobs_options, json_option, progress_bar
+from sdd_bench.cli.inputs import Existing
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=Existing("captures, a set, an export, a shard, a run, or weights"))
 @click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
 @jobs_options
 @json_option

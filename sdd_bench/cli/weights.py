@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from sdd_bench.cli.common import echo_json, echo_table, finish, handle_errors, json_option, out_argument
+from sdd_bench.cli.groups import Group
+from sdd_bench.cli.inputs import Existing
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Weights that come with the package (flow, LPIPS, deblurring): list them, check their sha256."""
 
@@ -66,7 +68,7 @@ def verify(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Existing("a released checkpoint"))
 @out_argument()
 @click.option("--model", help="Network the file is for.  [default: recognised by its tensors]")
 @json_option

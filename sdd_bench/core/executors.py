@@ -18,13 +18,14 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from sdd_bench import __version__
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import ConfigError, SddBenchError, reason_of
+from sdd_bench.core.threads import allow_threads, cores, usable_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Names of glibc's malloc.h."""
@@ -82,15 +83,6 @@ class DaskExecutor(Executor):
         )
 
 
-def cores() -> int:
-    """Threads that this process may keep busy: ``OMP_NUM_THREADS``, else the cores of the machine.
-
-    Of a list (``4,2``: a number per level of nesting) the first counts; a text that is no number counts as absent.
-    """
-    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(first) if first.isdecimal() and int(first) > 0 else os.cpu_count() or 1
-
-
 def reuse_memory() -> None:
     """Let this process keep the memory it frees, for its next picture.
 
@@ -132,29 +124,43 @@ def open_executor(jobs: int = 1, dask: str | None = None, *, sight: Path | None 
         yield _SerialExecutor()
     else:
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(jobs,))
+        end, stop = context.Pipe(duplex=False)
+        pool = _Processes(jobs, mp_context=context, initializer=_begin_worker, initargs=(jobs, end))
         try:
             yield pool
+        except BaseException:  # nobody waits for what is under way; the next run makes it anew
+            stop.close()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            stop.close()
+            end.close()
 
 
-def _begin_worker(jobs: int) -> None:
-    """Leave Ctrl-C to the parent, leave with it, and take no more than a share of the cores."""
+class _Processes(ProcessPoolExecutor):
+    """Processes that hear nothing of Ctrl-C, not even while they start."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a process that starts inherits this
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_worker(jobs: int, end: Connection) -> None:
+    """Leave Ctrl-C to the parent, leave when it says so or is gone, and take no more than a share of the cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import cv2
-
-    cv2.setNumThreads(threads)
+    threading.Thread(target=_leave_with_parent, args=(end,), daemon=True).start()
+    allow_threads(max(1, min(cores(), usable_cores() // jobs)))
     reuse_memory()
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(end: Connection) -> None:
+    """Wait until the parent is gone, or has closed the other end of ``end``."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
+        wait([parent.sentinel, end])
         os._exit(1)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from sdd_bench.core.arrays import Plane
-from sdd_bench.core.executors import cores
+from sdd_bench.core.threads import cores
 
 Spectrum = NDArray[np.complex64]
 

@@ -21,7 +21,7 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from sdd_bench.core.arrays import Plane
-from sdd_bench.core.executors import cores
+from sdd_bench.core.threads import cores
 from sdd_bench.defocus.canny import canny, gaussian_gradient
 
 SCALES = tuple(0.5 * number for number in range(2, 11))

@@ -23,7 +23,7 @@ from scipy.io import loadmat
 from sdd_bench import weights
 from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError, reason_of
-from sdd_bench.core.executors import cores
+from sdd_bench.core.threads import cores
 from sdd_bench.defocus.filters.bilateral import joint_bilateral
 from sdd_bench.defocus.filters.domain_transform import domain_transform
 from sdd_bench.defocus.sparse_code import pursue

@@ -23,6 +23,7 @@ from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import output_errors, sealed, sha256_or_empty, write_json, write_text
 from sdd_bench.core.storage.tables import cell_text, table_text
+from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
 from sdd_bench.defocus.spec import BlurMap, SigmaMap
 from sdd_bench.images.photograph import read_photograph, to_float
@@ -91,7 +92,9 @@ def blur_maps(
             file = out / f"{name}.png"
             try:
                 if not (file.is_file() and _color_of(file).is_file()):
-                    _write_map(file, blur_map.estimate(to_float(read_photograph(path).pixels)))
+                    picture = to_float(read_photograph(path).pixels)
+                    with few_threads(picture.shape[0] * picture.shape[1]):
+                        _write_map(file, blur_map.estimate(picture))
                     n_made += 1
                 rows.append(describe(name, read_map(file)))
             except ImageError as error:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.threads import few_threads
 from sdd_bench.images.metadata import read_metadata
 from sdd_bench.images.photograph import Photograph, to_float
 from sdd_bench.images.write import from_float, write_png
@@ -69,7 +70,8 @@ def write_prediction(
     depth = photograph.bit_depth if options.bit_depth == "same" else int(options.bit_depth)
     blurry = to_float(photograph.pixels)
     begun = time.perf_counter()
-    deblurred, tiled = run(name, blurry)
+    with few_threads(blurry.shape[0] * blurry.shape[1]):
+        deblurred, tiled = run(name, blurry)
     seconds = time.perf_counter() - begun
     path = out / f"{name}.png"
     write_png(path, from_float(deblurred, depth), metadata=read_metadata(picture))

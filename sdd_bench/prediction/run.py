@@ -27,9 +27,9 @@ from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
-from sdd_bench.prediction.cluster import predict_on
 from sdd_bench.prediction.method import Made, Run, method_of, write_prediction
 from sdd_bench.prediction.options import PredictOptions
+from sdd_bench.prediction.workers import predict_by
 from sdd_bench.prepared.open import open_dataset, open_pictures
 from sdd_bench.report.notebook import html_table
 
@@ -99,6 +99,7 @@ def predict(
     options: PredictOptions | None = None,
     *,
     true_maps: Mapping[str, Path] = MappingProxyType({}),
+    jobs: int = 1,
     dask: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> PredictReport:
@@ -114,7 +115,8 @@ def predict(
         out: Folder of predictions; new, empty, or begun before.
         options: How.
         true_maps: From :func:`true_maps_of`, for ``oracle-map``.
-        dask: Address of a Dask scheduler, whose workers load the network for themselves (``network.again``).
+        jobs: Local processes; from two on, each loads the network for itself (``network.again``).
+        dask: Address of a Dask scheduler instead, whose workers do likewise.
         on_progress: Called after every picture.
 
     Raises:
@@ -144,10 +146,10 @@ def predict(
         digests = {name: sha256_or_empty(path) for name, path in pictures.items()}
         made = _claim(out, made_with | about, pictures, digests)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
-        if dask is None:
+        if dask is None and jobs == 1:
             outcomes = _predict_here(run, missing, out, options)
         else:
-            outcomes = predict_on(dask, network, missing, out, options, true_maps)
+            outcomes = predict_by(network, missing, out, options, true_maps, jobs=jobs, dask=dask)
         done, n_bytes, n_tiled, problems = len(pictures) - len(missing), 0, 0, []
         with closing(outcomes), _noted(out, made):
             for name, outcome in outcomes:

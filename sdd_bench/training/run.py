@@ -163,16 +163,15 @@ def make_fabric(config: TrainConfig) -> Fabric:
     """Devices and precision of a run; data-parallel if torchrun started several processes."""
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     precision: Any = {"32": "32-true"}.get(config.precision, config.precision)
+    kind, _, number = config.accelerator.partition(":")
     try:
         if world == 1:
-            fabric = Fabric(accelerator=config.accelerator, devices=1, precision=precision)
+            fabric = Fabric(accelerator=kind, devices=[int(number)] if number else 1, precision=precision)
         else:
             # Some stages do not use the reblurring network.
             strategy = DDPStrategy(find_unused_parameters=config.has_reblur, timeout=_PATIENCE)
             nodes = max(1, world // local)
-            fabric = Fabric(
-                accelerator=config.accelerator, devices=local, num_nodes=nodes, strategy=strategy, precision=precision
-            )
+            fabric = Fabric(accelerator=kind, devices=local, num_nodes=nodes, strategy=strategy, precision=precision)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"accelerator {config.accelerator}, precision {config.precision}: {error}") from error
     fabric.launch()

@@ -43,7 +43,7 @@ def test_two_pictures_give_their_figures_as_json(captures: Path) -> None:
 
 def test_options_of_a_set_are_refused_for_two_pictures(captures: Path) -> None:
     pair = [str(captures / "test" / kind / "0000.png") for kind in ("blur", "gt")]
-    result = CliRunner().invoke(main, ["analyze", *pair, "-o", "two", "--pairs", "nosuch.csv", "--limit", "1"])
+    result = CliRunner().invoke(main, ["analyze", *pair, "-o", "two", "--pairs", __file__, "--limit", "1"])
     assert result.exit_code == 2
     assert "without --out, --pairs, --limit;" in result.output
 

@@ -42,18 +42,6 @@ def test_where_to_write_is_an_option_or_an_argument(arguments: list[str], writte
     assert (f"a to {written}" if written else "--out" if len(arguments) == 1 else "give one") in result.output
 
 
-def test_every_command_that_writes_takes_out() -> None:
-    writing = ["prepare", "synth", "export", "demo", "train-jdrl", "predict", "evaluate", "analyze", "blur-map"]
-    commands = [main.get_command(click.Context(main), name) for name in writing]
-    for group, name in (("leaderboard", "render"), ("leaderboard", "bundle"), ("weights", "convert")):
-        found = main.get_command(click.Context(main), group)
-        assert isinstance(found, click.Group)
-        commands.append(found.get_command(click.Context(found), name))
-    for command in commands:
-        assert command is not None
-        assert any({"-o", "--out"} <= set(parameter.opts) for parameter in command.params), command.name
-
-
 def test_device_auto_is_one_that_works() -> None:
     @click.command()
     @device_option("Device")
@@ -77,19 +65,6 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted. What was finished is kept; run the same command to go on."
     assert "Traceback" not in errors
-
-
-def test_a_reader_that_leaves_is_no_error() -> None:
-    program = "from sdd_bench.cli.main import main\nmain(['weights', 'list', '--json'])"
-    line = f'{sys.executable} -c "{program}" | true; echo ${{PIPESTATUS[0]}}'
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout.strip(), done.stderr) == ("0", "")
-
-
-def test_an_unknown_command_gets_a_suggestion() -> None:
-    result = CliRunner().invoke(main, ["evalute"])
-    assert result.exit_code == 2
-    assert "Did you mean evaluate?" in result.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

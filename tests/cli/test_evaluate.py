@@ -185,7 +185,10 @@ def test_what_cannot_be_scored_is_listed_with_status_1(
     ("arguments", "message"),
     [
         (["nowhere", "--predictions", "net"], "nowhere: does not exist"),
-        (["captures", "--predictions", "nowhere"], "expected a folder of predictions, found nothing"),
+        (
+            ["captures", "--predictions", "nowhere"],
+            "--predictions nowhere: does not exist",
+        ),
         (["captures", "--predictions", "captures"], "no prediction matches a blurry picture"),
         (["captures", "--predictions", "net", "--metrics", "psnr,vif"], "expected some of psnr,ssim,mae,lpips"),
         (["captures", "--predictions", "net", "--extra", "vif"], "--extra vif: expected one of dists, niqe-style"),

@@ -31,7 +31,7 @@ def test_a_set_is_written_once_and_failures_are_listed(tmp_path: Path) -> None:
 def test_bad_input_is_an_error(tmp_path: Path) -> None:
     root = make_prepared(tmp_path)
     for source, out, message in (
-        (tmp_path / "none", tmp_path / "out", "none/dataset.json: missing"),
+        (tmp_path / "none", tmp_path / "out", "none: does not exist; expected a prepared set"),
         (root, tmp_path / "captures", "and is not an export (has no export.json)"),
     ):
         result = _export(source, out)

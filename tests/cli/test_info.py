@@ -32,7 +32,7 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "s.h5").write_bytes(b"no HDF5")
     for path, message in (
         (tmp_path / "s.h5", "s.h5: damaged, cut short or not HDF5"),
-        (tmp_path / "none.h5", "none.h5: does not exist."),
+        (tmp_path / "none.h5", "none.h5: does not exist; expected captures,"),
         (tmp_path, "expected a prepared set"),
     ):
         result = _info(path)

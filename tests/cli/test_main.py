@@ -36,13 +36,48 @@ def test_an_unknown_command_is_bad_usage() -> None:
     assert "No such command 'deblur'" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["analyse"], "No such command 'analyse'. Did you mean analyze?"),
+        (["leaderboard", "rendr"], "No such command 'rendr'. Did you mean render?"),
+        (["demo", "--shrt"], "No such option '--shrt'. Did you mean '--short'?"),
+        (["evaluate", "."], "Missing option '--predictions'."),
+        (["info", "sdd-bench-nowhere"], "sdd-bench-nowhere: does not exist; expected"),
+        (["info", "."], ".: expected a prepared set"),
+    ],
+)
+def test_every_error_is_one_line_in_one_form(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {message}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "weights", "cache"])
+def test_lists_of_commands_are_not_cut(name: str) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"], terminal_width=80).stdout
+    assert "..." not in shown.partition("Commands:")[2]
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("command", [["evaluate", "--help"], ["weights", "list", "--json"]])
+def test_a_reader_that_leaves_is_no_error(command: list[str]) -> None:
+    line = f"{sys.executable} -m sdd_bench {' '.join(command)} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
 def test_a_refusal_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", "captures/a.png")
 
     monkeypatch.setattr("sdd_bench.inspect.describe.describe", refuse)
-    result = CliRunner().invoke(main, ["info", "captures"])
-    assert (result.exit_code, result.output) == (2, "error: [Errno 13] Permission denied: 'captures/a.png'\n")
+    result = CliRunner().invoke(main, ["info", "/"])
+    assert (result.exit_code, result.output) == (2, "error: captures/a.png: Permission denied.\n")
 
 
 def test_an_output_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) -> None:

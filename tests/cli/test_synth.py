@@ -39,9 +39,9 @@ def test_synth_prints_a_table_and_finishes_what_is_there(tmp_path):
         (("--zoom-range", 1.1, 0.9), "zoom_range: expected the smaller value first"),
         (("--size", "12x12"), "width: expected 64 to"),
         (("--size", "large"), "size: expected WIDTHxHEIGHT"),
-        (("--bit-depth", 10), "bit_depth: expected 8 or 16"),
+        (("--bit-depth", 10), "'10' is not one of '8', '16'"),
         (("--photos", "/nowhere/at/all"), "expected a folder of sharp photographs"),
-        (("--config", "/nowhere.toml"), "/nowhere.toml: cannot be read"),
+        (("--config", "/nowhere.toml"), "--config /nowhere.toml: does not exist"),
     ],
 )
 def test_bad_options_end_with_one_line_and_status_2(tmp_path, arguments, message):

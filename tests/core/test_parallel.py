@@ -14,7 +14,7 @@ import pytest
 
 from sdd_bench.core import executors
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
-from sdd_bench.core.executors import cores, open_executor
+from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import read_sealed, run, run_sealed, write_sealed
 from sdd_bench.core.types import Problem, Progress
 
@@ -249,18 +249,3 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError
-
-
-def test_threads_are_those_asked_for_or_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert cores() == 3
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert cores() == (os.cpu_count() or 1)
-
-
-@pytest.mark.parametrize(("text", "threads"), [("4,2", 4), ("text", None), ("0", None), ("-3", None), ("", None)])
-def test_a_list_of_threads_is_legal_and_a_text_counts_as_none(
-    text: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", text)
-    assert cores() == (threads or os.cpu_count() or 1)

@@ -25,6 +25,7 @@ from sdd_bench.core.parallel import read_sealed, run_sealed, write_sealed
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
+from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, ExtraScore, extra_scores, failures_of, summary_of
 from sdd_bench.evaluation.no_truth.gains import check_same_size, gains_over_input
@@ -217,9 +218,9 @@ def describe_picture(task: NoTruthTask) -> _Described:
     prediction, _ = read_prediction(task.prediction_path)
     blurry = to_float(read_photograph(task.picture.path).pixels)
     check_same_size(prediction, blurry, str(task.prediction_path))
-    moved = fit_similarity(
-        engines.flow.estimate(to_tensor(blurry), to_tensor(prediction))[0].cpu().numpy(), robust=True
-    )
+    with few_threads(blurry.shape[0] * blurry.shape[1]):
+        flow = engines.flow.estimate(to_tensor(blurry), to_tensor(prediction))[0].cpu().numpy()
+    moved = fit_similarity(flow, robust=True)
     try:
         gains = asdict(gains_over_input(prediction, blurry))
     except ImageError:

@@ -11,6 +11,7 @@ from sdd_bench.core import protocol
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.storage.files import output_errors, sha256_of
+from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import GroundTruth, Pair
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture.cache import SharedCache
@@ -18,7 +19,7 @@ from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.exposure import green_gain
 from sdd_bench.evaluation.picture.match import Match
 from sdd_bench.evaluation.picture.moved import pair_motion
-from sdd_bench.evaluation.picture.read import read_inputs
+from sdd_bench.evaluation.picture.read import Inputs, read_inputs
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
 from sdd_bench.evaluation.signature import digest
@@ -92,9 +93,21 @@ def score_files(
         ImageError: A file cannot be read, or sizes do not fit.
         ManifestError: The truth file of the pair is damaged.
     """
-    cache = cache or SharedCache()
-    engines = load_engines(options)
     inputs = read_inputs(pair, prediction_path, options)
+    height, width = inputs.sharp.shape[:2]
+    with few_threads(height * width):
+        return _score(inputs, pair, prediction_path, options, cache or SharedCache(), save_to)
+
+
+def _score(
+    inputs: Inputs,
+    pair: Pair,
+    prediction_path: Path,
+    options: EvaluateOptions,
+    cache: SharedCache,
+    save_to: Path | None,
+) -> PictureRecord:
+    engines = load_engines(options)
     height, width = inputs.sharp.shape[:2]
     flow_key = digest({**inputs.provenance, "flow": engines.flow.signature})
     light_key = digest({"flow key": flow_key, "match": options.match.value, "protocol": protocol.LIGHT})

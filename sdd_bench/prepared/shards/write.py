@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ShardError
-from sdd_bench.core.executors import cores
+from sdd_bench.core.threads import cores
 from sdd_bench.core.types import Window
 from sdd_bench.prepared.shards import chunks, places
 from sdd_bench.prepared.shards.create import create_file

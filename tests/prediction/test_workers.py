@@ -1,4 +1,4 @@
-"""Predictions by the workers of a Dask cluster."""
+"""Predictions by local processes and by the workers of a Dask cluster."""
 
 import dataclasses
 import json

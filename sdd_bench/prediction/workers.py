@@ -1,4 +1,4 @@
-"""Predictions by the workers of a Dask cluster, a picture a task.
+"""Predictions by local processes or the workers of a Dask cluster, a picture a task.
 
 A network does not travel: a worker loads it from its file once and keeps it, and refuses a file with another sha256
 than the caller's.
@@ -37,30 +37,35 @@ class _Task:
         return self.name
 
 
-def predict_on(
-    address: str,
+def predict_by(
     network: Network | Classical,
     pictures: Mapping[str, Path],
     out: Path,
     options: PredictOptions,
     true_maps: Mapping[str, Path],
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Generator[tuple[str, Made | Exception], None, None]:
-    """Predict ``pictures`` into ``out`` on a cluster; yields the name of each when it is done, or what went wrong.
+    """Predict ``pictures`` into ``out`` by others; yields the name of each when it is done, or what went wrong.
 
     Args:
-        address: Of the Dask scheduler.
         network: Network or classical method that knows how to load it again.
         pictures: Names and files.
         out: Folder that the workers share.
         options: How.
         true_maps: Files of true maps by the names of pictures, for ``oracle-map``.
+        jobs: Local processes.
+        dask: Address of a Dask scheduler instead.
 
     Raises:
         ConfigError: The network was not loaded from a file, or nothing answers at the address.
         SddBenchError: Workers died again and again under one task.
     """
     if network.again is None:
-        raise ConfigError(f"--dask: {network.name} was not loaded from a file, so that no worker can load it.")
+        raise ConfigError(
+            f"{'--dask' if dask else '--jobs'}: {network.name} was not loaded from a file; no worker can load it."
+        )
     again = pickle.dumps(network.again)
     tasks = (
         _Task(
@@ -74,8 +79,8 @@ def predict_on(
         )
         for name, path in pictures.items()
     )
-    with open_executor(dask=address, sight=next(iter(pictures.values()), None)) as executor:
-        for task, outcome in run(executor, _predict, tasks, window=DASK_WINDOW):
+    with open_executor(jobs, dask, sight=next(iter(pictures.values()), None)) as executor:
+        for task, outcome in run(executor, _predict, tasks, window=DASK_WINDOW if dask else jobs + 1):
             yield task.name, outcome
 
 
