@@ -371,7 +371,10 @@ def strip(
 @handle_errors
 def bundle(run: Path, out: Path, predictions: Path, as_json: bool) -> None:
     """Pack RUN, its predictions and a readme into OUT.zip, which anyone can check: verify --bundle OUT.zip."""
-    from sdd_bench.leaderboard.bundle import write_bundle
+    from sdd_bench.leaderboard.runs.read import read_run
+
+    read_run(run)
+    from sdd_bench.leaderboard.bundle import write_bundle  # imports torch: not for a folder without a run
 
     written = write_bundle(run, predictions, out)
     if as_json:
