@@ -27,7 +27,7 @@ from sdd_bench.core import protocol
 from sdd_bench.core.errors import ConfigError, SddBenchError, reason_of
 from sdd_bench.core.threads import allow_threads, cores, usable_cores
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Names of glibc's malloc.h."""
 _NEVER_TRIM = 2**31 - 1
 _LIBRARIES = ("numpy", "opencv-python-headless", "torch", "h5py")
@@ -95,6 +95,7 @@ def reuse_memory() -> None:
     if hasattr(library, "mallopt"):  # musl has none
         library.mallopt(_M_MMAP_MAX, 0)
         library.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
+        library.mallopt(_M_ARENA_MAX, 1)  # memory that one thread frees serves the others
 
 
 @contextmanager

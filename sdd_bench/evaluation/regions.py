@@ -13,7 +13,6 @@ focus, the lowest level: what a method does where there is nothing to do.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,15 +85,15 @@ class Regions:
         return RegionScores(float(np.median(known)) if known.size else None, tuple(shares), tuple(gains), focus_change)
 
 
-def regions_of(blurry: Picture, truth: Picture, valid: NDArray[np.bool_]) -> Regions:
-    """Measure the levels of a pair.
+def blur_of_regions(blurry: Picture, truth: Picture, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Circle of confusion of each region of a pair, ``(rows, columns)``; NaN where it is not known.
 
     Args:
         blurry: ``(H, W, 3)`` float32 sRGB in [0, 1].
         truth: The sharp picture registered to it, in its light, same shape.
         valid: Pixels where it is known, ``(H, W)``.
     """
-    return Regions(region_medians(blur_from_pair(blurry, truth, valid)), valid, blurry, truth)
+    return region_medians(blur_from_pair(blurry, truth, valid))
 
 
 def region_medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -104,12 +103,12 @@ def region_medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
         >>> region_medians(np.full((64, 32), 3.0, np.float32)).tolist()
         [[3.0], [3.0]]
     """
-    tiles = _tiles(values, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # regions of NaN alone
-        medians = np.nanmedian(tiles, axis=-1)
-    known = np.isfinite(tiles).sum(axis=-1) * 2 > np.isfinite(_tiles(np.zeros_like(values), np.nan)).sum(axis=-1)
-    return np.where(known, medians, np.float32(np.nan)).astype(np.float32)
+    tiles = np.sort(_tiles(values, np.nan), axis=-1)  # NaN comes last
+    n_known = np.isfinite(tiles).sum(axis=-1)
+    middle = np.stack((np.maximum(n_known - 1, 0) // 2, np.minimum(n_known // 2, tiles.shape[-1] - 1)), axis=-1)
+    medians = np.take_along_axis(tiles, middle, axis=-1).mean(axis=-1)
+    inside = np.isfinite(_tiles(np.zeros_like(values), np.nan)).sum(axis=-1)
+    return np.where(n_known * 2 > inside, medians, np.float32(np.nan)).astype(np.float32)
 
 
 def _tiles(values: NDArray[np.float32], outside: float) -> NDArray[np.float32]:

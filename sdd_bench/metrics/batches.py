@@ -14,8 +14,8 @@ from torch import Tensor
 
 from sdd_bench.core.errors import ImageError
 from sdd_bench.core.precision import full_float32
+from sdd_bench.metrics.loops import WINDOW
 from sdd_bench.metrics.lpips import SMALLEST, lpips_on
-from sdd_bench.metrics.ssim import WINDOW
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from sdd_bench.core.precision import full_float32
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.metrics.alexnet import load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
+from sdd_bench.metrics.winograd import Winograd
 
 SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""
@@ -66,7 +67,7 @@ class Lpips:
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
         self._device, self._strip_pixels = torch.device(device), strip_pixels
-        self._trunk = load_alexnet(backbone).to(self._device)
+        self._layers = [_layer_on(self._device, layer) for layer in load_alexnet(backbone).children()]
         columns = torch.load(linear, map_location=self._device, weights_only=True)
         self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
@@ -84,13 +85,14 @@ class Lpips:
         if not isinstance(picture, Tensor):
             check_picture(picture, "LPIPS", smallest=SMALLEST)
         height, width = picture.shape[:2]
-        layers: list[list[Tensor]] = [[] for _ in self._trunk]
+        layers: list[list[Tensor]] = [[] for _ in self._layers]
         strips = self._scaled(picture)
-        for number, convolution in enumerate(self._trunk.children()):
-            assert isinstance(convolution, nn.Conv2d)
+        for number, layer in enumerate(self._layers):
             if number in _POOLED:
-                strips = _slide(partial(F.max_pool2d, kernel_size=3, stride=2), strips, size=3, step=2)
-            strips = _keep_units(_convolve(convolution, strips), layers[number])
+                strips = _slide(_pool, strips, size=3, step=2)
+            strips = _keep_units(
+                _slide(layer.apply, strips, size=layer.size, step=layer.step, padding=layer.padding), layers[number]
+            )
         for _ in strips:  # draws the strips through all layers
             pass
         return Features(tuple(map(tuple, layers)), height, width)
@@ -155,14 +157,38 @@ def _layer_distance(a: tuple[Tensor, ...], b: tuple[Tensor, ...], linear: Tensor
     return total / sum(map(len, a))
 
 
-def _convolve(convolution: nn.Conv2d, strips: Iterator[Tensor]) -> Iterator[Tensor]:
-    """Convolution and ReLU; rows are padded by :func:`_slide`, columns by the convolution."""
-    size, step, padding = convolution.kernel_size[0], convolution.stride[0], convolution.padding[0]
+@dataclass(frozen=True)
+class _Layer:
+    """One convolution with its ReLU."""
 
-    def operation(rows: Tensor) -> Tensor:
-        return F.conv2d(rows, convolution.weight, convolution.bias, stride=step, padding=(0, int(padding))).relu_()
+    apply: Callable[[Tensor], Tensor]
+    """On ``(rows, W, C)``; pads columns, not rows."""
+    size: int
+    step: int
+    padding: int
 
-    return _slide(operation, strips, size=size, step=step, padding=int(padding))
+
+def _layer_on(device: torch.device, convolution: nn.Module) -> _Layer:
+    """A layer of AlexNet; on the processor, where its convolution has stride 1, by :class:`Winograd`."""
+    assert isinstance(convolution, nn.Conv2d)
+    convolution = convolution.to(device)
+    weight, bias = convolution.weight, convolution.bias
+    assert bias is not None
+    size, step, padding = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
+    if device.type == "cpu" and step == 1:
+        winograd = Winograd(weight, bias)
+        return _Layer(lambda rows: winograd(F.pad(rows, (0, 0, padding, padding))), size, step, padding)
+
+    def directly(rows: Tensor) -> Tensor:
+        # (1, rows, W, C) read as (1, C, rows, W) is channels_last.
+        picture = rows[None].permute(0, 3, 1, 2)
+        return F.conv2d(picture, weight, bias, stride=step, padding=(0, padding)).relu_()[0].permute(1, 2, 0)
+
+    return _Layer(directly, size, step, padding)
+
+
+def _pool(rows: Tensor) -> Tensor:
+    return F.max_pool2d(rows[None].permute(0, 3, 1, 2), kernel_size=3, stride=2)[0].permute(1, 2, 0)
 
 
 def _slide(
@@ -171,7 +197,7 @@ def _slide(
     """Run a sliding-window operation over a picture that comes in strips of rows; no row is computed twice.
 
     Args:
-        operation: On ``(1, C, rows, W)``, without padding of rows.
+        operation: On ``(rows, W, C)``, without padding of rows.
         strips: The picture from top to bottom, ``(rows, W, C)``.
         size: Height of the window.
         step: Rows from one window to the next.
@@ -186,9 +212,7 @@ def _slide(
         waiting = torch.cat((waiting, strip) if coming is not None else (waiting, strip, border))
         n_windows = (len(waiting) - size) // step + 1
         if n_windows > 0:
-            # (1, rows, W, C) read as (1, C, rows, W) is channels_last.
-            ready = waiting[None, : (n_windows - 1) * step + size].permute(0, 3, 1, 2)
-            yield operation(ready)[0].permute(1, 2, 0)
+            yield operation(waiting[: (n_windows - 1) * step + size])
             waiting = waiting[n_windows * step :]
 
 

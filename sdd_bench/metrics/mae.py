@@ -2,11 +2,8 @@ r"""Mean absolute error of one picture on [0, 1]: :math:`\mathrm{mean}(|p - t|)`
 
 from __future__ import annotations
 
-import numpy as np
-
-from sdd_bench.metrics.checks import Picture, check_pair
-
-_ROWS = 64
+from sdd_bench.metrics.checks import Picture, sum_over
+from sdd_bench.metrics.loops import difference_sums
 
 
 def mae(prediction: Picture, truth: Picture) -> float:
@@ -20,13 +17,9 @@ def mae(prediction: Picture, truth: Picture) -> float:
         ImageError: The shapes differ, a picture is empty, or holds NaN or infinite values.
 
     Example:
+        >>> import numpy as np
         >>> picture = np.zeros((4, 4, 3), np.float32)
         >>> mae(picture + np.float32(0.25), picture)
         0.25
     """
-    check_pair(prediction, truth)
-    total = 0.0
-    for row in range(0, len(truth), _ROWS):
-        difference = prediction[row : row + _ROWS] - truth[row : row + _ROWS]
-        total += float(np.abs(difference, out=difference).sum(dtype=np.float64))
-    return total / truth.size
+    return sum_over(lambda *strip: difference_sums(*strip)[1], prediction, truth) / truth.size

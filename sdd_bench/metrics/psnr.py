@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from sdd_bench.metrics.checks import Picture, check_pair
-
-_ROWS = 64
+from sdd_bench.metrics.checks import Picture, sum_over
+from sdd_bench.metrics.loops import difference_sums
 
 
 def psnr(prediction: Picture, truth: Picture) -> float:
@@ -28,14 +25,11 @@ def psnr(prediction: Picture, truth: Picture) -> float:
         ImageError: The shapes differ, a picture is empty, or holds NaN or infinite values.
 
     Example:
+        >>> import numpy as np
         >>> picture = np.zeros((4, 4, 3), np.float32)
         >>> round(psnr(picture + np.float32(0.1), picture), 4), psnr(picture, picture)
         (20.0, inf)
     """
-    check_pair(prediction, truth)
-    total = 0.0
-    for row in range(0, len(truth), _ROWS):
-        difference = prediction[row : row + _ROWS] - truth[row : row + _ROWS]
-        total += float(np.square(difference, out=difference).sum(dtype=np.float64))
+    total = sum_over(lambda *strip: difference_sums(*strip)[0], prediction, truth)
     mse = total / truth.size
     return -10 * math.log10(mse) if mse > 0 else math.inf

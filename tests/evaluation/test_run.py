@@ -219,7 +219,10 @@ def test_a_second_method_reuses_flows_and_baselines(score: Any, run: Path) -> No
     first = score()
     shared = Path(os.environ["SDD_BENCH_CACHE"]) / "registered"
     before = _inodes(shared)
-    assert sorted(Path(name).suffix for name in before) == [".flow"] * 3 + [".light"] * 3 + [".scores"] * 3
+    assert (
+        sorted(Path(name).suffix for name in before)
+        == [".blur"] * 3 + [".exposure"] * 3 + [".flow"] * 3 + [".light"] * 3 + [".scores"] * 3
+    )
     assert not (run.parent / "captures/registered").exists()
     second = score(run_folder=run.with_name("other"), method="other")
     assert _inodes(shared) == before

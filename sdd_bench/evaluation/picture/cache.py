@@ -1,10 +1,10 @@
 """What every method on a dataset shares, kept from one evaluation to the next.
 
 For each pair that is the flow of the registered ground truth, ``estimate(blurry, sharp)`` (the registered picture is
-one warp away), the transfer of light of the matched one, and the scores of identity and ceiling. Keys name all that
-they depend on (pixels, resize, crop, flow signature, ...), so a changed dataset or another flow network never meets a
-stale file, and a copy of a dataset shares the files of the first. How files are checked, and which leave, is the
-:mod:`~sdd_bench.core.storage.store`'s.
+one warp away), the transfer of light of the matched one, how blurred each region is, the exposure, and the scores of
+identity and ceiling. Keys name all that they depend on (pixels, resize, crop, flow signature, ...), so a changed
+dataset or another flow network never meets a stale file, and a copy of a dataset shares the files of the first. How
+files are checked, and which leave, is the :mod:`~sdd_bench.core.storage.store`'s.
 
 The folder is ``--cache``, else ``SDD_BENCH_CACHE``, else the user's cache folder (``~/.cache/sdd-bench`` on Linux).
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 import blosc2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from torch import Tensor
 
@@ -34,7 +35,7 @@ FOLDER_VARIABLE = "SDD_BENCH_CACHE"
 LIMIT_VARIABLE = "SDD_BENCH_CACHE_LIMIT"
 LIMIT_GB = 20.0
 """Some 400 flows of 4096x2160 pictures, more than any public test split has."""
-FLOW, LIGHT, SCORES = "flow", "light", "scores"
+FLOW, LIGHT, BLUR, EXPOSURE, SCORES = "flow", "light", "blur", "exposure", "scores"
 _FOLDER = "registered"
 """Below the cache folder, which a user may share with other things."""
 _LEVEL = 1
@@ -60,16 +61,48 @@ class SharedCache:
             width: Of the picture.
             compute: Makes the flow.
         """
+        return self._tensor(FLOW, key, (2, height, width), compute)
+
+    def blur(
+        self, key: str, rows: int, columns: int, compute: Callable[[], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """The blur of a pair's regions, ``(rows, columns)`` in pixels, read or measured and kept.
+
+        Args:
+            key: Digest of all that it depends on.
+            rows: Of regions.
+            columns: Of regions.
+            compute: Measures it.
+        """
+        return self._tensor(BLUR, key, (rows, columns), lambda: torch.from_numpy(compute())).numpy()
+
+    def exposure(self, key: str, compute: Callable[[], float]) -> float:
+        """The exposure gain of a pair, read or measured and kept.
+
+        Args:
+            key: Digest of all that it depends on.
+            compute: Measures it.
+        """
+        content = None if self.store is None else self.store.read(EXPOSURE, key, at_most=_JSON_BYTES)
+        if content is not None:
+            with suppress(ValueError):
+                return float(content)
+        gain = compute()
+        if self.store is not None:
+            self.store.keep(EXPOSURE, key, f"{gain!r}\n".encode("ascii"))
+        return gain
+
+    def _tensor(self, kind: str, key: str, shape: tuple[int, ...], compute: Callable[[], Tensor]) -> Tensor:
         if self.store is None:
             return compute()
-        at_most = 8 * height * width + blosc2.MAX_OVERHEAD
-        kept = _unpacked(self.store.read(FLOW, key, at_most=at_most), height, width)
+        n_bytes = 4 * math.prod(shape)
+        kept = _unpacked(self.store.read(kind, key, at_most=n_bytes + blosc2.MAX_OVERHEAD), shape)
         if kept is not None:
             return kept
-        flow = compute()
-        if 8 * height * width <= blosc2.MAX_BUFFERSIZE:
-            self.store.keep(FLOW, key, _packed(flow))
-        return flow
+        tensor = compute()
+        if n_bytes <= blosc2.MAX_BUFFERSIZE:
+            self.store.keep(kind, key, _packed(tensor))
+        return tensor
 
     def transfer(self, key: str, compute: Callable[[], Transfer]) -> Transfer:
         """The transfer of light of a pair, read or computed and kept.
@@ -137,7 +170,7 @@ class Usage:
 def usage(store: Store) -> list[Usage]:
     """How much of each kind ``store`` holds."""
     entries = store.entries()
-    kinds = dict.fromkeys([FLOW, LIGHT, SCORES, *(entry.kind for entry in entries)])
+    kinds = dict.fromkeys([FLOW, LIGHT, BLUR, EXPOSURE, SCORES, *(entry.kind for entry in entries)])
     sizes = {kind: [entry.n_bytes for entry in entries if entry.kind == kind] for kind in kinds}
     return [Usage(kind or "partial", len(sizes[kind]), sum(sizes[kind])) for kind in kinds]
 
@@ -170,20 +203,20 @@ def _limit(limit_gb: float | None) -> int:
     return round(limit * 1e9)
 
 
-def _packed(flow: Tensor) -> bytes:
+def _packed(tensor: Tensor) -> bytes:
     """The float32 values without loss: their first bytes together, then their second ones, ..., in Zstandard."""
-    values = flow.detach().cpu().float().contiguous().numpy().astype("<f4", copy=False)
+    values = tensor.detach().cpu().float().contiguous().numpy().astype("<f4", copy=False)
     packed: bytes = blosc2.compress(
         values.tobytes(), typesize=4, clevel=_LEVEL, filter=blosc2.Filter.SHUFFLE, codec=blosc2.Codec.ZSTD
     )
     return packed
 
 
-def _unpacked(content: bytes | None, height: int, width: int) -> Tensor | None:
+def _unpacked(content: bytes | None, shape: tuple[int, ...]) -> Tensor | None:
     try:
-        if content is None or blosc2.get_cbuffer_sizes(content)[0] != 8 * height * width:
+        if content is None or blosc2.get_cbuffer_sizes(content)[0] != 4 * math.prod(shape):
             return None
-        values = np.frombuffer(blosc2.decompress(content), "<f4").reshape(2, height, width)
+        values = np.frombuffer(blosc2.decompress(content), "<f4").reshape(shape)
     except (RuntimeError, ValueError):
         return None
     return torch.from_numpy(values.astype(np.float32))

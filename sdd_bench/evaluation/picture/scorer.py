@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -28,12 +28,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.precision import full_float32
+from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.types import GroundTruth, WarpMode
 from sdd_bench.evaluation.extras.measures import Measure
 from sdd_bench.evaluation.extras.scores import ExtraScore, extra_scores
-from sdd_bench.evaluation.regions import Regions, RegionScores, regions_of
+from sdd_bench.evaluation.regions import Regions, RegionScores, blur_of_regions
 from sdd_bench.flow.estimator import FlowEstimator, KnowsSupport
-from sdd_bench.flow.warp import backwarp, valid_mask
+from sdd_bench.flow.warp import valid_mask
+from sdd_bench.flow.warp_picture import backwarp_picture
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.metrics.mae import mae
 from sdd_bench.metrics.psnr import psnr
@@ -76,10 +79,11 @@ class PictureScores:
 
 @dataclass(frozen=True)
 class Warped:
-    """Ground truth made by a warp: the picture ``(H, W, 3)``, its flow ``(2, H, W)``, and the share of valid pixels."""
+    """Ground truth made by a warp: the picture ``(H, W, 3)``, its flow ``(2, H, W)``, and which pixels are valid."""
 
     picture: Picture
     flow: Tensor
+    valid: NDArray[np.bool_]
     valid_share: float
 
 
@@ -110,6 +114,7 @@ class PictureScorer:
             can be kept between methods.
         match: What the transfer of light of the matched ground truth may do.
         transfer: Gives that transfer from the function that estimates it, likewise.
+        blur: Gives the blur of the regions, ``(rows, columns)``, from the function that measures it, likewise.
         measures: Extra ones.
 
     Raises:
@@ -129,6 +134,7 @@ class PictureScorer:
         registered_flow: Callable[[Callable[[], Tensor]], Tensor] = _computed,
         match: Match = Match.GAIN,
         transfer: Callable[[Callable[[], Transfer]], Transfer] = _computed,
+        blur: Callable[[Callable[[], NDArray[np.float32]]], NDArray[np.float32]] = _computed,
         measures: Sequence[Measure] = (),
     ) -> None:
         if blurry.shape != sharp.shape:
@@ -137,31 +143,24 @@ class PictureScorer:
             raise ConfigError("score: lpips is among the metrics, but no Lpips network was given.")
         self.blurry, self.sharp = blurry, sharp
         self._flow, self._warp, self._metrics, self._lpips = flow, warp, metrics, lpips
+        everywhere = np.ones(sharp.shape[:2], np.bool_)
+        self._raw = Warped(sharp, torch.zeros(2, *sharp.shape[:2]), everywhere, 1.0)
         self.registered = self._backwarp(registered_flow(lambda: self._estimate(blurry, sharp)))
         self.transfer = transfer(lambda: self._estimate_transfer(match))
         light = self.transfer.apply(self.registered.picture)
         self.matched = dataclasses.replace(self.registered, picture=light)
-        self._features: dict[GroundTruth, Any] = {}
-        self._measures = measures
+        self._features: dict[int, Any] = {}
+        self._measures, self._blur = measures, blur
 
     @cached_property
     def regions(self) -> Regions:
         """How blurred each region of the input is, against matched ground truth."""
-        valid = valid_mask(self.registered.flow[None])[0, 0].cpu().numpy()
-        return regions_of(self.blurry, self.matched.picture, valid)
+        pair = self.blurry, self.matched.picture, self.registered.valid
+        return Regions(self._blur(lambda: blur_of_regions(*pair)), self.registered.valid, *pair[:2])
 
     def identity(self) -> PictureScores:
         """The blurry input scored as a prediction: its warped ground truth is the registered one, its drift zero."""
-        features = self._features_of(self.blurry)
-        registered = self._registered_scores(self.blurry, features)
-        truths = {
-            GroundTruth.RAW: self._raw_scores(self.blurry, features),
-            GroundTruth.WARPED: registered,
-            GroundTruth.REGISTERED: registered,
-            GroundTruth.MATCHED: self._matched_scores(self.blurry, features, registered),
-        }
-        extras = self._extras(self.blurry, self.registered)
-        return PictureScores(truths, 0.0, 0.0, self.regions.score(self.blurry), extras)
+        return self.score(self.blurry, Motion(self.registered, drift_px=0.0, deform_px=0.0))
 
     def motion(self, prediction: Picture) -> Motion:
         """The two flows of one prediction; apart from :meth:`score`, so that flow and LPIPS need not share memory.
@@ -175,8 +174,11 @@ class PictureScorer:
             raise ImageError(
                 "the prediction holds NaN or infinite values; the network diverged or the file is damaged."
             )
-        moved = fit_similarity(self._estimate(self.blurry, prediction).numpy(), robust=True)
-        warped = self._backwarp(self._estimate(prediction, self.sharp))
+        with full_float32():
+            warped, moved = side_by_side(
+                lambda: self._backwarp(self._estimate(prediction, self.sharp)),
+                lambda: fit_similarity(self._estimate(self.blurry, prediction).numpy(), robust=True),
+            )
         return Motion(warped, drift_px=moved.rms_px, deform_px=moved.residual_px)
 
     def score(self, prediction: Picture, motion: Motion | None = None) -> PictureScores:
@@ -191,66 +193,53 @@ class PictureScorer:
         """
         motion = motion or self.motion(prediction)
         warped = motion.warped
-        features = self._features_of(prediction)
-        registered = self._registered_scores(prediction, features)
-        truths = {
-            GroundTruth.RAW: self._raw_scores(prediction, features),
-            GroundTruth.WARPED: self._scores(
-                prediction, warped.picture, warped.valid_share, features, self._features_of(warped.picture)
-            ),
-            GroundTruth.REGISTERED: registered,
-            GroundTruth.MATCHED: self._matched_scores(prediction, features, registered),
-        }
-        regions, extras = self.regions.score(prediction), self._extras(prediction, warped)
-        return PictureScores(truths, motion.drift_px, motion.deform_px, regions, extras)
+        truths = self._truths(warped)
+        distinct = {id(truth.picture): truth.picture for truth in truths.values()}
+        n = len(distinct)
+        with full_float32():
+            found = side_by_side(
+                *(partial(self._features_of, picture) for picture in (prediction, *distinct.values())),
+                lambda: self.regions.score(prediction),
+                *(partial(self._on_arrays, prediction, picture) for picture in distinct.values()),
+            )
+            ours, theirs, regions, values = found[0], found[1 : n + 1], found[n + 1], found[n + 2 :]
+            distances = side_by_side(*(partial(self._distance, ours, features) for features in theirs))
+        figures = dict(zip(distinct, zip(values, distances, strict=True), strict=True))
+        scores = {}
+        for name, truth in truths.items():
+            (psnr, ssim, mae), lpips = figures[id(truth.picture)]
+            scores[name] = TruthScores(psnr, ssim, mae, lpips, truth.valid_share)
+        return PictureScores(scores, motion.drift_px, motion.deform_px, regions, self._extras(prediction, truths))
 
-    def _extras(self, prediction: Picture, warped: Warped) -> tuple[ExtraScore, ...]:
+    def _truths(self, warped: Warped) -> dict[GroundTruth, Warped]:
+        return {
+            GroundTruth.RAW: self._raw,
+            GroundTruth.WARPED: warped,
+            GroundTruth.REGISTERED: self.registered,
+            GroundTruth.MATCHED: self.matched,
+        }
+
+    def _extras(self, prediction: Picture, truths: Mapping[GroundTruth, Warped]) -> tuple[ExtraScore, ...]:
         if not self._measures:
             return ()
-        everywhere = np.ones(self.sharp.shape[:2], np.bool_)
-        inside, inside_warped = (valid_mask(w.flow[None])[0, 0].cpu().numpy() for w in (self.registered, warped))
-        truths = {
-            GroundTruth.RAW: (self.sharp, everywhere),
-            GroundTruth.WARPED: (warped.picture, inside_warped),
-            GroundTruth.REGISTERED: (self.registered.picture, inside),
-            GroundTruth.MATCHED: (self.matched.picture, inside),
-        }
-        return extra_scores(self._measures, prediction, truths)
+        return extra_scores(self._measures, prediction, {name: (t.picture, t.valid) for name, t in truths.items()})
 
-    def _raw_scores(self, prediction: Picture, features: Any) -> TruthScores:
-        truth_features = self._shared_features(GroundTruth.RAW, self.sharp)
-        return self._scores(prediction, self.sharp, 1.0, features, truth_features)
-
-    def _registered_scores(self, prediction: Picture, features: Any) -> TruthScores:
-        truth = self.registered
-        truth_features = self._shared_features(GroundTruth.REGISTERED, truth.picture)
-        return self._scores(prediction, truth.picture, truth.valid_share, features, truth_features)
-
-    def _matched_scores(self, prediction: Picture, features: Any, registered: TruthScores) -> TruthScores:
-        """Scores against the matched picture; without a transfer it is the registered one."""
-        if self.transfer.model is Match.NONE:
-            return registered
-        truth = self.matched
-        truth_features = self._shared_features(GroundTruth.MATCHED, truth.picture)
-        return self._scores(prediction, truth.picture, truth.valid_share, features, truth_features)
-
-    def _scores(
-        self, prediction: Picture, truth: Picture, valid_share: float, features: Any, truth_features: Any
-    ) -> TruthScores:
-        values: dict[str, float | None] = {
-            name: function(prediction, truth) if name in self._metrics else None
-            for name, function in _ON_ARRAYS.items()
-        }
-        distance = self._lpips.distance(features, truth_features) if self._lpips and "lpips" in self._metrics else None
-        return TruthScores(values["psnr"], values["ssim"], values["mae"], distance, valid_share)
+    def _on_arrays(self, prediction: Picture, truth: Picture) -> Sequence[float | None]:
+        return [function(prediction, truth) if name in self._metrics else None for name, function in _ON_ARRAYS.items()]
 
     def _features_of(self, picture: Picture) -> Any:
-        return self._lpips.features(picture) if self._lpips and "lpips" in self._metrics else None
+        """What LPIPS compares; of the truths that every prediction shares it is kept."""
+        if self._lpips is None or "lpips" not in self._metrics:
+            return None
+        kept = self._features.get(id(picture))
+        if kept is None:
+            kept = self._lpips.features(picture)
+            if any(picture is shared.picture for shared in (self._raw, self.registered, self.matched)):
+                self._features[id(picture)] = kept
+        return kept
 
-    def _shared_features(self, truth: GroundTruth, picture: Picture) -> Any:
-        if truth not in self._features:
-            self._features[truth] = self._features_of(picture)
-        return self._features[truth]
+    def _distance(self, ours: Any, theirs: Any) -> float | None:
+        return None if self._lpips is None or ours is None else self._lpips.distance(ours, theirs)
 
     def support(self, reference: Picture, moving: Picture, flow: Tensor) -> NDArray[np.float32] | None:
         """Where two pictures show the flow between them, from 0 to 1, ``(H, W)``; None where the flow does not know."""
@@ -267,15 +256,12 @@ class PictureScorer:
     def _estimate_transfer(self, match: Match) -> Transfer:
         if match is Match.NONE:
             return Transfer()
-        flow = self.registered.flow
-        inside = valid_mask(flow[None])[0, 0].numpy()
-        return estimate_transfer(self.blurry, self.sharp, flow=flow.numpy(), model=match, valid=inside)
+        known = self.registered
+        return estimate_transfer(self.blurry, self.sharp, flow=known.flow.numpy(), model=match, valid=known.valid)
 
     def _backwarp(self, flow: Tensor) -> Warped:
-        with torch.no_grad():
-            moved = backwarp(to_tensor(self.sharp), flow[None], mode=self._warp)[0]
-            valid_share = float(valid_mask(flow[None]).float().mean())
-        return Warped(np.ascontiguousarray(moved.permute(1, 2, 0).numpy()), flow, valid_share)
+        valid = valid_mask(flow[None])[0, 0].numpy()
+        return Warped(backwarp_picture(self.sharp, flow, mode=self._warp), flow, valid, float(valid.mean()))
 
 
 def score_picture(

@@ -22,6 +22,7 @@ from sdd_bench.evaluation.picture.moved import pair_motion
 from sdd_bench.evaluation.picture.read import Inputs, read_inputs
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
+from sdd_bench.evaluation.regions import REGION_PX
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.flow.flo import write_flo
 from sdd_bench.images.write import from_float, write_png
@@ -111,6 +112,8 @@ def _score(
     height, width = inputs.sharp.shape[:2]
     flow_key = digest({**inputs.provenance, "flow": engines.flow.signature})
     light_key = digest({"flow key": flow_key, "match": options.match.value, "protocol": protocol.LIGHT})
+    pair_key = digest({"light key": light_key, "warp": options.warp.value, "protocol": protocol.EVALUATION})
+    regions = (-(-height // REGION_PX), -(-width // REGION_PX))
     scorer = PictureScorer(
         inputs.blurry,
         inputs.sharp,
@@ -121,6 +124,7 @@ def _score(
         registered_flow=lambda compute: cache.flow(flow_key, height, width, compute),
         match=options.match,
         transfer=lambda compute: cache.transfer(light_key, compute),
+        blur=lambda compute: cache.blur(pair_key, *regions, compute),
         measures=engines.measures,
     )
     motion = scorer.motion(inputs.prediction)
@@ -156,7 +160,9 @@ def _score(
         coc_diameter_px=truth.coc_diameter_px if truth else None,
         misalignment_px=truth.misalignment_px if truth else baselines.measured.similarity_px,
         misalignment_source="truth" if truth else "flow",
-        exposure_gain=green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow),
+        exposure_gain=cache.exposure(
+            pair_key, lambda: green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow)
+        ),
         light=scorer.transfer,
         method=scorer.score(inputs.prediction, motion),
         baselines=baselines,

@@ -8,16 +8,15 @@ that compare both, the same passes are :mod:`torch` expressions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sdd_bench.core.arrays import Plane
+from sdd_bench.core.compiled import compiled
+from sdd_bench.core.side_by_side import in_strips, threads_here
 
 Pairs = NDArray[np.int64]
 CELL = 4
@@ -27,30 +26,13 @@ _COLUMNS = 1024
 _CELLS = 256
 """Cells solved at once: their matrices stay in the first-level cache."""
 _ROWS_PER_STRIP = 32
-_SMALLEST_SHARED = 1 << 16
-"""Pixels below which threads wait for each other more than they compute."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _compiled(function: F) -> F:
-    """``function`` as machine code, kept on disk where there is a writable place for it."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}}
-    try:
-        return numba.njit(function, cache=True, **options)  # type: ignore[no-any-return]
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(function, **options)  # type: ignore[no-any-return]
 
 
 def _shared(rows: int, pixels: int, work: Callable[[int, int], None]) -> None:
     """Call ``work(first, last)`` for strips of rows, on as many threads as torch uses."""
-    threads = torch.get_num_threads() if pixels >= _SMALLEST_SHARED else 1
-    if threads == 1:
-        work(0, rows)
-        return
-    step = max(1, min(_ROWS_PER_STRIP, -(-rows // threads)))
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda first: work(first, min(first + step, rows)), range(0, rows, step)))
+    threads = threads_here()
+    size = rows if threads == 1 else max(1, min(_ROWS_PER_STRIP, -(-rows // threads)))
+    in_strips(rows, work, size=size, pixels=pixels)
 
 
 def blur(planes: Tensor, taps: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -140,7 +122,7 @@ def _cells_like(plane: Plane, k: int) -> Plane:
     return np.empty((k, -(-plane.shape[0] // CELL), -(-plane.shape[1] // CELL)), np.float32)
 
 
-@_compiled
+@compiled
 def _blur(planes: Plane, taps: Plane, out: Plane, first: int, last: int) -> None:
     """Rows ``first`` to ``last`` of all planes in a row."""
     height, width = planes.shape[1:]
@@ -169,7 +151,7 @@ def _blur(planes: Plane, taps: Plane, out: Plane, first: int, last: int) -> None
                 result[x] += tap * (left[x] + right[x])
 
 
-@_compiled
+@compiled
 def _spread_row(cells: Plane, y: int, line: Plane, out: Plane) -> None:
     """Row ``y`` of cells interpolated bilinearly at the pixels, whose centres are at (p + 1/2) / 4 - 1/2."""
     height, width = cells.shape
@@ -191,7 +173,7 @@ def _spread_row(cells: Plane, y: int, line: Plane, out: Plane) -> None:
         out[4 * x + 3] = middle[x] + np.float32(0.375) * step
 
 
-@_compiled
+@compiled
 def _warp(moving: Plane, flow: Plane, step: Plane, out: Plane, first: int, last: int) -> None:
     height, width = moving.shape
     right, bottom = np.float32(width - 1), np.float32(height - 1)
@@ -213,7 +195,7 @@ def _warp(moving: Plane, flow: Plane, step: Plane, out: Plane, first: int, last:
             result[x] = upper + wy * (lower - upper)
 
 
-@_compiled
+@compiled
 def _spread(cells: Plane, out: Plane, first: int, last: int) -> None:
     columns = cells.shape[1]
     line, spread = np.empty(columns + 2, np.float32), np.empty(CELL * columns, np.float32)
@@ -224,7 +206,7 @@ def _spread(cells: Plane, out: Plane, first: int, last: int) -> None:
             result[x] = spread[x]
 
 
-@_compiled
+@compiled
 def _add_products(rows: Plane, pairs: Pairs, total: Plane, size: int) -> None:
     for place in range(len(pairs)):
         a, b, sums = rows[pairs[place, 0]], rows[pairs[place, 1]], total[place]
@@ -232,7 +214,7 @@ def _add_products(rows: Plane, pairs: Pairs, total: Plane, size: int) -> None:
             sums[x] += a[x] * b[x]
 
 
-@_compiled
+@compiled
 def _mean_of_cells(total: Plane, out: Plane) -> None:
     """Sums over four rows to means of cells; the last cell is filled up by replication."""
     whole = total.size // CELL
@@ -245,7 +227,7 @@ def _mean_of_cells(total: Plane, out: Plane) -> None:
         out[whole] = np.float32(0.0625) * left
 
 
-@_compiled
+@compiled
 def _product_sums(regressors: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
     height, width = target.shape
     k, n = len(regressors), len(pairs)
@@ -267,7 +249,7 @@ def _product_sums(regressors: Plane, target: Plane, pairs: Pairs, out: Plane, fi
                 _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
 
 
-@_compiled
+@compiled
 def _derivatives(plane: Plane, y: int, start: int, stop: int, dx: Plane, dy: Plane, laplacian: Plane) -> None:
     """Central differences and the five-point Laplacian of a part of row ``y``; border replicated."""
     height, width = plane.shape
@@ -286,7 +268,7 @@ def _derivatives(plane: Plane, y: int, start: int, stop: int, dx: Plane, dy: Pla
             laplacian[x - start] = before + after + above[x] + below[x] - four * row[x]
 
 
-@_compiled
+@compiled
 def _step_sums(equalised: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
     height, width = target.shape
     n = len(pairs)
@@ -307,7 +289,7 @@ def _step_sums(equalised: Plane, target: Plane, pairs: Pairs, out: Plane, first:
                 _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
 
 
-@_compiled
+@compiled
 def _solve(sums: Plane, ridge: Plane, n: int, out: Plane, first: int, last: int) -> None:
     """Cholesky, in float64 as the regressors are nearly collinear; a loop over neighbouring cells innermost."""
     columns = sums.shape[2]
@@ -335,7 +317,7 @@ def _solve(sums: Plane, ridge: Plane, n: int, out: Plane, first: int, last: int)
                     result[c] -= np.float32(solution[i, c] * sums[n_pairs + i, row, start + c])
 
 
-@_compiled
+@compiled
 def _cholesky(factor: NDArray[np.float64], x: NDArray[np.float64], n: int, size: int) -> None:
     """Solve in place; the lower triangles of ``(n, n, size)`` become their factors, ``(n, size)`` the solutions."""
     for j in range(n):
@@ -357,19 +339,19 @@ def _cholesky(factor: NDArray[np.float64], x: NDArray[np.float64], n: int, size:
         _multiply(x[i], factor[i, i], size)
 
 
-@_compiled
+@compiled
 def _subtract_product(total: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], size: int) -> None:
     for c in range(size):
         total[c] -= a[c] * b[c]
 
 
-@_compiled
+@compiled
 def _multiply(total: NDArray[np.float64], a: NDArray[np.float64], size: int) -> None:
     for c in range(size):
         total[c] *= a[c]
 
 
-@_compiled
+@compiled
 def _equalise(pictures: Plane, kernel: Plane, out: Plane, first: int, last: int) -> None:
     k, columns = len(pictures), kernel.shape[2]
     line, spread = np.empty(columns + 2, np.float32), np.empty(CELL * columns, np.float32)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,6 +63,13 @@ def test_a_kept_transfer_of_light_is_not_estimated_again_and_a_damaged_one_is(tm
     path.write_bytes(path.read_bytes().replace(b"1.25", b"1.26"))
     assert cache.transfer(KEY, estimate) == transfer
     assert len(calls) == 2
+
+
+def test_kept_blur_and_exposure_of_a_pair_are_not_measured_again(tmp_path: Path) -> None:
+    cache, blur = open_cache(tmp_path), np.array([[1.5, np.nan, 3.25]], np.float32)
+    assert cache.blur(KEY, 1, 3, lambda: blur) is not None
+    np.testing.assert_array_equal(cache.blur(KEY, 1, 3, lambda: _never().numpy()), blur)
+    assert cache.exposure(KEY, lambda: 1 / 3) == cache.exposure(KEY, lambda: float(_never())) == 1 / 3
 
 
 def test_without_a_store_nothing_is_kept() -> None:
