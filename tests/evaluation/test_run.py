@@ -256,7 +256,7 @@ def test_runs_share_the_cache_and_nothing_lies_beside_the_captures(score: Any, r
     assert {path.suffix for path in before} == {"", ".png", ".json", ".csv"}
     cache = open_cache(tmp_path / "cache")
     score(cache=cache)
-    assert len(list((tmp_path / "cache/registered").iterdir())) == 9
+    assert len(list((tmp_path / "cache/registered").iterdir())) == 15
     assert sorted((run.parent / "captures").rglob("*")) == before
     score(run_folder=run.with_name("other"), cache=cache)
     assert (run.with_name("other") / "per_image.csv").read_bytes() == (run / "per_image.csv").read_bytes()
