@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,35 +22,41 @@ from sdd_bench.geometry.affine import warp
 from sdd_bench.images.light import linear_planes, linear_to_srgb
 from sdd_bench.images.pair import read_pair
 from sdd_bench.registration.coarse import shrink, to_tensor
-from sdd_bench.report.html import data_uri, encode_image, slug, write_page
-from sdd_bench.report.plots import flow_colours, histogram, quiver, scatter_of_vectors
+from sdd_bench.report.html import data_uri, encode_within, render_page, slug, write_page
+from sdd_bench.report.plots import (
+    flow_colours,
+    flow_scale,
+    histogram,
+    quiver,
+    scatter_of_vectors,
+    with_flow_key,
+)
 
+MOST_BYTES = 2_000_000
+"""Size of the page at most: pictures are made smaller and coarser until they fit."""
+_MOST_ROWS = 500
+"""Pairs in the table of the page; ``misalignment.csv`` has all."""
 _SHOWN_PX = 720
-"""Longer side of the pictures on the page."""
+"""Longer side of the pictures on the page, where they fit."""
+_LEAST_PICTURE_BYTES = 400_000
+"""Left for pictures in any case."""
+_BASE64 = 4 / 3
+DIFFERENCES = ("as captured", "registered", "registered and matched")
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """The pictures of one pair, as data URIs."""
+    """One pair, with its pictures by name: pixels, and then data URIs."""
 
     row: Row
     anchor: str
-    blurry: str
-    sharp: str
-    aligned: str
-    before: str
-    after: str
-    colours: str
-    arrows: str
-    matched: str
-    differences: tuple[str, str, str]
-    """From the blurry picture: as captured, registered, registered and matched."""
+    pictures: Mapping[str, Any]
 
 
 def write_report(
     path: Path, rows: Sequence[Row], summary: dict[str, Any], pairs: Mapping[str, Pair], *, options: AnalyzeOptions
 ) -> Path:
-    """Write ``analysis.html``, which needs no other file.
+    """Write ``analysis.html``, which needs no other file and has at most :data:`MOST_BYTES`.
 
     Args:
         path: Path of the page.
@@ -83,18 +91,31 @@ def write_report(
             )
         ),
     }
-    write_page(
-        path,
-        "analysis.html",
-        headline=headline(summary),
-        light_line=light_line(summary),
-        summary=summary,
-        rows=rows,
-        shown=shown,
-        plots=plots,
-        options=options,
-    )
+    listed = rows
+    if len(rows) > _MOST_ROWS:
+        worst = {row.pair_id for row in sorted(rows, key=lambda row: (-row.rms_px, row.pair_id))[:_MOST_ROWS]}
+        listed = [row for row in rows if row.pair_id in worst]
+    context = {
+        "headline": headline(summary),
+        "light_line": light_line(summary),
+        "summary": summary,
+        "rows": listed,
+        "n_rows": len(rows),
+        "plots": plots,
+        "options": options,
+        "differences": DIFFERENCES,
+    }
+    without = len(render_page("analysis.html", **context, shown=[_with_uris(item, {}) for item in shown]).encode())
+    pixels = [picture for item in shown for picture in item.pictures.values()]
+    left = max(MOST_BYTES - without, _LEAST_PICTURE_BYTES) / _BASE64 - 100 * len(pixels)
+    encoded = iter(encode_within(pixels, int(left)))
+    fitted = [_with_uris(item, {name: data_uri(next(encoded), "webp") for name in item.pictures}) for item in shown]
+    write_page(path, "analysis.html", **context, shown=fitted)
     return path
+
+
+def _with_uris(item: _Shown, uris: Mapping[str, str]) -> _Shown:
+    return replace(item, pictures=dict.fromkeys(item.pictures, "") | dict(uris))
 
 
 def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
@@ -108,25 +129,22 @@ def _show(row: Row, pair: Pair, options: AnalyzeOptions) -> _Shown | None:
     gain = np.array([row.exposure_gain_r, row.exposure_gain_g, row.exposure_gain_b], np.float32)
     aligned = warp(other, similarity_of(row).scaled(by / factor))
     flow = flow_of(options).estimate(to_tensor(light), to_tensor(other * gain))[0].numpy() * (factor / by)
-    pictures = [_to_pixels(picture) for picture in (light, other, aligned)]
-    uris = [data_uri(encode_image(picture), "webp") for picture in pictures]
     matched = transfer_of(row).apply(linear_to_srgb(aligned))
     display = linear_to_srgb(light)
     gaps = [_difference(display, shown) for shown in (linear_to_srgb(other), linear_to_srgb(aligned), matched)]
-    before, after = (data_uri(encode_image(_overlay(light, picture * gain)), "webp") for picture in (other, aligned))
-    return _Shown(
-        row=row,
-        anchor=slug(row.pair_id),
-        blurry=uris[0],
-        sharp=uris[1],
-        aligned=uris[2],
-        before=before,
-        after=after,
-        colours=data_uri(encode_image(flow_colours(flow)), "webp"),
-        arrows=_uri(quiver(flow, picture=pictures[0])),
-        matched=data_uri(encode_image(np.rint(255 * matched).astype(np.uint8)), "webp"),
-        differences=(gaps[0], gaps[1], gaps[2]),
-    )
+    scale = flow_scale(flow)
+    pictures = {
+        "blurry": _to_pixels(light),
+        "sharp": _to_pixels(other),
+        "aligned": _to_pixels(aligned),
+        "before": _overlay(light, other * gain),
+        "after": _overlay(light, aligned * gain),
+        "matched": np.rint(255 * matched).astype(np.uint8),
+        "colours": with_flow_key(flow_colours(flow, max_px=scale), scale),
+        "arrows": iio.imread(io.BytesIO(quiver(flow, picture=_to_pixels(light))), extension=".png"),
+        **dict(zip(DIFFERENCES, gaps, strict=True)),
+    }
+    return _Shown(row=row, anchor=slug(row.pair_id), pictures=pictures)
 
 
 def _overlay(light: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -135,9 +153,9 @@ def _overlay(light: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[
     return np.rint(255 * np.stack((a, b, b), axis=-1)).astype(np.uint8)
 
 
-def _difference(display: NDArray[np.float32], other: NDArray[np.float32]) -> str:
+def _difference(display: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Absolute difference of display values, four times as bright."""
-    return data_uri(encode_image(np.rint(255 * np.clip(4 * np.abs(display - other), 0, 1)).astype(np.uint8)), "webp")
+    return np.rint(255 * np.clip(4 * np.abs(display - other), 0, 1)).astype(np.uint8)
 
 
 def _to_pixels(light: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -102,8 +102,8 @@ def command(
 ) -> None:
     """Train on the patches of DATA, a prepared set or a shard; or go on with DATA, the folder of a run.
 
-    Before the first step it says how long the run will take. The last line compares the held-out patches with the
-    blurry input.
+    Before the first step it says how long the run will take; in the end it compares the held-out patches with the
+    blurry input. Curves and sample pictures stand in RUN/report.html, and in RUN/tensorboard while it trains.
 
     Under torchrun all processes train together. SIGTERM or Ctrl-C saves and leaves with status 130; a second one leaves
     at once. The same command again goes on, also after a crash, and ends with the same weights. The run knows its
@@ -139,6 +139,7 @@ def command(
                 "best_psnr": report.best_psnr,
                 "blurry_psnr": report.blurry_psnr,
                 "model": None if report.model is None else str(report.model),
+                "page": None if report.page is None else str(report.page),
             }
         )
     elif report.finished:
@@ -147,6 +148,8 @@ def command(
         )
         if report.step < report.n_steps:
             _say(f"the time is up at step {report.step} (--max-minutes); the same command trains for as long again.")
+    if report.page is not None and not as_json:
+        click.echo(f"page: {report.page}")
     if not report.finished:
         click.echo(f"stopped at step {report.step} of {report.n_steps}; run the same command to go on.", err=True)
         sys.exit(INTERRUPTED)

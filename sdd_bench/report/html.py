@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -127,6 +127,35 @@ def encode_image(pixels: NDArray[np.uint8], kind: ImageKind = "webp", *, quality
     """
     options: dict[str, Any] = {} if kind == "png" else {"quality": quality}
     return bytes(iio.imwrite("<bytes>", pixels, extension=f".{kind}", plugin="pillow", **options))
+
+
+_LADDER = ((1.0, 82), (1.0, 66), (0.85, 60), (0.7, 55), (0.55, 50), (0.45, 40), (0.35, 30), (0.25, 25))
+"""Sizes, relative to the longer side, and qualities that pictures are tried at, the best first."""
+
+
+def encode_within(pictures: Sequence[NDArray[np.uint8]], n_bytes: int) -> list[bytes]:
+    """Pictures as WebP of one quality, as good as fits ``n_bytes`` in all; the coarsest where nothing fits.
+
+    Args:
+        pictures: Pictures, (H, W, 3) or (H, W, 4) uint8.
+        n_bytes: Bytes of all together.
+
+    Example:
+        >>> [data[8:12] for data in encode_within([np.zeros((8, 8, 3), np.uint8)], 1000)]
+        [b'WEBP']
+    """
+    encoded: list[bytes] = []
+    for scale, quality in _LADDER:
+        encoded = []
+        for number, picture in enumerate(pictures):
+            small = shrink(picture, max_side=max(1, round(scale * max(picture.shape[:2]))))
+            encoded.append(encode_image(small, quality=quality))
+            share = n_bytes * (number + 1) / len(pictures)
+            if sum(map(len, encoded)) > 1.3 * share and 8 * number > len(pictures) and (scale, quality) != _LADDER[-1]:
+                break  # so far above its share that the rest is not worth encoding
+        if len(encoded) == len(pictures) and sum(map(len, encoded)) <= n_bytes:
+            break
+    return encoded
 
 
 def data_uri(data: bytes, kind: ImageKind = "png") -> str:

@@ -15,7 +15,8 @@ from sdd_bench.training.validation import Validation
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FOLDER = "tensorboard"
+FOLDER = "tensorboard"
+"""Folder of the curves in that of a run."""
 
 
 def read_curves(run: Path) -> DataFrame:
@@ -23,7 +24,9 @@ def read_curves(run: Path) -> DataFrame:
     import pandas as pd
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(run / _FOLDER), size_guidance={"scalars": 0})
+    if not (run / FOLDER).is_dir():
+        return pd.DataFrame()
+    events = EventAccumulator(str(run / FOLDER), size_guidance={"scalars": 0})
     events.Reload()
     tags = events.Tags()["scalars"]
     return pd.DataFrame({tag: pd.Series({event.step: event.value for event in events.Scalars(tag)}) for tag in tags})
@@ -34,7 +37,7 @@ class Curves:
 
     def __init__(self, run: Path, first_step: int) -> None:
         with output_errors(run):
-            self._writer = SummaryWriter(str(run / _FOLDER), purge_step=first_step)  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(run / FOLDER), purge_step=first_step)  # type: ignore[no-untyped-call]
 
     def step(self, step: int, terms: StepTerms, learning_rate: float) -> None:
         """Write the loss of a step, and the share of the picture that the mask keeps."""

@@ -32,6 +32,8 @@ class TrainReport:
     """File of the best network; None before the run is finished."""
     blurry_psnr: float | None = None
     """PSNR of the held-out patches before deblurring, in dB."""
+    page: Path | None = None
+    """Page with curves and sample pictures; None in all processes but the first."""
 
     def to_frame(self) -> DataFrame:
         """The curves of ``RUN/tensorboard`` as a pandas DataFrame: one row per step, one column per curve."""

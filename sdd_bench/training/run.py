@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
+from sdd_bench.training.page import write_training_page
 from sdd_bench.training.report import TrainReport
 from sdd_bench.training.trainer import Stop, Trainer
 
@@ -123,7 +125,10 @@ def train(
                 finished = training.prepare() and training.loop()
             finally:
                 training.close()
-    return training.report(finished)
+            report = training.report(finished)
+            if fabric.is_global_zero:
+                report = dataclasses.replace(report, page=write_training_page(report))
+    return report
 
 
 def begun(run: Path) -> tuple[Path, Path] | None:

@@ -9,6 +9,7 @@
     RUN/tensorboard         curves and pictures
     RUN/model.safetensors   the best network, or the last one without validation; with it RUN/model.pt2 on demand
     RUN/result.json         the seal, written last
+    RUN/report.html         curves and sample pictures as a page, see :mod:`sdd_bench.training.page`
 
 Every random number comes from (seed, epoch, step). A run that is killed at any step and resumed from its last
 checkpoint therefore ends with the same weights as an uninterrupted one.

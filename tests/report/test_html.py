@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from sdd_bench.core.errors import OutputError
-from sdd_bench.report.html import data_uri, encode_image, environment, keep_image, render_page, shrink, slug, write_page
+from sdd_bench.report.html import (
+    data_uri,
+    encode_image,
+    encode_within,
+    environment,
+    keep_image,
+    render_page,
+    shrink,
+    slug,
+    write_page,
+)
 
 
 @pytest.fixture
@@ -95,3 +105,20 @@ def test_a_file_in_the_way_of_pictures_is_an_output_error(tmp_path: Path, photo:
     (tmp_path / "media").write_text("")
     with pytest.raises(OutputError, match="in the way"):
         keep_image(tmp_path / "media", "key", lambda: photo)
+
+
+def test_pictures_are_made_coarser_until_they_fit(photo: np.ndarray) -> None:
+    pictures = [np.roll(photo, shift, axis=1) for shift in range(12)]
+    best = encode_within(pictures, 10**9)
+    sizes = [sum(map(len, encode_within(pictures, sum(map(len, best)) // part))) for part in (1, 2, 4)]
+    assert sizes[0] == sum(map(len, best))
+    for size, part in zip(sizes, (1, 2, 4), strict=True):
+        assert size <= sizes[0] / part
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_what_never_fits_is_as_coarse_as_there_is(photo: np.ndarray) -> None:
+    [data] = encode_within([photo], 10)
+    assert iio.imread(io.BytesIO(data)).shape == (64, 96, 3)
+    with_alpha = np.dstack([photo, photo[..., :1]])
+    assert iio.imread(io.BytesIO(encode_within([with_alpha], 10**9)[0])).shape == (256, 384, 4)
