@@ -23,8 +23,8 @@ from sdd_bench.images.write import from_float
 from sdd_bench.metrics.lpips import Lpips
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.models.network import load_network
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.synthesis.blur import Surface, render
-from sdd_bench.synthesis.bokeh import Bokeh
 from sdd_bench.weights import path
 
 STRENGTHS_PX = {"success": 5.0, "failure": 18.0}

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.types import GroundTruth
-from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.evaluation.options import METRICS, EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.evaluation.text import ordered_methods
 from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.unsharp import unsharp
 from sdd_bench.images.write import from_float, write_png
 from sdd_bench.preparation.options import PRESETS
 from sdd_bench.preparation.run import prepare

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 import tifffile
 from numpy.typing import NDArray
 
@@ -95,6 +96,35 @@ def _with_metadata(png: bytes, metadata: Metadata) -> bytes:
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def write_jpeg(path: Path, pixels: Pixels, quality: int, *, half_color: bool = True) -> None:
+    """Write (H, W, 3) uint8 RGB as a JPEG, as a whole or not at all.
+
+    Args:
+        path: File to write; its folder is created.
+        pixels: Picture.
+        quality: 1 to 100, as libjpeg counts.
+        half_color: Colour at half the size, 4:2:0, as cameras do; else 4:4:4.
+
+    Raises:
+        ImageError: ``pixels`` has another shape or dtype.
+        OutputError: ``path`` cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_jpeg(Path(folder, "a.jpg"), np.full((8, 8, 3), 70, np.uint8), 90)
+        ...     Path(folder, "a.jpg").read_bytes()[:2].hex()
+        'ffd8'
+    """
+    _check_writable(path, pixels)
+    if pixels.dtype != np.uint8:
+        raise ImageError(f"{path}: JPEG holds 8 bits, got {pixels.dtype}. Convert it by from_float, or write a PNG.")
+    colors = "420" if half_color else "444"
+    data = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality, colorsubsampling=colors, fastdct=False)
+    with sealed(path) as partial:
+        partial.write_bytes(data)
 
 
 def write_image(path: Path, pixels: Pixels) -> None:

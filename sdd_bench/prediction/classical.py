@@ -25,8 +25,8 @@ from sdd_bench.deconvolution.methods.richardson_lucy import RichardsonLucy
 from sdd_bench.deconvolution.methods.wiener import Wiener
 from sdd_bench.deconvolution.solve import Method
 from sdd_bench.deconvolution.spatially_varying import blend, published
-from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.defocus.spec import BLUR_MAPS, load_blur_map
+from sdd_bench.images.unsharp import unsharp
 from sdd_bench.optics.coc_map import read_coc
 
 Picture = NDArray[np.float32]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import Split
 from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.optics.coc import Lens, breathing_zoom, coc_diameter_px, f_number_for
 from sdd_bench.synth.options import LARGEST_COC_PX, SPLIT_NUMBER, SynthOptions
 
@@ -35,7 +36,6 @@ class Capture:
     parallax_px: float
     parallax_shift_px: tuple[tuple[float, float], ...]
     """Shift (x, y) of each layer in the sharp picture, in addition to that of the similarity."""
-    iris_deg: float
     blurry_curve: str = "none"
     """Tone curve of the camera that took the blurry picture."""
     sharp_curve: str = "none"
@@ -43,6 +43,16 @@ class Capture:
     """Share of light that the blurry picture loses at its corners."""
     glare: float = 0.0
     """Veiling glare of the blurry picture, as a share of its mean light."""
+    bokeh: Bokeh = field(default_factory=Bokeh)
+    """Blur of the lens, with the cat's eye of the picture's corners."""
+    sharpening: float = 0.0
+    """Amount of unsharp masking."""
+    jpeg_quality: int | None = None
+    """None: PNG."""
+
+    def signed_coc_px(self, layer: int) -> float:
+        """The circle of confusion of a layer; positive behind the focus."""
+        return math.copysign(self.coc_px[layer], self.depths_m[layer] - self.blurry_focus_m)
 
     @property
     def name(self) -> str:
@@ -92,6 +102,9 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
         unscaled = coc_diameter_px(depths, blurry_focus, lens)
         worst = depths[int(np.argmax(unscaled))]
         lens = dataclasses.replace(lens, f_number=f_number_for(float(largest_px), worst, blurry_focus, lens))
+    look = random_numbers(options, split, index, 5)
+    if look.random() < options.sharp_share:
+        lens = dataclasses.replace(lens, f_number=math.inf)
     coc = coc_diameter_px(depths, blurry_focus, lens)
     if coc.max() > LARGEST_COC_PX:
         raise ConfigError(
@@ -108,6 +121,13 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
     curves = [str(curve) for curve in tone.choice(options.tone_curves, 2)]
     parallax = float(rng.uniform(*options.parallax_range))
     direction = rng.uniform(0, 2 * math.pi)
+    bokeh = Bokeh(
+        blades=options.blades,
+        rotation_deg=float(rng.uniform(0, 360)),
+        cats_eye=float(look.uniform(*options.cats_eye_range)),
+        rim=float(look.uniform(*options.rim_range)),
+        fringe_px=float(look.uniform(*options.fringe_range) * coc.max()),
+    )
     return Capture(
         split=split,
         index=index,
@@ -120,11 +140,13 @@ def draw_capture(options: SynthOptions, split: Split, index: int) -> Capture:
         coc_px=tuple(float(value) for value in coc),
         parallax_px=parallax,
         parallax_shift_px=_parallax(depths, parallax, direction),
-        iris_deg=float(rng.uniform(0, 360)),
         blurry_curve=curves[0],
         sharp_curve=curves[1] if options.foreign_curves else curves[0],
         vignetting=float(tone.uniform(*options.vignetting_range)),
         glare=float(tone.uniform(*options.glare_range)),
+        bokeh=bokeh,
+        sharpening=float(look.uniform(*options.sharpening_range)),
+        jpeg_quality=None if options.jpeg_quality is None else round(look.uniform(*options.jpeg_quality)),
     )
 
 

@@ -86,6 +86,22 @@ class SynthOptions:
     """F-number of the blurry picture; None: the one that gives the circle of confusion drawn from ``coc_range``."""
     blades: int = 0
     """Number of blades of the iris; 0: round."""
+    cats_eye_range: Range = (0.0, 0.0)
+    """Shift of the lens barrel's shadow at the picture's corners, in radii of the aperture. It cuts the blur of a point
+    on the outer side (behind the focus), so what is out of focus moves, too, by a part of its blur; the truth does not
+    count this as misalignment."""
+    rim_range: Range = (0.0, 0.0)
+    """Spherical aberration: brightness of the rim of a blurred point behind the focus, against its mean, -1 to 1;
+    turned before the focus."""
+    fringe_range: Range = (0.0, 0.0)
+    """Longitudinal chromatic aberration: what red's circle of confusion is larger than green's, and blue's smaller, as
+    a share of the pair's largest."""
+    sharp_share: float = 0.0
+    """Share of pairs with nothing out of focus: what is sharp must stay."""
+    sharpening_range: Range = (0.0, 0.0)
+    """Amount of unsharp masking by the camera, in both pictures."""
+    jpeg_quality: Range | None = None
+    """Quality of the JPEG files that the camera writes; None: PNG, without loss."""
     bit_depth: int = 8
     truth: Literal["small", "full"] = "small"
     """Truth files; ``full`` adds the flow, the aligned sharp picture and the map of circles of confusion."""
@@ -115,8 +131,15 @@ class SynthOptions:
             tone_curve(curve)
         self._check("vignetting_range", 0.0, 0.95)
         self._check("glare_range", 0.0, 1.0)
-        for name in ("shot_noise", "read_noise"):
+        for name in ("shot_noise", "read_noise", "sharp_share"):
             self._check(name, 0.0, 1.0)
+        self._check("cats_eye_range", 0.0, 1.5)
+        self._check("rim_range", -1.0, 1.0)
+        self._check("fringe_range", 0.0, 0.5)
+        self._check("sharpening_range", 0.0, 4.0)
+        self._check("jpeg_quality", 1, 100)
+        if self.jpeg_quality is not None and self.bit_depth != 8:
+            raise ConfigError(f"bit_depth: JPEG files have 8 bits, got {self.bit_depth}; leave jpeg_quality out.")
         self._check("n_layers", 1, 32)
         self._check("sensor_width_mm", 0.1, 1000.0)
         self._check("focal_length_mm", 0.1, 10_000.0)

@@ -26,8 +26,9 @@ from scipy import ndimage
 
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import add_noise, linear_to_srgb
-from sdd_bench.optics.defocus import Layer, blur_layer, lay_over
-from sdd_bench.optics.kernels import aperture_kernel, aperture_reach
+from sdd_bench.images.unsharp import unsharp
+from sdd_bench.optics.defocus import Field, Layer, blur_layer, blur_through, lay_over
+from sdd_bench.optics.kernels import aperture_reach
 from sdd_bench.optics.tone import add_glare, tone_curve, vignette
 from sdd_bench.synth.camera import Capture
 from sdd_bench.synth.options import SynthOptions
@@ -37,6 +38,7 @@ Light = NDArray[np.float32]
 
 _SPLINE_MARGIN_PX = 12
 """Distance at which the border of a cubic spline has an effect of at most 1e-6."""
+_SHARPENING_SIGMA_PX = 0.8
 _BLUR_MARGIN = 0.6
 """Margin for the blur, in diameters: enough for a disk and for five or more blades. Another value would change the size
 of the canvas, and with it every scene."""
@@ -53,14 +55,13 @@ class Rendered:
     """Number of the front layer at each pixel of the blurry grid, ``(H, W)``."""
 
 
-def canvas_margin(capture: Capture, height: int, width: int, *, blades: int = 0) -> int:
+def canvas_margin(capture: Capture, height: int, width: int) -> int:
     """Width of the border of scene needed around the blurry picture, in pixels: for the sharp picture, blur and spline.
 
     Args:
         capture: Camera of the pair.
         height: Height of the pictures, in pixels.
         width: Width of the pictures, in pixels.
-        blades: Number of blades of the iris; 0: round. The kernel of few blades reaches farther.
 
     Example:
         >>> from sdd_bench.core.types import Split
@@ -73,14 +74,12 @@ def canvas_margin(capture: Capture, height: int, width: int, *, blades: int = 0)
     corners = np.array([(y, x) for y in (0, height - 1) for x in (0, width - 1)], dtype=np.float64)
     seen = corners @ matrix.T + offset
     outside = max(-seen.min(), (seen - (height - 1, width - 1)).max(), 0.0)
-    largest = max(capture.coc_px)
-    blur = max(_BLUR_MARGIN * largest, aperture_reach(largest, blades=blades))
+    largest = max(capture.coc_px) + abs(capture.bokeh.fringe_px)
+    blur = max(_BLUR_MARGIN * largest, aperture_reach(largest, blades=capture.bokeh.blades))
     return math.ceil(outside + capture.parallax_px + blur) + _SPLINE_MARGIN_PX
 
 
-def render(
-    capture: Capture, layers: Iterable[Layer], height: int, width: int, *, margin: int, blades: int = 0
-) -> Rendered:
+def render(capture: Capture, layers: Iterable[Layer], height: int, width: int, *, margin: int) -> Rendered:
     """Render ``layers``, from back to front, on a canvas that is ``margin`` larger on every side.
 
     One layer is in memory at a time. Without parallax the sharp picture is resampled once, from the aligned canvas.
@@ -91,7 +90,6 @@ def render(
         height: Height of the pictures, in pixels.
         width: Width of the pictures, in pixels.
         margin: Margin of the canvas, in pixels, at least the :func:`canvas_margin` of the capture.
-        blades: Number of blades of the iris; 0: round.
 
     Example:
         >>> from sdd_bench.core.types import Split
@@ -108,9 +106,13 @@ def render(
     aligned, blurry = np.zeros(canvas, np.float32), np.zeros((3, height, width), np.float32)
     sharp = np.zeros((3, height, width), np.float32) if capture.parallax_px else None
     front = np.zeros((height, width), np.uint8)
+    lens, field = capture.bokeh, Field(height, width, margin)
     for number, (layer, coc_px) in enumerate(zip(layers, capture.coc_px, strict=True)):
-        kernel = aperture_kernel(coc_px, blades=blades, rotation_deg=capture.iris_deg)
-        lay_over(blurry, _crop(blur_layer(layer, kernel), inside))
+        if lens.plain:
+            blurred = blur_layer(layer, lens.kernel(coc_px))
+        else:
+            blurred = blur_through(layer, capture.signed_coc_px(number), lens, field)
+        lay_over(blurry, _crop(blurred, inside))
         lay_over(aligned, layer)
         if layer.alpha is not None:
             front[layer.alpha[inside] >= 0.5] = number
@@ -156,8 +158,9 @@ def develop(
     curve: str = "none",
     vignetting: float = 0.0,
     glare: float = 0.0,
+    sharpening: float = 0.0,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Pixels of a picture in linear light, after lens, exposure, noise, clipping, tone curve, sRGB encoding, rounding.
+    """Pixels of a picture in linear light: lens, exposure, noise, clipping, tone curve, sRGB, sharpening, rounding.
 
     Args:
         light: Linear light, ``(3, H, W)``.
@@ -167,6 +170,7 @@ def develop(
         curve: Tone curve of the camera, of :data:`~sdd_bench.optics.tone.CURVES`.
         vignetting: Share of light lost at the corners.
         glare: Share of the mean light that falls evenly on the picture.
+        sharpening: Amount of unsharp masking, with a radius of 0.8 px.
 
     Returns:
         Pixels, ``(H, W, 3)`` uint8 or uint16.
@@ -189,6 +193,8 @@ def develop(
         if stream is not None:
             exposed = add_noise(exposed, stream, shot=options.shot_noise, read=options.read_noise)
         encoded = linear_to_srgb(exposed if curve == "none" else bend(exposed))
+        if sharpening:
+            encoded = unsharp(encoded, amount=sharpening, sigma_px=_SHARPENING_SIGMA_PX)
         encoded *= largest
         encoded += np.float32(0.5)
         pixels[..., channel] = encoded
@@ -204,7 +210,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _crop(layer: Layer, inside: tuple[slice, slice]) -> Layer:
-    return Layer(layer.color[:, inside[0], inside[1]], None if layer.alpha is None else layer.alpha[inside])
+    return Layer(layer.color[:, inside[0], inside[1]], None if layer.alpha is None else layer.alpha[(..., *inside)])
 
 
 def _sharp_to_blurry(

@@ -4,7 +4,7 @@
 
     OUT/synth.json                         the options; a run with other options is refused
     OUT/scenes.csv                         split,name,scene,group
-    OUT/{train,test}/{blur,gt}/NNNN.png
+    OUT/{train,test}/{blur,gt}/NNNN.png    .jpg with jpeg_quality
     OUT/truth/SPLIT/NNNN.json              zoom, shift, rotation, exposure, blur
     OUT/truth/SPLIT/NNNN_flow.flo          with truth "full": aligned(p) = sharp(p + flow(p)), on the blurry grid
     OUT/truth/SPLIT/NNNN_aligned.png                          the sharp picture on the blurry grid, without noise
@@ -16,6 +16,7 @@ of a pair is written last. So a killed run is finished by running it again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
-from sdd_bench.images.write import write_png
+from sdd_bench.images.write import write_jpeg, write_png
 from sdd_bench.optics.coc_map import write_coc
 from sdd_bench.synth.camera import Capture, draw_capture, random_numbers, scene_start
 from sdd_bench.synth.options import PRESETS, SynthOptions, load_options
@@ -81,7 +82,8 @@ class _Task:
     def files(self) -> dict[str, Path]:
         """The files of the pair by kind; the JSON is last."""
         name, truth = f"{self.index:04d}", self.out / "truth" / self.split
-        files = {kind: self.out / self.split / kind / f"{name}.png" for kind in ("blur", "gt")}
+        suffix = ".png" if self.options.jpeg_quality is None else ".jpg"
+        files = {kind: self.out / self.split / kind / f"{name}{suffix}" for kind in ("blur", "gt")}
         if self.options.truth == "full":
             files["aligned"] = truth / f"{name}_aligned.png"
             files["coc"] = truth / f"{name}_coc.tiff"
@@ -207,7 +209,7 @@ def _make_pair(task: _Task) -> int:
     siblings = range(first, first + options.pairs_per_scene)
     # one canvas for all captures of a scene, because the scene depends on the size of the canvas
     captures = (draw_capture(options, task.split, sibling) for sibling in siblings)
-    margin = max(canvas_margin(sibling, height, width, blades=options.blades) for sibling in captures)
+    margin = max(canvas_margin(sibling, height, width) for sibling in captures)
     layers = draw_scene(
         height + 2 * margin,
         width + 2 * margin,
@@ -216,21 +218,19 @@ def _make_pair(task: _Task) -> int:
         random_numbers(options, task.split, first, 1),
         [read_photograph(path).pixels for path in task.photographs],
     )
-    rendered = render(capture, layers, height, width, margin=margin, blades=options.blades)
+    rendered = render(capture, layers, height, width, margin=margin)
     noise = random_numbers(options, task.split, task.index, 2)
-    blurry = develop(
-        rendered.blurry,
-        capture.exposure_gain,
-        noise,
-        options,
-        curve=capture.blurry_curve,
-        vignetting=capture.vignetting,
-        glare=capture.glare,
-    )
-    write_png(files["blur"], blurry)
-    write_png(files["gt"], develop(rendered.sharp, (1, 1, 1), noise, options, curve=capture.sharp_curve))
+    sharp_look = {"curve": capture.sharp_curve, "sharpening": capture.sharpening}
+    blurry_look = sharp_look | {"curve": capture.blurry_curve, "vignetting": capture.vignetting, "glare": capture.glare}
+    blurry = develop(rendered.blurry, capture.exposure_gain, noise, options, **blurry_look)
+    sharp = develop(rendered.sharp, (1, 1, 1), noise, options, **sharp_look)
+    for kind, pixels in (("blur", blurry), ("gt", sharp)):
+        if capture.jpeg_quality is None:
+            write_png(files[kind], pixels)
+        else:
+            write_jpeg(files[kind], pixels, capture.jpeg_quality)
     if options.truth == "full":
-        write_png(files["aligned"], develop(rendered.aligned, (1, 1, 1), None, options, curve=capture.sharp_curve))
+        write_png(files["aligned"], develop(rendered.aligned, (1, 1, 1), None, options, **sharp_look))
         _write_dense_truth(files, capture, rendered)
     write_json(files["truth"], _truth(task, capture, rendered.front))
     return sum(path.stat().st_size for path in files.values())
@@ -259,6 +259,9 @@ def _truth(task: _Task, capture: Capture, front: NDArray[np.uint8]) -> dict[str,
         "tone_curve": {"blurry": capture.blurry_curve, "sharp": capture.sharp_curve},
         "vignetting": capture.vignetting,
         "glare": capture.glare,
+        "bokeh": dataclasses.asdict(capture.bokeh),
+        "sharpening": capture.sharpening,
+        "jpeg_quality": capture.jpeg_quality,
         "coc_diameter_px": {"mean": float(share @ capture.coc_px), "max": max(capture.coc_px)},
         "parallax_px": capture.parallax_px,
         "seed": task.options.seed,

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
-from sdd_bench.synthesis.bokeh import Bokeh
+from sdd_bench.optics.bokeh import Bokeh
 
 Planes = NDArray[np.float32]
 """``(3, H, W)``."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.images.light import add_noise, linear_to_srgb
+from sdd_bench.images.unsharp import unsharp
 from sdd_bench.synthesis.options import SynthesisOptions
 
 Picture = NDArray[np.float32]
@@ -115,8 +116,7 @@ def process(linear: Picture, processing: Processing) -> Picture:
     if processing.contrast:
         picture = picture + np.float32(processing.contrast) * (picture * picture * (3 - 2 * picture) - picture)
     if processing.sharpening:
-        soft = cv2.GaussianBlur(picture, (0, 0), processing.sharpening_sigma_px, borderType=cv2.BORDER_REFLECT)
-        picture = picture + np.float32(processing.sharpening) * (picture - soft)
+        picture = unsharp(picture, amount=processing.sharpening, sigma_px=processing.sharpening_sigma_px)
     side = processing.size_px
     if side is not None and side != picture.shape[0]:
         picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.synthesis import camera
 from sdd_bench.synthesis.blur import render
-from sdd_bench.synthesis.bokeh import Bokeh
 from sdd_bench.synthesis.options import SynthesisOptions
 from sdd_bench.synthesis.scene import draw_scene
 from sdd_bench.synthesis.sources import Sources

@@ -13,8 +13,8 @@ import tifffile
 from sdd_bench.core.errors import ConfigError, ImageError, WeightsError
 from sdd_bench.deconvolution.methods.hyper_laplacian import HyperLaplacian
 from sdd_bench.deconvolution.spatially_varying import blend
-from sdd_bench.deconvolution.unsharp import unsharp
 from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.unsharp import unsharp
 from sdd_bench.images.write import write_png
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.prediction.classical import CLASSICAL, ClassicalOptions, load_classical, read_true_sigma

@@ -40,6 +40,13 @@ TINY = SynthOptions(width=160, height=96)
         ({"tone_curves": ()}, "tone_curves: expected at least one"),
         ({"vignetting_range": (0, 1)}, "vignetting_range: expected 0 to 0.95"),
         ({"glare_range": (-0.1, 0)}, "glare_range"),
+        ({"cats_eye_range": (0, 2)}, "cats_eye_range: expected 0 to 1.5"),
+        ({"rim_range": (-2, 0)}, "rim_range: expected -1 to 1"),
+        ({"fringe_range": (0, 1)}, "fringe_range: expected 0 to 0.5"),
+        ({"sharpening_range": (-1, 0)}, "sharpening_range"),
+        ({"sharp_share": 1.5}, "sharp_share: expected 0 to 1"),
+        ({"jpeg_quality": (0, 90)}, "jpeg_quality: expected 1 to 100"),
+        ({"jpeg_quality": (80, 98), "bit_depth": 16}, "JPEG files have 8 bits"),
     ],
 )
 def test_options_out_of_range_are_named(changes, message):

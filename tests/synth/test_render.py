@@ -10,6 +10,8 @@ from sdd_bench.core.types import Split
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import srgb_to_linear
+from sdd_bench.images.unsharp import unsharp
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.optics.defocus import Layer
 from sdd_bench.synth.camera import draw_capture
 from sdd_bench.synth.options import SynthOptions
@@ -185,15 +187,77 @@ def test_noise_comes_before_clipping_and_encoding(rng):
 
 @pytest.mark.parametrize("blades", [0, 3, 4, 5])
 def test_nothing_beyond_the_margin_is_seen(blades):
-    capture = _capture(Similarity(), coc_px=(150.0,))
-    margin = canvas_margin(capture, HEIGHT, WIDTH, blades=blades)
+    capture = dataclasses.replace(_capture(Similarity(), coc_px=(150.0,)), bokeh=Bokeh(blades=blades))
+    margin = canvas_margin(capture, HEIGHT, WIDTH)
 
     def rendered(extra):
         y, x = np.mgrid[-margin - extra : HEIGHT + margin + extra, -margin - extra : WIDTH + margin + extra]
         ramp = Layer(np.repeat((x + 2.0 * y)[None].astype(np.float32), 3, axis=0))
-        return render(capture, [ramp], HEIGHT, WIDTH, margin=margin + extra, blades=blades)
+        return render(capture, [ramp], HEIGHT, WIDTH, margin=margin + extra)
 
     # the border mirrors the ramp: whoever sees it gets other light, by up to hundreds
     tight, ample = rendered(0), rendered(60)
     assert tight.blurry == pytest.approx(ample.blurry, abs=0.01)
     assert tight.sharp == pytest.approx(ample.sharp, abs=0.01)
+
+
+def _point(capture, place):
+    """A point of light in the dark, where ``place`` = (x, y) is on the blurry picture; one layer."""
+    return _plane(capture, lambda x, y: np.where((x == place[0]) & (y == place[1]), 1000.0, 0.0))
+
+
+def _blurred_point(place, bokeh, *, behind=True, coc_px=21.0):
+    capture = _capture(Similarity(), coc_px=(coc_px,))
+    focus = capture.depths_m[0] * (0.5 if behind else 2)
+    capture = dataclasses.replace(capture, bokeh=bokeh, blurry_focus_m=focus)
+    return _render(capture, [_point(capture, place)]).blurry / 1000
+
+
+def test_the_cats_eye_is_none_in_the_middle_and_cuts_the_outer_side_in_the_corners():
+    lens = Bokeh(cats_eye=0.8)
+    middle, round_one = (_blurred_point((WIDTH // 2, HEIGHT // 2), each)[1] for each in (lens, Bokeh()))
+    assert np.abs(middle - round_one).sum() < 0.15  # of a light of 1; some pixels are off the very centre
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for place, (inwards_x, inwards_y) in (((20, 20), (1, 1)), ((WIDTH - 21, 20), (-1, 1))):
+        for behind, sign in ((True, 1), (False, -1)):
+            corner = _blurred_point(place, lens, behind=behind)[1]
+            moved_x, moved_y = (corner * (x - place[0])).sum(), (corner * (y - place[1])).sum()
+            assert sign * moved_x * inwards_x > 1
+            assert sign * moved_y * inwards_y > 1
+
+
+def test_the_cats_eye_takes_no_light_from_what_is_even():
+    capture = dataclasses.replace(_capture(Similarity(), coc_px=(21.0,)), bokeh=Bokeh(cats_eye=0.8))
+    grey = _plane(capture, lambda x, y: np.full_like(x, 0.5))  # vignetting is an option of its own
+    assert _render(capture, [grey]).blurry == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_rim_is_bright_behind_the_focus_and_dark_before_it():
+    place = (WIDTH // 2, HEIGHT // 2)
+    ring = (place[1], place[0] + 9)
+    flat = _blurred_point(place, Bokeh())[1][ring]
+    assert _blurred_point(place, Bokeh(rim=0.5), behind=True)[1][ring] > 1.2 * flat
+    assert _blurred_point(place, Bokeh(rim=0.5), behind=False)[1][ring] < 0.8 * flat
+
+
+def test_colours_focus_apart_on_light_and_coverage_alike():
+    place = (WIDTH // 2, HEIGHT // 2)
+    red, green, blue = _blurred_point(place, Bokeh(fringe_px=4.0), coc_px=16.0)
+    widths = [int((plane[place[1]] > 1e-5).sum()) for plane in (red, green, blue)]
+    assert widths == pytest.approx([20, 16, 12], abs=1.1)
+    # Of a grey leaf before the same grey no fringe is seen: what a colour covers less shows more of what is behind.
+    capture = _capture(Similarity(), coc_px=(0.0, 16.0), parallax=((0.0, 0.0),) * 2)
+    capture = dataclasses.replace(capture, bokeh=Bokeh(fringe_px=4.0))
+    back = _plane(capture, lambda x, y: np.full_like(x, 0.5))
+    alpha = np.zeros_like(back.color[0])
+    alpha[:, : alpha.shape[1] // 2] = 1
+    leaf = Layer(back.color * alpha, alpha)
+    assert _render(capture, [back, leaf]).blurry == pytest.approx(0.5, abs=1e-4)
+
+
+def test_sharpening_is_an_unsharp_mask_of_what_is_shown():
+    light = np.repeat(np.repeat(np.float32([0.1, 0.4]), 20)[None, None], 3, axis=0).repeat(9, axis=1)
+    plain, sharpened = (develop(light, (1, 1, 1), None, SynthOptions(bit_depth=16), sharpening=s) for s in (0, 0.7))
+    expected = unsharp(plain / np.float32(65535), amount=0.7, sigma_px=0.8)
+    assert sharpened / np.float32(65535) == pytest.approx(expected, abs=3e-5)
+    assert sharpened.max() > plain.max()

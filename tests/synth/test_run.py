@@ -192,6 +192,28 @@ def test_cameras_drawn_apart_have_other_curves_and_without_curves_nothing_change
     assert [capture.exposure_gain for capture in drawn] == [capture.exposure_gain for capture in plain]
 
 
+def test_a_share_of_the_pairs_has_nothing_out_of_focus(tmp_path):
+    options = dataclasses.replace(TINY, n_train=0, n_test=12, sharp_share=0.5, coc_range=(4, 6), truth="small")
+    synthesize(tmp_path, options)
+    largest = [json.loads(path.read_text())["coc_diameter_px"]["max"] for path in (tmp_path / "truth/test").iterdir()]
+    assert 2 <= sum(value == 0 for value in largest) <= 10
+    assert all(value == 0 or 4 <= value <= 6.01 for value in largest)
+
+
+def test_a_camera_that_writes_jpeg_does_so_at_the_quality_of_the_truth(tmp_path):
+    pictures = {}
+    for name, quality in (("coarse", (30, 30)), ("fine", (98, 98)), ("png", None)):
+        options = dataclasses.replace(TINY, n_train=0, n_test=1, jpeg_quality=quality, truth="small")
+        synthesize(tmp_path / name, options)
+        [pair] = read_layout(tmp_path / name).pairs
+        assert pair.blurry_path.suffix == pair.sharp_path.suffix == (".jpg" if quality else ".png")
+        pictures[name] = read_photograph(pair.sharp_path).pixels.astype(float)
+        truth = json.loads((tmp_path / name / "truth/test/0000.json").read_text())
+        assert truth["jpeg_quality"] == (quality and quality[0])
+    coarse, fine = (np.abs(pictures[name] - pictures["png"]).mean() for name in ("coarse", "fine"))
+    assert 0 < fine < 0.5 * coarse
+
+
 def test_16_bit_is_16_bit(tmp_path):
     synthesize(tmp_path / "set", dataclasses.replace(TINY, n_train=1, n_test=0, bit_depth=16, truth="full"))
     for name in ("train/blur/0000.png", "train/gt/0000.png", "truth/train/0000_aligned.png"):

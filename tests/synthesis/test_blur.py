@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.optics.defocus import Layer, blur, blur_layer, lay_over
 from sdd_bench.optics.kernels import aperture_kernel
 from sdd_bench.synth.textures import fractal
 from sdd_bench.synthesis.blur import Surface, blur_by_map, render
-from sdd_bench.synthesis.bokeh import Bokeh
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ On top of the shape of the aperture (:func:`sdd_bench.optics.kernels.aperture_ke
 from the centre in radii:
 
 - *cat's eye*: towards the corners the lens barrel hides a part of the aperture. What is left is the overlap of the
-  aperture and a disk of its size, shifted by ``cats_eye`` radii.
+  aperture and a disk of its size, shifted by ``cats_eye`` radii. Rays cross behind the focus and not before it, so
+  there the picture of the overlap is turned.
 - *spherical aberration*: rays through the rim focus elsewhere than those through the centre. A ray at :math:`\rho` of
   the aperture lands at :math:`\rho (1 + s \rho^2)` of the disk, so the light there goes to first order as
   :math:`1 - 4 s \rho^2`; with its mean kept that is :math:`1 + r (2 \rho^2 - 1)`: a bright rim on one side of the
@@ -14,6 +15,7 @@ from the centre in radii:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -34,11 +36,35 @@ class Bokeh:
     cats_eye: float = 0.0
     """Shift of the barrel's shadow, in radii of the aperture."""
     direction_deg: float = 0.0
-    """Where the barrel's shadow lies, from x towards y (down)."""
+    """Where the light behind the focus is left, from x towards y (down); before the focus it is opposite."""
     rim: float = 0.0
     """Brightness of the rim behind the focus, against the mean; from -1 to 1, turned before the focus."""
     fringe_px: float = 0.0
     """What red's signed circle of confusion is larger than green's, and blue's smaller."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether the blur is the shape of the aperture alone, alike everywhere and for all colours."""
+        return self.cats_eye == self.rim == self.fringe_px == 0
+
+    def at(self, x: float, y: float) -> Bokeh:
+        """The lens at a place of the picture, where ``cats_eye`` is that of the corners.
+
+        The front of the barrel hides the outer side of what is blurred behind the focus.
+
+        Args:
+            x: From the centre, to the right, in half diagonals of the picture.
+            y: From the centre, down.
+
+        Example:
+            >>> corner = Bokeh(cats_eye=0.5).at(-0.8, 0.6)
+            >>> corner.cats_eye, round(corner.direction_deg, 1)
+            (0.5, -36.9)
+            >>> Bokeh(cats_eye=0.5).at(0, 0).cats_eye
+            0.0
+        """
+        angle = math.degrees(math.atan2(-y, -x))
+        return dataclasses.replace(self, cats_eye=self.cats_eye * math.hypot(x, y), direction_deg=angle)
 
     def kernel(self, signed_coc_px: float, channel: int = 1) -> NDArray[np.float32]:
         """Blur kernel of a colour (0 red, 1 green, 2 blue), ``(K, K)``, K odd, non-negative, sum 1.
@@ -54,7 +80,7 @@ class Bokeh:
         half, radius = kernel.shape[0] // 2, abs(signed) / 2
         y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
         if self.cats_eye:
-            angle, shift = math.radians(self.direction_deg), self.cats_eye * radius
+            angle, shift = math.radians(self.direction_deg), math.copysign(self.cats_eye * radius, signed)
             away = np.hypot(x - shift * math.cos(angle), y - shift * math.sin(angle))
             kernel = kernel * np.clip(radius + 0.5 - away, 0, 1)
         if self.rim:

@@ -1,4 +1,4 @@
-"""Unsharp masking: the difference from a blurred copy, added. It needs no map and is what any of them has to beat."""
+"""Unsharp masking: the difference from a blurred copy, added. Cameras do it, and any deblurring has to beat it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ def unsharp(picture: NDArray[np.float32], *, amount: float = 1.0, sigma_px: floa
     """``picture + amount * (picture - blurred)``, clipped.
 
     Args:
-        picture: ``(H, W, C)`` float32 in [0, 1].
+        picture: ``(H, W)`` or ``(H, W, C)`` float32 in [0, 1].
         amount: How much of the difference is added.
         sigma_px: Standard deviation of the Gaussian that blurs.
 
     Returns:
-        ``(H, W, C)`` float32 in [0, 1].
+        The same shape, float32 in [0, 1].
+
+    Example:
+        >>> edge = np.repeat(np.float32([0.25, 0.75]), 8)[None]
+        >>> unsharp(edge, sigma_px=1.0).round(2)[0, 6:10].tolist() == np.float32([0.25, 0.05, 0.95, 0.75]).tolist()
+        True
     """
     blurred = cv2.GaussianBlur(picture, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT)
     return np.clip(picture + np.float32(amount) * (picture - blurred), 0, 1)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sdd_bench.optics.bokeh import Bokeh
 from sdd_bench.optics.kernels import aperture_kernel
-from sdd_bench.synthesis.bokeh import Bokeh
 
 
 def _grid(kernel):
@@ -34,10 +34,12 @@ def test_the_cats_eye_is_the_overlap_of_two_disks():
     assert lit == pytest.approx(overlap * (diameter / 2) ** 2, rel=0.02)
 
 
-def test_the_cats_eye_lies_towards_the_shadow():
+def test_the_cats_eye_lies_on_its_side_behind_the_focus_and_opposite_before_it():
     y, x = _grid(kernel := Bokeh(cats_eye=0.8, direction_deg=90).kernel(20.0))
     assert (kernel * y).sum() > 1
     assert (kernel * x).sum() == pytest.approx(0, abs=1e-3)
+    before = Bokeh(cats_eye=0.8, direction_deg=90).kernel(-20.0)
+    np.testing.assert_allclose(before, kernel[::-1, ::-1], atol=1e-7)
 
 
 def test_the_rim_is_as_bright_as_said_behind_the_focus_and_as_dark_before_it():
