@@ -220,7 +220,7 @@ def _make_pair(task: _Task) -> int:
     )
     rendered = render(capture, layers, height, width, margin=margin)
     noise = random_numbers(options, task.split, task.index, 2)
-    sharp_look = {"curve": capture.sharp_curve, "sharpening": capture.sharpening}
+    sharp_look: dict[str, Any] = {"curve": capture.sharp_curve, "sharpening": capture.sharpening}
     blurry_look = sharp_look | {"curve": capture.blurry_curve, "vignetting": capture.vignetting, "glare": capture.glare}
     blurry = develop(rendered.blurry, capture.exposure_gain, noise, options, **blurry_look)
     sharp = develop(rendered.sharp, (1, 1, 1), noise, options, **sharp_look)
