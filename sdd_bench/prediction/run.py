@@ -23,7 +23,7 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Problem, Progress, Split
-from sdd_bench.images.photograph import Photograph, read_photograph
+from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
@@ -147,9 +147,9 @@ def predict(
         made = _claim(out, made_with | about, pictures, digests)
         missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
         if dask is None and jobs == 1:
-            outcomes = _predict_here(run, missing, out, options)
+            outcomes = _predict_here(run, missing, digests, out, options)
         else:
-            outcomes = predict_by(network, missing, out, options, true_maps, jobs=jobs, dask=dask)
+            outcomes = predict_by(network, missing, digests, out, options, true_maps, jobs=jobs, dask=dask)
         done, n_bytes, n_tiled, problems = len(pictures) - len(missing), 0, 0, []
         with closing(outcomes), _noted(out, made):
             for name, outcome in outcomes:
@@ -185,12 +185,14 @@ def _changed(out: Path, pictures: Mapping[str, Path], digests: Mapping[str, str]
 
 
 def _predict_here(
-    run: Run, pictures: Mapping[str, Path], out: Path, options: PredictOptions
+    run: Run, pictures: Mapping[str, Path], digests: Mapping[str, str], out: Path, options: PredictOptions
 ) -> Generator[tuple[str, Made | Exception], None, None]:
     """One picture after the other; the name of each, or what went wrong."""
     for name, reading in _read_ahead(pictures):
         try:
-            outcome: Made | Exception = write_prediction(run, name, pictures[name], reading.result(), out, options)
+            photograph = reading.result()
+            check_unchanged(pictures[name], photograph, digests[name])
+            outcome: Made | Exception = write_prediction(run, name, pictures[name], photograph, out, options)
         except Exception as error:
             outcome = error
         yield name, outcome

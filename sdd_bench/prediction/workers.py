@@ -15,7 +15,7 @@ from pathlib import Path
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import DASK_WINDOW, run
-from sdd_bench.images.photograph import read_photograph
+from sdd_bench.images.photograph import check_unchanged, read_photograph
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
 from sdd_bench.prediction.method import Made, method_of, write_prediction
@@ -32,6 +32,7 @@ class _Task:
     again: bytes
     """What loads the network, pickled: equal bytes are the same network."""
     sha256: str
+    picture_sha256: str
 
     def __str__(self) -> str:
         return self.name
@@ -40,6 +41,7 @@ class _Task:
 def predict_by(
     network: Network | Classical,
     pictures: Mapping[str, Path],
+    digests: Mapping[str, str],
     out: Path,
     options: PredictOptions,
     true_maps: Mapping[str, Path],
@@ -52,6 +54,7 @@ def predict_by(
     Args:
         network: Network or classical method that knows how to load it again.
         pictures: Names and files.
+        digests: SHA-256 of each, by its name.
         out: Folder that the workers share.
         options: How.
         true_maps: Files of true maps by the names of pictures, for ``oracle-map``.
@@ -76,6 +79,7 @@ def predict_by(
             {name: true_maps[name].absolute()} if name in true_maps else {},
             again,
             network.sha256,
+            digests[name],
         )
         for name, path in pictures.items()
     )
@@ -92,7 +96,9 @@ def _predict(task: _Task) -> Made:
             "Workers must share the file system."
         )
     write = method_of(network, task.options, task.true_maps)[1]
-    return write_prediction(write, task.name, task.picture, read_photograph(task.picture), task.out, task.options)
+    photograph = read_photograph(task.picture)
+    check_unchanged(task.picture, photograph, task.picture_sha256)
+    return write_prediction(write, task.name, task.picture, photograph, task.out, task.options)
 
 
 @lru_cache(maxsize=1)

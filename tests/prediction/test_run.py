@@ -13,7 +13,7 @@ from torch import nn
 from sdd_bench.core.errors import ConfigError, OutputError, PairingError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Progress, Split
-from sdd_bench.images.photograph import read_photograph
+from sdd_bench.images.photograph import Photograph, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.options import PredictOptions
@@ -261,3 +261,22 @@ def test_large_pictures_pass_in_tiles_that_fit_the_memory(tmp_path: Path) -> Non
     predict(network, {"x": write(tmp_path / "x.png", 7, size=(90, 70))}, tmp_path / "out", PredictOptions(memory_gib=1))
     assert max(pixels) <= 32 * 32
     assert len(pixels) > 4
+
+
+def test_a_picture_that_was_another_only_while_it_was_read_gets_no_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = write(tmp_path / "x.png", 10)
+    before = picture.read_bytes()
+
+    def read_another(path: Path) -> Photograph:
+        write(path, 20)
+        try:
+            return read_photograph(path)
+        finally:
+            path.write_bytes(before)
+
+    monkeypatch.setattr("sdd_bench.prediction.run.read_photograph", read_another)
+    (problem,) = predict(HALF, pictures_of(picture), tmp_path / "out").problems
+    assert "changed while it was in use" in problem.reason
+    assert not list((tmp_path / "out").glob("*.png"))

@@ -44,6 +44,8 @@ class Inputs:
     prediction_bit_depth: int
     crop: str
     truth: Truth | None
+    files: Mapping[Path, str]
+    """SHA-256 of the bytes that were decoded; empty where that is not known."""
 
 
 def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Inputs:
@@ -53,7 +55,7 @@ def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> 
         ImageError: A file cannot be read, or sizes do not fit.
         ManifestError: The truth file of the pair is damaged.
     """
-    prediction, prediction_bit_depth = read_prediction(prediction_path)
+    prediction, prediction_bit_depth, prediction_sha256 = _read_hashed(prediction_path)
     blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
     hashes = pixels_sha256(blurry.pixels), pixels_sha256(sharp.pixels)
     resize = parse_resize(options.resize)
@@ -86,6 +88,11 @@ def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> 
         prediction_bit_depth=prediction_bit_depth,
         crop=crop,
         truth=truth,
+        files={
+            prediction_path: prediction_sha256,
+            pair.blurry_path: blurry.sha256,
+            pair.sharp_path: sharp.sha256,
+        },
     )
 
 
@@ -145,12 +152,15 @@ def read_prediction(path: Path) -> tuple[NDArray[np.float32], int]:
     Raises:
         ImageError: It cannot be read, is not RGB, holds NaN, or is of another scale than [0, 1].
     """
-    if path.suffix.lower() == ".npy":
-        return _read_npy(path), 32
-    from sdd_bench.images.photograph import read_photograph, to_float
+    return _read_hashed(path)[:2]
 
+
+def _read_hashed(path: Path) -> tuple[NDArray[np.float32], int, str]:
+    """As :func:`read_prediction`, and the SHA-256 of the bytes that were decoded; empty for ``.npy``."""
+    if path.suffix.lower() == ".npy":
+        return _read_npy(path), 32, ""
     photograph = read_photograph(path)
-    return to_float(photograph.pixels), photograph.bit_depth
+    return to_float(photograph.pixels), photograph.bit_depth, photograph.sha256
 
 
 def _read_npy(path: Path) -> NDArray[np.float32]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -53,7 +55,8 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
     """
     match, options = task.match, task.options
     path = task.run / "pictures" / f"{match.pair.name}.json"
-    key = _key(match, options, load_engines(options))
+    hashes = _hashes(match)
+    key = _key(match, hashes, options, load_engines(options))
     finished = read_sealed(path, key, record_from_json)
     flow, warped = _flow_file(task.run, match.pair.name), _warped_files(task.run, match.pair.name)
     wanted = [*([flow] if options.save_flow else []), *(warped.values() if options.save_warped else [])]
@@ -63,11 +66,9 @@ def evaluate_picture(task: PictureTask) -> PictureRecord:
         with output_errors(path):
             for stale in (path, flow, _support_file(task.run, match.pair.name), *warped.values()):
                 stale.unlink(missing_ok=True)
-    record = score_files(match.pair, match.prediction_path, options, cache=task.cache, save_to=task.run)
-    if _key(match, options, load_engines(options)) != key:
-        raise UnreadableError(
-            f"{match.pair.name}: a file changed while it was scored. Run again when nothing writes it."
-        )
+    record = score_files(match.pair, match.prediction_path, options, cache=task.cache, save_to=task.run, hashes=hashes)
+    if _hashes(match) != hashes:
+        raise _changed(match.pair.name)
     values = record_to_json(replace(record, key=key))
     write_sealed(path, values)
     return record_from_json(values)
@@ -80,6 +81,7 @@ def score_files(
     *,
     cache: SharedCache | None = None,
     save_to: Path | None = None,
+    hashes: Mapping[Path, str] = MappingProxyType({}),
 ) -> PictureRecord:
     """Score one prediction from files.
 
@@ -89,12 +91,16 @@ def score_files(
         options: How.
         cache: Where registered flows and baseline scores are kept; None computes them anew.
         save_to: Folder for what ``save_flow`` and ``save_warped`` keep.
+        hashes: SHA-256 of files, found before.
 
     Raises:
         ImageError: A file cannot be read, or sizes do not fit.
+        UnreadableError: What was decoded is not what was hashed before.
         ManifestError: The truth file of the pair is damaged.
     """
     inputs = read_inputs(pair, prediction_path, options)
+    if any(sha256 and hashes.get(path, sha256) != sha256 for path, sha256 in inputs.files.items()):
+        raise _changed(pair.name)
     height, width = inputs.sharp.shape[:2]
     with few_threads(height * width):
         return _score(inputs, pair, prediction_path, options, cache or SharedCache(), save_to)
@@ -153,7 +159,7 @@ def _score(
         group=pair.group,
         blurry_sha256=inputs.blurry_sha256,
         sharp_sha256=inputs.sharp_sha256,
-        prediction_sha256=sha256_of(prediction_path),
+        prediction_sha256=inputs.files[prediction_path] or sha256_of(prediction_path),
         bit_depth=inputs.bit_depth,
         prediction_bit_depth=inputs.prediction_bit_depth,
         crop=inputs.crop,
@@ -216,16 +222,29 @@ def _warped_files(run: Path, name: str) -> dict[GroundTruth, Path]:
     return {truth: run / "warped" / truth.value / f"{name}.png" for truth in truths}
 
 
-def _key(match: Match, options: EvaluateOptions, engines: Engines) -> str:
-    """Says what a record was computed from: the files of the picture, the options and the networks."""
+def _changed(name: str) -> UnreadableError:
+    return UnreadableError(f"{name}: a file changed while it was scored. Run again when nothing writes it.")
+
+
+def _files(match: Match) -> tuple[Path | None, ...]:
+    """The files of a picture, those that it may lack included."""
     pair = match.pair
-    files = (match.prediction_path, pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
+    return match.prediction_path, pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path
+
+
+def _hashes(match: Match) -> dict[Path, str]:
+    """SHA-256 of the files of a picture."""
     try:
-        hashes = [sha256_of(path) if path else "" for path in files]
+        return {path: sha256_of(path) for path in _files(match) if path}
     except OSError as error:
         raise UnreadableError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+
+
+def _key(match: Match, hashes: Mapping[Path, str], options: EvaluateOptions, engines: Engines) -> str:
+    """Says what a record was computed from: the files of the picture, the options and the networks."""
+    pair = match.pair
     values: dict[str, object] = {
-        "files": hashes,
+        "files": [hashes[path] if path else "" for path in _files(match)],
         "labels": (pair.scene, pair.group),
         "options": sorted(options.scoring().items()),
         "flow": engines.flow.signature,

@@ -72,7 +72,7 @@ def write_flows(
             disk.check()
         facts = {"schema": SCHEMA, "flow_signature": signature, "data_sha256": data_sha256, "patch": patch}
         for name, value in facts.items():
-            file.attrs[name] = value
+            file.attrs[name] = _fixed(value) if isinstance(value, str) else value
 
 
 def _write_split(path: Path, file: h5py.File, split: str, flows: Iterable[NDArray[Any]], dtype: str) -> h5py.Dataset:
@@ -131,14 +131,18 @@ class FlowReader:
             raise ShardError(
                 f"{self.path}: missing or damaged flow ({error}). Delete it and estimate it again."
             ) from error
-        dataset = file.get(self.split)
-        sound = isinstance(dataset, h5py.Dataset) and dataset.ndim == 4 and dataset.shape[1] == 2
-        if not sound or file.attrs.get("schema") != SCHEMA or "patch" not in file.attrs:
-            file.close()
-            raise ShardError(f"{self.path}: holds no flow of split {self.split!r}. Delete it and estimate it again.")
         try:
+            dataset = file.get(self.split)
+            sound = isinstance(dataset, h5py.Dataset) and dataset.ndim == 4 and dataset.shape[1] == 2
+            if not sound or file.attrs.get("schema") != SCHEMA or "patch" not in file.attrs:
+                raise ShardError(
+                    f"{self.path}: holds no flow of split {self.split!r}. Delete it and estimate it again."
+                )
             self._checksums = places.listed(dataset)
-        except (OSError, ValueError) as error:
+        except ShardError:
+            file.close()
+            raise
+        except Exception as error:  # whatever a damaged file leads the library to
             file.close()
             raise ShardError(f"{self.path}: damaged flow ({error}). Delete it and estimate it again.") from error
         return file
@@ -188,8 +192,8 @@ def flow_info(path: Path) -> dict[str, Any]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return {
-                "flow_signature": str(file.attrs["flow_signature"]),
-                "data_sha256": str(file.attrs["data_sha256"]),
+                "flow_signature": _text(file.attrs["flow_signature"]),
+                "data_sha256": _text(file.attrs["data_sha256"]),
                 "patch": int(file.attrs["patch"]),
                 "is_bound": all(places.ATTRIBUTE in flows.attrs for flows in file.values()),
                 "splits": {
@@ -197,5 +201,17 @@ def flow_info(path: Path) -> dict[str, Any]:
                     for name, flows in file.items()
                 },
             }
-    except (OSError, KeyError, RuntimeError) as error:
+    except Exception as error:  # whatever a damaged file leads the library to
         raise ShardError(f"{path}: missing or damaged flow ({error}). Delete it and estimate it again.") from error
+
+
+def _fixed(text: str) -> NDArray[np.bytes_]:
+    """Text of fixed length. It lies in the header, which has a checksum; the heap of HDF5 for text of any length has
+    none, and in a damaged one the library may search without end."""
+    encoded = text.encode("utf-8")
+    return np.array(encoded, f"S{max(1, len(encoded))}")
+
+
+def _text(value: Any) -> str:
+    """Text of an attribute; files of earlier versions have it as ``str``."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -91,7 +91,7 @@ def _schema_error(file: h5py.File) -> str:
     try:
         attributes = {name: file.attrs[name] for name in ATTRIBUTES if name in file.attrs}
         datasets = {name: file[name] for name in DATASETS if name in file}
-    except (OSError, KeyError, RuntimeError) as error:
+    except Exception as error:  # whatever a damaged header leads the library to
         return f"its header cannot be read ({error})"
     for name in ATTRIBUTES:
         if name not in attributes:
@@ -105,6 +105,8 @@ def _schema_error(file: h5py.File) -> str:
     for name in DATASETS:
         if not isinstance(datasets.get(name), h5py.Dataset):
             return f"it lacks the dataset /{name}"
+    if len(datasets["blurry"].shape) < 2:
+        return f"/blurry is {datasets['blurry'].shape}, expected pictures"
     n, patch = datasets["blurry"].shape[:2]
     for name, dataset in datasets.items():
         shape, dtype = expected(name, patch, int(attributes["bit_depth"]))

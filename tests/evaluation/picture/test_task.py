@@ -172,3 +172,24 @@ def test_a_file_replaced_while_it_is_scored_is_a_problem_not_a_record(
     with pytest.raises(UnreadableError, match="p0: a file changed while it was scored"):
         task.evaluate_picture(work)
     assert not list((tmp_path / "run").rglob("*.json"))
+
+
+def test_a_file_that_was_another_only_while_it_was_read_gives_no_record(
+    make_set: Any, predictions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, prediction, score = make_set(1).pairs[0], predictions / "p0.png", task.score_files
+    before = prediction.read_bytes()
+
+    def score_another(*arguments: Any, **options: Any) -> Any:
+        cv2.imwrite(str(prediction), np.zeros_like(cv2.imread(str(prediction))))
+        try:
+            return score(*arguments, **options)
+        finally:
+            prediction.write_bytes(before)
+
+    monkeypatch.setattr(task, "score_files", score_another)
+    options = EvaluateOptions(flow="dis", metrics=METRICS)
+    work = task.PictureTask(Match(pair, prediction), tmp_path / "run", SharedCache(), options)
+    with pytest.raises(UnreadableError, match="p0: a file changed while it was scored"):
+        task.evaluate_picture(work)
+    assert not list((tmp_path / "run").rglob("*.json"))

@@ -10,6 +10,7 @@ import pytest
 from prepared_sets import flip_byte, make_shard, pictures
 
 from sdd_bench.prepared.shards import COMPRESSIONS, build_virtual, verify_flows, verify_shard, write_flows
+from sdd_bench.prepared.shards.schema import DATASETS
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -102,3 +103,12 @@ def test_damaged_flow_is_named(tmp_path: Path) -> None:
     with h5py.File(path, "w"):
         pass
     assert "holds no flow" in verify_flows(path)[0].reason
+
+
+def test_a_dataset_of_no_pictures_is_a_problem(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "train-00000.h5", "w") as file:
+        file.attrs.update({"schema": 1, "color": "RGB", "bit_depth": 8, "split": "train", "resize": "none"})
+        for name in DATASETS:
+            file[name] = np.zeros(3, np.uint8)
+    (problem,) = verify_shard(tmp_path / "train-00000.h5")
+    assert "/blurry is (3,), expected pictures" in problem.reason
