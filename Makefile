@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export SDD_BENCH_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo demo-short test test-wheel test-all docs check bench format clean
+.PHONY: demo demo-short test test-wheel test-all torture docs check bench format clean
 
 # The environment is made anew when pyproject.toml changes; a half-made one has no stamp and is finished.
 $(VENV)/.installed: pyproject.toml
@@ -35,6 +35,10 @@ test-wheel: $(VENV)/.installed-dev
 
 test-all: $(VENV)/.installed-dev
 	$(PYTEST)
+
+# Twenty minutes of kills, full disks, damaged input, races, dead clusters and growth. ARGS: --minutes, --seed, --only, --repeat.
+torture: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.torture $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

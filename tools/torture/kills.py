@@ -1,0 +1,96 @@
+"""SIGKILL at chosen points and at random moments; then the same command again must end as if nothing had been."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tools.torture import faults
+from tools.torture.child import run
+from tools.torture.commands import BY_NAME, COMMANDS, Bench, Command
+from tools.torture.kinds import Result, outcome_of, random_of
+
+
+class KillPoints:
+    """SIGKILL just before the n-th change of a file; the points of a command come in random order."""
+
+    name, share = "kill-point", 5.0
+
+    def __init__(self, bench: Bench, commands: tuple[Command, ...] = COMMANDS) -> None:
+        self._bench, self._commands = bench, commands
+
+    def names(self, seed: int) -> Iterator[str]:
+        """``COMMAND/POINT``: every command in turn, so that a short campaign sees them all."""
+        rng = np.random.default_rng(seed)
+        left = {command.name: list(1 + rng.permutation(self._count(command))) for command in self._commands}
+        while any(left.values()):
+            for name, points in left.items():
+                if points:
+                    yield f"{name}/{points.pop()}"
+
+    def _count(self, command: Command) -> int:
+        place = self._bench.place(command)
+        work, file = self._bench.work(command, place), place / "log-points"
+
+        def counted() -> None:
+            faults.watch(place, faults.count_into(file))
+            work()
+
+        ended = run(counted, place / "log.txt")
+        if ended.status or ended.unclear:
+            raise RuntimeError(f"{command.name}, counted: {ended.unclear or ended.text[-300:]}")
+        count = int(file.read_text() or 0)
+        shutil.rmtree(place)
+        return count
+
+    def attempt(self, name: str, seed: int) -> Result:
+        """Kill at the point, run again, compare."""
+        what, point = name.split("/")
+        command = BY_NAME[what]
+        place = self._bench.place(command)
+        work = self._bench.work(command, place)
+
+        def doomed() -> None:
+            faults.watch(place, faults.kill_at(int(point)))
+            work()
+
+        run(doomed, place / "log.txt")
+        reason = self._bench.finish(command, place)
+        shutil.rmtree(place, ignore_errors=True)
+        return outcome_of(name, reason)
+
+
+class KillMoments:
+    """SIGKILL at a random moment, of the process alone or with its workers, once or twice."""
+
+    name, share = "kill-moment", 3.0
+
+    def __init__(self, bench: Bench, commands: tuple[Command, ...] = tuple(BY_NAME.values())) -> None:
+        self._bench, self._commands = bench, commands
+
+    def names(self, seed: int) -> Iterator[str]:
+        """``COMMAND/NUMBER``."""
+        number = 0
+        while True:
+            for command in self._commands:
+                yield f"{command.name}/{number}"
+            number += 1
+
+    def attempt(self, name: str, seed: int) -> Result:
+        """Kill, run again, compare."""
+        rng = random_of(seed, name)
+        command = BY_NAME[name.split("/")[0]]
+        place: Path = self._bench.place(command)
+        longest = self._bench.seconds(command) * (2.5 if command.name.endswith("-2") else 1.1)
+        for number in range(2 if rng.random() < 0.25 else 1):
+            work = self._bench.work(command, place, command.again if number else ())
+            after = float(rng.uniform(0.0, longest))
+            ended = run(work, place / "log.txt", killed_after=after, group=bool(rng.random() < 0.5))
+            if ended.strays or ended.late:
+                return outcome_of(name, ended.unclear)
+        reason = self._bench.finish(command, place)
+        shutil.rmtree(place, ignore_errors=True)
+        return outcome_of(name, reason)
