@@ -10,7 +10,11 @@ is the evidence for what the flow adds: layers that really moved reach 0.4 to 2,
 below 0.2. Places that are about as sharp in both pictures, and explained, need no such proof: there, fine
 detail shows the flow.
 
-Where neither holds, the flow is that of the similarity, or of sharp places nearby, which motion of a few pixels
+How much is asked for depends on the scene. Where all that is surely shown follows the similarity, a place that does
+not must prove it; where much is shown to move otherwise, less will do. A place whose counterpart is outside the moving
+picture proves nothing, and is believed as far as its neighbours inside are.
+
+Where nothing is shown, the flow is that of the similarity, or of sharp places nearby, which motion of a few pixels
 continues smoothly.
 """
 
@@ -31,12 +35,19 @@ _FINE, _COARSE = 2.0, (4.0, 8.0)
 """Scales, relative to that of the network, at which detail and evidence are looked at."""
 _FINE_WINDOW, _COARSE_WINDOW = 4.0, 3.0
 """Standard deviations of the windows, in cells of four pixels at that scale."""
-_EVIDENCE = 0.08, 0.2
-"""Evidence at which a flow begins to count, and at which it counts fully."""
+_EVIDENCE = (0.3, 0.6), (0.08, 0.2)
+"""Evidence at which a flow begins to count, and at which it counts fully; in a scene that moves as one, and in one that
+does not."""
 _ALIKE, _SURELY_ALIKE = (0.3, 0.6), (0.5, 0.8)
 """Sharpness of one picture over that of the other, likewise: for the flow of a place, and for that of its vicinity."""
-_LEFT = 0.3, 0.7
-"""Share unexplained at which fine detail ceases to be explained."""
+_LEFT = (0.02, 0.08), (0.1, 0.3)
+"""Shares unexplained between which fine detail ceases to be explained; in such scenes likewise."""
+_SPREAD_PX = 0.5, 1.5
+"""Median distance of what is shown from the similarity, in pixels of the network's scale: a scene moves as one below
+the first, and surely not above the second."""
+_INSIDE, _INSIDE_CELLS, _INSIDE_CELL_PX, _BESIDE_CELLS = (0.8, 1.0), 4.0, 8, 6.0
+"""Share of a window's counterpart inside the moving picture by which a place counts; deviation of that window in cells,
+of so many pixels of the network's scale; and of the vicinity from which a place that does not count is judged."""
 _VICINITY_CELLS, _CELL_PX = 2.0, 16
 _LEAST_WEIGHT = 0.05
 _SMALLEST_SIDE = 64
@@ -77,11 +88,11 @@ def evidence_of(reference: Luma, moving: Luma, flow: Tensor, *, scale: float = 1
     for coarse in _COARSE:
         under = [explain(reference, moving, f, scale=coarse * scale, window=_COARSE_WINDOW) for f in (flow, steady)]
         gains.append(_grown(torch.log(under[1].left / under[0].left), height, width))
-    by_gain = _ramp((gains[0] + gains[1]) / 2, *_EVIDENCE)
-    alike = _grown(fine.alike, height, width)
-    explained = 1 - _ramp(_grown(torch.maximum(fine.left, fine.noise), height, width), *_LEFT)
-    support = torch.maximum(by_gain, _ramp(alike, *_ALIKE) * explained)
-    return Evidence(support, _ramp(alike, *_SURELY_ALIKE) * explained, similarity)
+    gain, alike = (gains[0] + gains[1]) / 2, _grown(fine.alike, height, width)
+    left = _grown(torch.maximum(fine.left, fine.noise), height, width)
+    lax = _laxity((flow - steady) / scale, _shown(gain, alike, left, lax=0.0))
+    support = _beside_what_is_outside(_shown(gain, alike, left, lax=lax), flow, scale)
+    return Evidence(support, _ramp(alike, *_SURELY_ALIKE) * _explained(left, lax), similarity)
 
 
 def supported_flow(flow: Tensor, evidence: Evidence) -> Tensor:
@@ -129,6 +140,49 @@ def _similarity(reference: Luma, flow: Tensor, left: Tensor, scale: float) -> Si
     return fit.scaled(flow.shape[2] / left.shape[1])
 
 
+def _shown(gain: Tensor, alike: Tensor, left: Tensor, *, lax: float) -> Tensor:
+    """Where a flow is shown, by evidence or by fine detail, if ``lax`` (0 to 1) of the leniency is granted."""
+    by_gain = _ramp(gain, *_between(_EVIDENCE, lax))
+    return torch.maximum(by_gain, _ramp(alike, *_ALIKE) * _explained(left, lax))
+
+
+def _explained(left: Tensor, lax: float) -> Tensor:
+    return 1 - _ramp(left, *_between(_LEFT, lax))
+
+
+def _between(thresholds: tuple[tuple[float, float], tuple[float, float]], lax: float) -> tuple[float, float]:
+    strict, lenient = thresholds
+    return strict[0] + lax * (lenient[0] - strict[0]), strict[1] + lax * (lenient[1] - strict[1])
+
+
+def _laxity(beyond: Tensor, surely: Tensor) -> float:
+    """Whether what is surely shown moves as one (0) or otherwise (1), by the median of its distance ``beyond``, px."""
+    size = max(1, surely.shape[0] // _CELL_PX), max(1, surely.shape[1] // _CELL_PX)
+    weight, weighted = F.interpolate(torch.stack((surely, surely * beyond.norm(dim=0)))[None], size, mode="area")[0]
+    distance, order = (weighted / (weight + 1e-6)).flatten().sort()
+    passed = weight.flatten()[order].cumsum(0)
+    median = distance[min(int((passed < passed[-1] / 2).sum()), len(distance) - 1)]
+    return float(_ramp(median, *_SPREAD_PX))
+
+
+def _beside_what_is_outside(support: Tensor, flow: Tensor, scale: float) -> Tensor:
+    """``support``, but of its vicinity where the flow leads out of the moving picture."""
+    height, width = support.shape
+    x = torch.arange(width, device=flow.device) + flow[0]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[1]
+    inside = ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(support.dtype)
+    if bool(inside.all()):
+        return support
+    cell = max(1, round(_INSIDE_CELL_PX * scale))
+    size = max(1, height // cell), max(1, width // cell)
+    within, cells = F.interpolate(torch.stack((inside, support))[None], size, mode="area")[0]
+    share, whole = _blur(torch.stack((within, torch.ones_like(within))), _INSIDE_CELLS)
+    counts = _ramp(share / whole, *_INSIDE)
+    weighted, weight = _blur(torch.stack((counts * cells, counts)), _BESIDE_CELLS)
+    near, counts = (_grown(plane, height, width) for plane in (weighted / (weight + 1e-3), counts))
+    return torch.lerp(near, support, counts)
+
+
 def _grown(cells: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(cells[None, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
 
@@ -139,10 +193,10 @@ def _ramp(values: Tensor, low: float, high: float) -> Tensor:
     return share * share * (3 - 2 * share)
 
 
-def _blur(cells: Tensor) -> Tensor:
+def _blur(cells: Tensor, deviation: float = _VICINITY_CELLS) -> Tensor:
     """Gaussian over cells ``(k, h, w)``; beyond the border there is nothing."""
-    reach = int(3 * _VICINITY_CELLS)
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=cells.device) / _VICINITY_CELLS) ** 2)
+    reach = int(3 * deviation)
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=cells.device) / deviation) ** 2)
     taps = (taps / taps.sum()).to(cells.dtype)
     rows = F.conv2d(cells[:, None], taps.view(1, 1, -1, 1), padding=(reach, 0))
     return F.conv2d(rows, taps.view(1, 1, 1, -1), padding=(0, reach))[:, 0]

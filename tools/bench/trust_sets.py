@@ -57,9 +57,10 @@ class Canvas:
     rng: np.random.Generator
 
 
-def canvases(photos: Path | None, count: int, family: int) -> Iterator[Canvas]:
-    """Canvases of one family of pairs: photographs and dead leaves in turns."""
+def canvases(photos: Path | None, count: int, family: int, *, half: int | None = None) -> Iterator[Canvas]:
+    """Canvases of one family of pairs: photographs and dead leaves in turns; of every second photograph by ``half``."""
     files = sorted(photos.glob("*.png")) if photos is not None and photos.is_dir() else []
+    files = files if half is None else files[half::2]
     side = HEIGHT + 2 * _MARGIN, WIDTH + 2 * _MARGIN
     for index in range(count):
         rng = np.random.default_rng([_SEED, family, index])

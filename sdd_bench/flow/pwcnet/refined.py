@@ -31,7 +31,7 @@ from sdd_bench.flow.pwcnet.refinement import Luma, choose, refine, resize_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
-_REFINEMENT = "lucas-kanade 4"
+_REFINEMENT = "lucas-kanade 5"
 """Part of the signature: changes when the refinement does."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
