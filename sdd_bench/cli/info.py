@@ -17,7 +17,11 @@ from sdd_bench.cli.inputs import Existing
 @json_option
 @handle_errors
 def command(path: Path, as_json: bool) -> None:
-    """Print the contents of PATH: captures, a prepared set, an export, a shard, a run, a training run, or weights."""
+    """Print the contents of PATH, any file or folder that a command here reads or writes.
+
+    Sets, captures, exports, shards, predictions, blur maps, analyses, runs, training runs, checkpoints, weights,
+    leaderboards, bundles, pages, the cache, tables, flows, arrays, pictures, JSON; or a folder of such folders.
+    """
     from sdd_bench.inspect.describe import describe
 
     description = describe(path)

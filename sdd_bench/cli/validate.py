@@ -18,7 +18,7 @@ from sdd_bench.cli.inputs import Existing
 @json_option
 @handle_errors
 def command(path: Path, strict: bool, jobs: int, dask: str | None, as_json: bool) -> None:
-    """Check PATH: captures, a prepared set, an export, a shard, a run folder, a training run, or a weights file.
+    """Check PATH, any file or folder that a command here reads or writes: see info.
 
     Exit status: 0 all is well; 1 something is damaged (file, dataset and chunk are listed); 2 PATH is of no known kind.
     """

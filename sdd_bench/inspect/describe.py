@@ -1,4 +1,4 @@
-"""Descriptions of prepared sets, shards, runs, training runs and weights files, as plain values."""
+"""Descriptions of everything that a command writes or reads, as plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import read_json
-from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.inspect import files, results
+from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
 from sdd_bench.inspect.program import describe_program
 from sdd_bench.inspect.sets import describe_captures, describe_export
 from sdd_bench.prepared.leaks import leaks_of_set
@@ -177,6 +178,10 @@ def _describe_program(path: Path) -> dict[str, Any]:
     return described | _count(described.pop("shapes"))
 
 
+def _describe_collection(path: Path) -> dict[str, Any]:
+    return {"holds": {child.name: kind.value for child, kind in known_within(path)}}
+
+
 _DESCRIBERS = {
     Kind.DATASET: _describe_dataset,
     Kind.EXPORT: describe_export,
@@ -189,4 +194,21 @@ _DESCRIBERS = {
     Kind.SAFETENSORS: _describe_safetensors,
     Kind.CHECKPOINT: _describe_checkpoint,
     Kind.PROGRAM: _describe_program,
+    Kind.PREDICTIONS: results.describe_predictions,
+    Kind.BLUR_MAPS: results.describe_blur_maps,
+    Kind.ANALYSIS: results.describe_analysis,
+    Kind.RUN_WITHOUT_TRUTH: results.describe_run_without_truth,
+    Kind.BOARDS: results.describe_boards,
+    Kind.PAGES: results.describe_pages,
+    Kind.PAGE: results.describe_page,
+    Kind.CACHE: results.describe_cache,
+    Kind.COLLECTION: _describe_collection,
+    Kind.TABLE: files.describe_table,
+    Kind.DOCUMENT: files.describe_document,
+    Kind.FLOW_FILE: files.describe_flow_file,
+    Kind.ARRAY: files.describe_array,
+    Kind.PICTURE: files.describe_picture,
+    Kind.BUNDLE: files.describe_bundle,
+    Kind.ARCHIVE: files.describe_archive,
+    Kind.TEXT: files.describe_text,
 }

@@ -1,9 +1,9 @@
-"""Checks of prepared sets, shards, runs, training runs and weights files: what is missing, changed or damaged."""
+"""Checks of everything that a command writes or reads: what is missing, changed or damaged."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
-from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of
+from sdd_bench.inspect import files as files_alone
+from sdd_bench.inspect import results
+from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
 from sdd_bench.inspect.program import check_program
 from sdd_bench.inspect.sets import check_captures, check_export
 from sdd_bench.prepared.leaks import leaks_of_set
@@ -61,6 +63,11 @@ def validate(
     - Run: every file against run.json.
     - Training run: every checkpoint can be read, its numbers are finite, and result.json agrees with them.
     - Weights: every tensor can be read.
+    - Predictions: every file against the digest noted when it was written. Blur maps: every map against its table.
+    - Analyses, tables: every cell, and that tables agree with summaries. Leaderboards and bundles: as ``leaderboard
+      verify``. Pages: every address. The cache: every file.
+    - Pictures, flows, arrays, archives, JSON, text: whether all of it can be read.
+    - A folder of such folders: each of them.
 
     Raises:
         ManifestError: ``path`` is missing or of no known kind.
@@ -99,6 +106,14 @@ def validate(
         return Validation(kind, n_files, tuple(problems), tuple(warnings))
     elif kind is Kind.PROGRAM:
         return Validation(kind, 1, tuple(check_program(path)))
+    elif kind is Kind.COLLECTION:
+        return _validate_collection(path, jobs, dask)
+    elif kind in _CHECKS:
+        try:
+            n_files, problems = _CHECKS[kind](path)
+        except SddBenchError as error:
+            n_files, problems = 1, [Problem(str(path), str(error).removeprefix(f"{path}: "))]
+        return Validation(kind, n_files, tuple(problems))
     else:
         return Validation(kind, 1, tuple(_check_weights(path, kind)))
     found: dict[Path, list[Problem]] = {}
@@ -124,6 +139,37 @@ def _not_bound(path: Path, kind: Kind) -> list[Problem]:
         return []
     reason = "not bound: an earlier version made it, and only the sha256 of its set shows if chunks changed places"
     return [Problem(str(path), reason)] if bound is False else []
+
+
+def _validate_collection(path: Path, jobs: int, dask: str | None) -> Validation:
+    """Validate every known folder in a folder."""
+    found = [validate(child, jobs=jobs, dask=dask) for child, _ in known_within(path)]
+    return Validation(
+        Kind.COLLECTION,
+        sum(one.n_checked for one in found),
+        tuple(problem for one in found for problem in one.problems),
+        tuple(warning for one in found for warning in one.warnings),
+    )
+
+
+_CHECKS: dict[Kind, Callable[[Path], tuple[int, list[Problem]]]] = {
+    Kind.PREDICTIONS: results.check_predictions,
+    Kind.BLUR_MAPS: results.check_blur_maps,
+    Kind.ANALYSIS: results.check_analysis,
+    Kind.RUN_WITHOUT_TRUTH: results.check_run_without_truth,
+    Kind.BOARDS: results.check_boards,
+    Kind.PAGES: results.check_pages,
+    Kind.PAGE: results.check_page,
+    Kind.CACHE: results.check_cache,
+    Kind.TABLE: files_alone.check_table,
+    Kind.DOCUMENT: files_alone.check_document,
+    Kind.FLOW_FILE: files_alone.check_flow_file,
+    Kind.ARRAY: files_alone.check_array,
+    Kind.PICTURE: files_alone.check_picture,
+    Kind.BUNDLE: files_alone.check_bundle,
+    Kind.ARCHIVE: files_alone.check_archive,
+    Kind.TEXT: files_alone.check_text,
+}
 
 
 def _files_of_set(manifest: Manifest) -> list[_File]:
