@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sdd_bench.core.config import as_dict
+from sdd_bench.core.config import as_dict, take_strings
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.registration.light.transfer import Match
 from sdd_bench.registration.options import MeasureOptions
@@ -40,6 +40,7 @@ class AnalyzeOptions(MeasureOptions):
     """Number of pairs that the page shows in pictures, the most misaligned first."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "flow_weights")
         super().__post_init__()
         if self.match not in tuple(Match):
             raise ConfigError(f"match: expected one of {', '.join(Match)}, got {self.match!r}.")

@@ -31,7 +31,7 @@ from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.storage.tables import write_table
-from sdd_bench.core.types import OnProgress, Pair, Problem
+from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem
 from sdd_bench.report.notebook import cells, frame_of, html_table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class AnalyzeReport:
 
 def analyze(
     dataset: PairList,
-    out: Path,
+    out: AnyPath,
     *,
     options: AnalyzeOptions | None = None,
     jobs: int = 1,
@@ -108,6 +108,7 @@ def analyze(
         >>> abs(report.rows[0].zoom - 1) < 0.02
         True
     """
+    out = Path(out)
     options = options or AnalyzeOptions()
     out, name = out.resolve(), printable(dataset.root.resolve().name)
     split = "+".join(dict.fromkeys(pair.split.value for pair in dataset.pairs))

@@ -24,6 +24,7 @@ from pathlib import Path
 from sdd_bench.captures.csv_pairs import RowError, inside
 from sdd_bench.captures.folders import Found, sorted_order
 from sdd_bench.captures.listing import Listing, below, list_pictures
+from sdd_bench.core.config import take_strings
 from sdd_bench.core.errors import ConfigError, PairingError, reason_of
 from sdd_bench.core.types import Pair, Problem, Split
 
@@ -46,6 +47,7 @@ class Pairing:
     """Names of the blurry and the sharp column of a table of pictures (``hf-imagefolder``, ``hf-parquet``)."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "list_file")
         n_blurry, n_sharp = len(self.blurry_dirs), len(self.sharp_dirs)
         if n_sharp and not n_blurry:
             raise ConfigError("--sharp-dir was given without --blurry-dir; name the folder of blurry pictures, too.")

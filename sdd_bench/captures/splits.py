@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.listing import below
+from sdd_bench.core.config import take_strings
 from sdd_bench.core.errors import ConfigError, PairingError
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.tables import Form, read_table
@@ -36,6 +37,7 @@ class SplitRule:
     """CSV with the columns ``split`` and ``scene``, ``blurry`` (a path) or ``name``; used in place of the shares."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "file")
         if min(self.shares) < 0 or not abs(sum(self.shares) - 1) < 1e-6:  # so that NaN is refused
             raise ConfigError(f"split {', '.join(map(str, self.shares))}: expected shares of train, val, test; sum 1.")
 

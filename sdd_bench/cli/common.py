@@ -5,25 +5,30 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sdd_bench.cli.groups import INTERRUPTED
+from sdd_bench.cli.pace import Pace, in_words
 from sdd_bench.core.errors import SddBenchError, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
 CACHE_HELP = "Cache folder.  [default: SDD_BENCH_CACHE, else the user's]"
 CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first.  [default: 20]"
 
 
-_SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_LINES = 60.0
 """Time between lines of progress where no bar can be drawn."""
 
 
@@ -179,40 +184,97 @@ def json_option(function: F) -> F:
 def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
     """Show a bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
+    with (_bar if console.is_terminal else _lines)(console, title, unit) as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def _bar(console: Console, title: str, unit: str) -> Iterator[OnProgress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=max(8, min(40, console.width - 76))),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[item]}"),
     )
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None, rate="", item="")
-        begun = 0
-        said = time.monotonic()
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="", left="", item="")
+        status = _Status(title, unit)
 
         def show(progress: Progress) -> None:
-            nonlocal begun, said
-            if progress.total != bar.tasks[0].total and progress.done > 1:  # another part, or a run that goes on
-                begun = progress.done
-                bar.reset(task, total=progress.total, completed=begun)
-            seconds = bar.tasks[0].elapsed or 0.0
-            rate = f"{(progress.done - begun) / seconds:.2f} {unit}/s" if progress.done > begun and seconds else ""
-            if seconds and progress.n_bytes >= 0.5e6 * seconds:
-                rate += f", {progress.n_bytes / seconds / 1e6:.0f} MB/s"
-            bar.update(task, completed=progress.done, total=progress.total, rate=rate, item=progress.item)
-            if not console.is_terminal and time.monotonic() - said > _SECONDS_BETWEEN_LINES:
-                said = time.monotonic()
-                left = bar.tasks[0].time_remaining
-                rest = "" if left is None else f", about {max(1, round(left / 60))} min left"
-                click.echo(f"{title}: {progress.done} of {progress.total} {unit}{rest}", err=True)
+            status.note(progress)
+            left = status.left()
+            bar.update(
+                task,
+                completed=progress.done,
+                total=progress.total,
+                rate=status.rate(),
+                left="" if left is None else f"{in_words(left)} left",
+                item=progress.item,
+            )
 
         yield show
+
+
+@contextmanager
+def _lines(console: Console, title: str, unit: str) -> Iterator[OnProgress]:
+    status, ended = _Status(title, unit), threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LINES):
+            click.echo(status.line(), err=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield status.note
+    finally:
+        ended.set()
+        teller.join()
+
+
+class _Status:
+    """How far a piece of work is."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._title, self._unit = title, unit
+        self._progress: Progress | None = None
+        self._pace = Pace(time.monotonic())
+
+    def note(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._progress is not None and progress.total != self._progress.total:  # another part of the work
+            self._pace = Pace(now)
+        self._progress = progress
+        self._pace.note(progress.done, now, progress.n_bytes)
+
+    def left(self) -> float | None:
+        return None if self._progress is None else self._pace.left(self._progress.total, time.monotonic())
+
+    def rate(self) -> str:
+        each, megabytes = self._pace.seconds_per_item(), self._pace.megabytes_per_second()
+        if not each or megabytes is None:
+            return ""
+        unit = self._unit.removesuffix("s")
+        rate = f"{1 / each:.1f} {self._unit}/s" if each < 0.7 else f"{each:.1f} s/{unit}"
+        return f"{rate}, {megabytes:.0f} MB/s" if megabytes >= 0.5 else rate
+
+    def line(self) -> str:
+        if self._progress is None:
+            return f"{self._title}: at the first of the {self._unit}"
+        left, rate = self.left(), self.rate()
+        parts = [
+            f"{self._progress.done} of {self._progress.total} {self._unit}",
+            *([rate] if rate else []),
+            *([f"about {in_words(left)} left"] if left is not None else []),
+        ]
+        return f"{self._title}: {', '.join(parts)}"
 
 
 def echo_json(value: Any) -> None:

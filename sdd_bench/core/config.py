@@ -18,6 +18,24 @@ _KEYS_LENGTH = 200
 """Characters of unknown keys that a message shows at most."""
 
 
+def take_strings(options: Any, *names: str) -> None:
+    """Let fields of a frozen dataclass that are paths be given as text; for ``__post_init__``.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Options:
+        ...     photos: Path | None = None
+        ...     def __post_init__(self) -> None:
+        ...         take_strings(self, "photos")
+        >>> Options(photos="some/where").photos.name, Options().photos
+        ('where', None)
+    """
+    for name in names:
+        value = getattr(options, name)
+        if isinstance(value, str):
+            object.__setattr__(options, name, Path(value))
+
+
 def build(kind: type[C], values: Mapping[str, Any], *, source: str = "options") -> C:
     """Make a configuration of type ``kind`` from ``values``; text is converted to the field's type.
 

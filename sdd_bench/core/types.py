@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+AnyPath = Path | str
+"""What a public function takes for a file or a folder."""
+
 
 class Split(StrEnum):
     """The part of a dataset that a pair belongs to."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sdd_bench.core.config import as_dict
+from sdd_bench.core.config import as_dict, take_strings
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import WarpMode
 from sdd_bench.registration.light.transfer import Match
@@ -56,6 +56,7 @@ class EvaluateOptions:
     """Only the first so many pairs; such a run is incomplete."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "flow_weights")
         unknown = [name for name in self.metrics if name not in METRICS]
         if unknown or not self.metrics or len(set(self.metrics)) != len(self.metrics):
             raise ConfigError(

@@ -26,7 +26,7 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import output_errors, write_json
 from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.tables import Form, read_table, write_table
-from sdd_bench.core.types import OnProgress, Pair, Problem
+from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
@@ -85,8 +85,8 @@ class RunReport:
 
 def evaluate(
     dataset: PairList,
-    predictions: Path,
-    run_folder: Path,
+    predictions: AnyPath,
+    run_folder: AnyPath,
     *,
     method: str | None = None,
     options: EvaluateOptions | None = None,
@@ -134,6 +134,7 @@ def evaluate(
         >>> scores["copy"]["registered"] == scores["identity"]["registered"]
         True
     """
+    predictions, run_folder = Path(predictions), Path(run_folder)
     options = options or EvaluateOptions()
     method = check_method(predictions.resolve().name if method is None else method)
     parse_resize(options.resize)

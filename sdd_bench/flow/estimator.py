@@ -14,6 +14,7 @@ from torch import Tensor
 from sdd_bench import weights as weights_table
 from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.types import AnyPath
 
 Precision = Literal["32", "bf16"]
 
@@ -54,7 +55,7 @@ class KnowsSupport(Protocol):
 def load_flow(
     name: str = "pwcnet",
     *,
-    weights: Path | None = None,
+    weights: AnyPath | None = None,
     device: str = "cpu",
     precision: Precision = "32",
     refine: bool | None = None,
@@ -81,6 +82,7 @@ def load_flow(
         >>> load_flow("dis").signature
         'dis medium, resolution full, precision 8-bit grey'
     """
+    weights = None if weights is None else Path(weights)
     if precision not in ("32", "bf16"):
         raise ConfigError(f"flow precision: expected 32 or bf16, got {precision!r}.")
     if max_size is not None and max_size < 64:

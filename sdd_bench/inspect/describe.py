@@ -9,6 +9,7 @@ from typing import Any
 from sdd_bench.core.errors import ManifestError, reason_of
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.core.types import AnyPath
 from sdd_bench.inspect import files, results
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
 from sdd_bench.inspect.program import describe_program
@@ -18,7 +19,7 @@ from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: AnyPath) -> dict[str, Any]:
     """Describe ``path`` by what it says of itself; :func:`~sdd_bench.inspect.validate.validate` checks if it is true.
 
     Returns:
@@ -32,6 +33,7 @@ def describe(path: Path) -> dict[str, Any]:
         >>> describe(path("pwcnet"))["kind"]
         'safetensors'
     """
+    path = Path(path)
     kind = kind_of(path)
     return {"path": str(path), "kind": kind.value, **_DESCRIBERS[kind](path)}
 

@@ -12,7 +12,7 @@ from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import read_json
-from sdd_bench.core.types import OnProgress, Problem, Progress
+from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress
 from sdd_bench.inspect import files as files_alone
 from sdd_bench.inspect import results
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
@@ -51,7 +51,7 @@ class _File:
 
 
 def validate(
-    path: Path, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
+    path: AnyPath, *, jobs: int = 1, dask: str | None = None, on_progress: OnProgress | None = None
 ) -> Validation:
     """Check everything that can be checked of ``path``.
 
@@ -77,6 +77,7 @@ def validate(
         >>> validate(path("pwcnet")).problems
         ()
     """
+    path = Path(path)
     kind = kind_of(path)
     warnings: list[Problem] = []
     if kind is Kind.DATASET:

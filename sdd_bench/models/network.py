@@ -34,6 +34,7 @@ from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.precision import full_float32
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import parse_json
+from sdd_bench.core.types import AnyPath
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint
@@ -95,7 +96,7 @@ def final_output(output: Any) -> Tensor:
 
 
 def load_network(
-    checkpoint: Path,
+    checkpoint: AnyPath,
     spec: ModelSpec | None = None,
     *,
     device: str = "cpu",
@@ -125,6 +126,7 @@ def load_network(
         >>> network.forward(torch.zeros(1, 3, 64, 96)).shape
         torch.Size([1, 3, 64, 96])
     """
+    checkpoint = Path(checkpoint)
     place, asked = device_of(device), spec
     if precision not in ("32", "bf16"):
         raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")

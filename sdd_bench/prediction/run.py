@@ -22,7 +22,7 @@ from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.storage.json_files import read_json
-from sdd_bench.core.types import OnProgress, Problem, Progress, Split
+from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
 from sdd_bench.models.network import Network
@@ -70,7 +70,7 @@ class PredictReport:
         return html_table(title, ("without a prediction", "why"), rows, notes=self.notes)
 
 
-def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
+def pictures_of(data: AnyPath, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
     """Name and file of every blurry picture of a set, see :func:`~sdd_bench.prepared.open.open_pictures`.
 
     Raises:
@@ -81,7 +81,7 @@ def pictures_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") 
     return {picture.name: picture.path for picture in found.pictures}
 
 
-def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
+def true_maps_of(data: AnyPath, *, split: Split = Split.TEST, layout: str = "auto") -> dict[str, Path]:
     """Name and file of the map of circles of confusion of every pair that has one: of synthetic sets with all truth.
 
     Raises:
@@ -94,11 +94,11 @@ def true_maps_of(data: Path, *, split: Split = Split.TEST, layout: str = "auto")
 
 def predict(
     network: Network | Classical,
-    pictures: Mapping[str, Path],
-    out: Path,
+    pictures: Mapping[str, AnyPath],
+    out: AnyPath,
     options: PredictOptions | None = None,
     *,
-    true_maps: Mapping[str, Path] = MappingProxyType({}),
+    true_maps: Mapping[str, AnyPath] = MappingProxyType({}),
     jobs: int = 1,
     dask: str | None = None,
     on_progress: OnProgress | None = None,
@@ -139,18 +139,21 @@ def predict(
         >>> report.n_made
         1
     """
+    out = Path(out)
+    files = {name: Path(path) for name, path in pictures.items()}
+    maps = {name: Path(path) for name, path in true_maps.items()}
     options = options or PredictOptions()
-    made_with, run = method_of(network, options, true_maps)
+    made_with, run = method_of(network, options, maps)
     with alone_in(out):
         about = {_PARAMS: getattr(network, "parameters", None), _DEVICE: _place(network, dask)}
-        digests = {name: sha256_or_empty(path) for name, path in pictures.items()}
-        made = _claim(out, made_with | about, pictures, digests)
-        missing = {name: path for name, path in pictures.items() if not (out / f"{name}.png").is_file()}
+        digests = {name: sha256_or_empty(path) for name, path in files.items()}
+        made = _claim(out, made_with | about, files, digests)
+        missing = {name: path for name, path in files.items() if not (out / f"{name}.png").is_file()}
         if dask is None and jobs == 1:
             outcomes = _predict_here(run, missing, digests, out, options)
         else:
-            outcomes = predict_by(network, missing, digests, out, options, true_maps, jobs=jobs, dask=dask)
-        done, n_bytes, n_tiled, problems = len(pictures) - len(missing), 0, 0, []
+            outcomes = predict_by(network, missing, digests, out, options, maps, jobs=jobs, dask=dask)
+        done, n_bytes, n_tiled, problems = len(files) - len(missing), 0, 0, []
         with closing(outcomes), _noted(out, made):
             for name, outcome in outcomes:
                 path = missing[name]
@@ -167,13 +170,13 @@ def predict(
                     raise outcome
                 done, n_bytes = done + 1, n_bytes + (path.stat().st_size if path.is_file() else 0)
                 if on_progress is not None:
-                    on_progress(Progress(done, len(pictures), n_bytes, name))
+                    on_progress(Progress(done, len(files), n_bytes, name))
             for problem in _changed(out, missing, digests):
                 problems.append(problem)
                 del made[problem.item]
-    problems.sort(key=lambda problem: list(pictures).index(problem.item))
+    problems.sort(key=lambda problem: list(files).index(problem.item))
     notes = (_on_tiles(network.name, n_tiled),) if n_tiled else ()
-    return PredictReport(out, len(pictures), len(missing) - len(problems), tuple(problems), notes)
+    return PredictReport(out, len(files), len(missing) - len(problems), tuple(problems), notes)
 
 
 def _changed(out: Path, pictures: Mapping[str, Path], digests: Mapping[str, str]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.listing import below
+from sdd_bench.core.config import take_strings
 from sdd_bench.core.errors import ConfigError, ManifestError, reason_of
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.core.types import Pair
@@ -81,6 +82,7 @@ class DropRules:
     """List of pairs to drop: a name, pair id, blurry path or scene per line, then perhaps a comma and why."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "table", "exclude")
         if self.needs_table and self.table is None:
             raise ConfigError("a rule goes by what analyze measured, but there is no table: give misalignment.csv.")
         for name in ("max_misalignment_px", "max_residual_px", "max_exposure_ev"):

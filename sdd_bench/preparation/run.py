@@ -24,7 +24,7 @@ from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
-from sdd_bench.core.types import OnProgress, Pair, Problem, Progress, Split
+from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem, Progress, Split
 from sdd_bench.preparation.match import light_of
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan
@@ -65,13 +65,13 @@ class PrepareReport:
 
 
 def prepare(
-    source: Path,
-    out: Path,
+    source: AnyPath,
+    out: AnyPath,
     options: PrepareOptions = PRESETS["sdd"],
     *,
     layout: str = "auto",
-    pairs_csv: Path | None = None,
-    lists: Path | None = None,
+    pairs_csv: AnyPath | None = None,
+    lists: AnyPath | None = None,
     pairing: Pairing | None = None,
     strict: bool = False,
     jobs: int = 1,
@@ -116,6 +116,8 @@ def prepare(
         >>> report.n_pairs, report.n_patches
         (1, 2)
     """
+    source, out = Path(source), Path(out)
+    pairs_csv, lists = (None if given is None else Path(given) for given in (pairs_csv, lists))
     planned = plan(source, options, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, strict=strict)
     return carry_out(planned, out, jobs=jobs, dask=dask, on_progress=on_progress)
 

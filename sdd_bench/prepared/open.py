@@ -9,17 +9,17 @@ from sdd_bench.captures.layouts import PairList, has_pairs, read_layout
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.captures.pictures import PictureList, blurry_of, read_pictures
 from sdd_bench.core.errors import ManifestError, PairingError
-from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.core.types import AnyPath, Pair, Problem, Split
 from sdd_bench.prepared.manifest import PARTS, is_prepared, read_manifest
 
 
 def open_dataset(
-    path: Path,
+    path: AnyPath,
     *,
     split: Split | None = Split.TEST,
     layout: str = "auto",
-    pairs_csv: Path | None = None,
-    lists: Path | None = None,
+    pairs_csv: AnyPath | None = None,
+    lists: AnyPath | None = None,
     pairing: Pairing | None = None,
     limit: int | None = None,
 ) -> PairList:
@@ -49,6 +49,8 @@ def open_dataset(
         ...     [pair.pair_id for pair in open_dataset(Path(folder)).pairs]
         ['test/0001']
     """
+    path = Path(path)
+    pairs_csv, lists = (None if given is None else Path(given) for given in (pairs_csv, lists))
     if is_prepared(path):
         found = _prepared_frames(path)
     elif (path / PARTS).is_dir():
@@ -68,12 +70,12 @@ def open_dataset(
 
 
 def open_pictures(
-    path: Path,
+    path: AnyPath,
     *,
     split: Split | None = Split.TEST,
     layout: str = "auto",
-    pairs_csv: Path | None = None,
-    lists: Path | None = None,
+    pairs_csv: AnyPath | None = None,
+    lists: AnyPath | None = None,
     pairing: Pairing | None = None,
     limit: int | None = None,
 ) -> PictureList:
@@ -100,6 +102,8 @@ def open_pictures(
         >>> [picture.name for picture in found.pictures], found.has_truth
         (['holiday'], False)
     """
+    path = Path(path)
+    pairs_csv, lists = (None if given is None else Path(given) for given in (pairs_csv, lists))
     is_set = is_prepared(path) or (path / PARTS).is_dir()
     if is_set or has_pairs(path, layout=layout, pairs_csv=pairs_csv, pairing=pairing):
         pairs = open_dataset(

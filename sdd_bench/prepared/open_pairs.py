@@ -22,7 +22,7 @@ from sdd_bench.captures.metadata.parquet import content_of, find_parquet, open_p
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
-from sdd_bench.core.types import Pair, Split
+from sdd_bench.core.types import AnyPath, Pair, Split
 from sdd_bench.images.formats.header import SUFFIXES, format_of
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import read_photograph_bytes
@@ -32,14 +32,14 @@ from sdd_bench.prepared.transforms import Transform
 
 
 def open_pairs(
-    path: Path | str,
+    path: AnyPath,
     split: str = "train",
     *,
     crop: int | None = 256,
     augment: bool = True,
     seed: int = 0,
     layout: str = "auto",
-    pairs_csv: Path | None = None,
+    pairs_csv: AnyPath | None = None,
     pairing: Pairing | None = None,
 ) -> PairDataset | FolderPairs | ParquetPairs:
     """Pairs of any source as a torch dataset, whose items are those of :class:`PairDataset`.
@@ -69,6 +69,7 @@ def open_pairs(
         ...     len(pairs), tuple(pairs[0]["blurry"].shape)
         (1, (3, 32, 32))
     """
+    pairs_csv = None if pairs_csv is None else Path(pairs_csv)
     path = Path(path)
     if crop is not None and crop < 1:
         raise ConfigError(f"crop is {crop}; expected 1 or more, or None for whole pictures.")

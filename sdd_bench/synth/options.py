@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sdd_bench.core.config import load
+from sdd_bench.core.config import load, take_strings
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.types import Split
 from sdd_bench.optics.tone import tone_curve
@@ -109,6 +109,7 @@ class SynthOptions:
     """Folder of sharp photographs from which scenes are made; None: scenes are painted."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "photos")
         for name in ("width", "height"):
             self._check(name, _SMALLEST_SIDE_PX, _LARGEST_SIDE_PX)
         for name in ("n_train", "n_test"):

@@ -33,7 +33,7 @@ from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
-from sdd_bench.core.types import OnProgress, Progress, Split
+from sdd_bench.core.types import AnyPath, OnProgress, Progress, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
 from sdd_bench.images.write import write_jpeg, write_png
 from sdd_bench.optics.coc_map import write_coc
@@ -92,7 +92,7 @@ class _Task:
 
 
 def synthesize(
-    out: Path,
+    out: AnyPath,
     options: SynthOptions,
     *,
     jobs: int = 1,
@@ -122,6 +122,7 @@ def synthesize(
         >>> report.n_pairs, report.n_made
         (1, 1)
     """
+    out = Path(out)
     photographs = _find_photographs(options.photos)
     # Absolute paths: a worker may stand in another folder.
     tasks = list(_plan(out.absolute(), options, [path.absolute() for path in photographs]))

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sdd_bench.core.config import as_dict, build, read_toml
+from sdd_bench.core.config import as_dict, build, read_toml, take_strings
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
@@ -209,6 +209,7 @@ class TrainConfig:
     """Whether the best network is also written as an ExportedProgram."""
 
     def __post_init__(self) -> None:
+        take_strings(self, "init", "loss_weights", "light", "flow_weights", "flow_file")
         positive = ("crop", "batch", "accumulate", "halve_every", "levels", "reblur_width", "validate_every")
         for name in (*positive, "checkpoint_every", "keep", "log_every", "val_patches", "most_places"):
             self._check(name, getattr(self, name) >= 1, "1 or more")

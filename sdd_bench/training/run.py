@@ -20,7 +20,7 @@ from sdd_bench.core.errors import ConfigError, OutputError, reason_of
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import write_json, write_text
 from sdd_bench.core.storage.json_files import read_json
-from sdd_bench.core.types import OnProgress
+from sdd_bench.core.types import AnyPath, OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
 from sdd_bench.training.page import write_training_page
@@ -70,8 +70,8 @@ def without_subnormals() -> Iterator[None]:
 
 
 def train(
-    data: Path,
-    run: Path,
+    data: AnyPath,
+    run: AnyPath,
     config: TrainConfig | None = None,
     *,
     resume: bool = False,
@@ -110,6 +110,7 @@ def train(
         ...     report.finished, report.n_steps, report.model.name
         (True, 2, 'model.safetensors')
     """
+    data, run = Path(data), Path(run)
     config = config or TrainConfig()
     fabric = make_fabric(config)
     with without_subnormals(), stop_signals() as stopping:

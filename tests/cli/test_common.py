@@ -79,12 +79,20 @@ def test_completion_is_a_script_for_the_shell(shell: str) -> None:
     assert done.stdout.splitlines() == ["plain,evaluate"]
 
 
-def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is(
+def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is_also_within_an_item(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(common, "SECONDS_BETWEEN_LINES", 0.02)
+    said = ""
     with common.progress_bar("scoring") as on_progress:
-        on_progress(Progress(1, 4))
-        assert capsys.readouterr().err == ""
-        monkeypatch.setattr(common, "_SECONDS_BETWEEN_LINES", 0.0)
-        on_progress(Progress(2, 4))
-    assert capsys.readouterr().err.startswith("scoring: 2 of 4 pairs")
+        for done in (None, 1, 2):
+            if done is not None:
+                on_progress(Progress(done, 4))
+            said = ""
+            while said.count("\n") < 2:
+                time.sleep(0.01)
+                said += capsys.readouterr().err
+            started = "scoring: at the first of the pairs" if done is None else f"scoring: {done} of 4 pairs"
+            assert said.splitlines()[-1].startswith(started)
+            assert "0 MB/s" not in said
+    assert " left" in said

@@ -26,7 +26,7 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.threads import few_threads
-from sdd_bench.core.types import OnProgress, Problem
+from sdd_bench.core.types import AnyPath, OnProgress, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, ExtraScore, extra_scores, failures_of, summary_of
 from sdd_bench.evaluation.no_truth.gains import check_same_size, gains_over_input
 from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
@@ -109,8 +109,8 @@ class _Described:
 
 def evaluate_without_truth(
     pictures: PictureList,
-    predictions: Path,
-    run_folder: Path,
+    predictions: AnyPath,
+    run_folder: AnyPath,
     *,
     method: str | None = None,
     options: EvaluateOptions | None = None,
@@ -149,6 +149,7 @@ def evaluate_without_truth(
         >>> report.summary["figures"]["sharpness_gain_db"]["mean"]
         0.0
     """
+    predictions, run_folder = Path(predictions), Path(run_folder)
     options = replace(options or EvaluateOptions(), metrics=("psnr",))  # none is computed; LPIPS is not loaded
     method = check_method(predictions.resolve().name if method is None else method)
     if options.resize != "none" or options.crop != "error":

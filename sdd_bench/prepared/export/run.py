@@ -21,7 +21,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.storage.claims import LOCK, alone_in, begin
 from sdd_bench.core.storage.files import sha256_of, write_text
-from sdd_bench.core.types import OnProgress, Problem
+from sdd_bench.core.types import AnyPath, OnProgress, Problem
 from sdd_bench.prepared.export.card import write_card
 from sdd_bench.prepared.export.folders import (
     Written,
@@ -56,8 +56,8 @@ class ExportReport:
 
 
 def export(
-    prepared: Path,
-    out: Path,
+    prepared: AnyPath,
+    out: AnyPath,
     options: ExportOptions | None = None,
     *,
     jobs: int = 1,
@@ -99,6 +99,7 @@ def export(
         ...     sorted(path.relative_to(out).as_posix() for path in out.rglob("train*/*/*.png"))
         ['train_patches/blur/0001_0000.png', 'train_patches/gt/0001_0000.png']
     """
+    prepared, out = Path(prepared), Path(out)
     options = options or ExportOptions()
     manifest = read_manifest(prepared)
     ours: dict[str, Any] = {"schema": 1, "dataset_sha256": sha256_of(manifest.root / DATASET_JSON)}
