@@ -73,6 +73,15 @@ def test_a_cluster_gives_what_one_process_gives(
     assert seen[-1].done == N_PICTURES
 
 
+@pytest.mark.slow
+def test_local_processes_give_what_one_gives(network: Network, pictures: dict[str, Path], tmp_path: Path) -> None:
+    pictures["3"].write_bytes(b"no picture")
+    here = predict(network, pictures, tmp_path / "here")
+    there = predict(network, pictures, tmp_path / "there", jobs=2)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert dataclasses.replace(there, out=here.out) == here
+
+
 def test_a_classical_method_goes_too(pictures: dict[str, Path], tmp_path: Path, in_this_process: str) -> None:
     method = load_classical("unsharp")
     for folder, dask in (("here", None), ("there", in_this_process)):
@@ -83,6 +92,8 @@ def test_a_classical_method_goes_too(pictures: dict[str, Path], tmp_path: Path, 
 def test_a_network_of_no_file_cannot_travel(network: Network, pictures: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not loaded from a file"):
         predict(dataclasses.replace(network, again=None), pictures, tmp_path / "out", dask="anywhere")
+    with pytest.raises(ConfigError, match="--jobs: unet was not loaded from a file"):
+        predict(dataclasses.replace(network, again=None), pictures, tmp_path / "out2", jobs=2)
 
 
 def test_a_worker_that_finds_another_file_says_so(
