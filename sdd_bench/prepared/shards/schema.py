@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import hdf5plugin  # noqa: F401  (registers the Blosc2 filter with HDF5)
 
-from sdd_bench.core.errors import ShardError
+from sdd_bench.core.errors import ShardError, reason_of
 from sdd_bench.prepared.shards import chunks, places
 
 SCHEMA = 1
@@ -124,20 +124,29 @@ def shard_info(path: Path) -> ShardInfo:
         ShardError: The file is missing, damaged, or of another schema.
     """
     with open_shard(path) as file:
-        blurry = file["blurry"]
-        sources = tuple(source.file_name for source in blurry.virtual_sources()) if blurry.is_virtual else ()
-        return ShardInfo(
-            n_patches=blurry.shape[0],
-            patch=blurry.shape[1],
-            split=str(file.attrs["split"]),
-            bit_depth=int(file.attrs["bit_depth"]),
-            resize=str(file.attrs["resize"]),
-            color=str(file.attrs["color"]),
-            compression="virtual" if sources else compression_of(blurry),
-            stored_bytes=0 if sources else sum(file[name].id.get_storage_size() for name in PICTURES),
-            is_bound=None if sources else all(places.ATTRIBUTE in file[name].attrs for name in DATASETS),
-            sources=sources,
-        )
+        try:
+            return _info(file)
+        except Exception as error:  # whatever damage leads the library to
+            raise ShardError(
+                f"{path}: damaged ({reason_of(error)}). Restore it, or delete it and prepare the set again."
+            ) from error
+
+
+def _info(file: h5py.File) -> ShardInfo:
+    blurry = file["blurry"]
+    sources = tuple(source.file_name for source in blurry.virtual_sources()) if blurry.is_virtual else ()
+    return ShardInfo(
+        n_patches=blurry.shape[0],
+        patch=blurry.shape[1],
+        split=str(file.attrs["split"]),
+        bit_depth=int(file.attrs["bit_depth"]),
+        resize=str(file.attrs["resize"]),
+        color=str(file.attrs["color"]),
+        compression="virtual" if sources else compression_of(blurry),
+        stored_bytes=0 if sources else sum(file[name].id.get_storage_size() for name in PICTURES),
+        is_bound=None if sources else all(places.ATTRIBUTE in file[name].attrs for name in DATASETS),
+        sources=sources,
+    )
 
 
 def compression_of(dataset: h5py.Dataset) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from prepared_sets import flip_byte, make_shard, pictures
 
-from sdd_bench.prepared.shards import COMPRESSIONS, build_virtual, verify_flows, verify_shard, write_flows
+from sdd_bench.core.errors import ShardError
+from sdd_bench.prepared.shards import COMPRESSIONS, build_virtual, shard_info, verify_flows, verify_shard, write_flows
 from sdd_bench.prepared.shards.schema import DATASETS
 
 
@@ -112,3 +114,17 @@ def test_a_dataset_of_no_pictures_is_a_problem(tmp_path: Path) -> None:
             file[name] = np.zeros(3, np.uint8)
     (problem,) = verify_shard(tmp_path / "train-00000.h5")
     assert "/blurry is (3,), expected pictures" in problem.reason
+
+
+def test_damage_of_any_byte_of_a_header_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = make_shard(tmp_path / "s.h5", pictures(1, 1), pictures(2, 1))
+    with h5py.File(path) as file:
+        chunks = [file[name].id.get_chunk_info(0) for name in DATASETS]
+    data = path.read_bytes()
+    in_chunks = {place for chunk in chunks for place in range(chunk.byte_offset, chunk.byte_offset + chunk.size)}
+    for place in range(0, len(data), 41):
+        if place not in in_chunks:
+            path.write_bytes(data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :])
+            with contextlib.suppress(ShardError):
+                shard_info(path)
+            verify_shard(path)
