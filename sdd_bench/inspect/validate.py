@@ -261,8 +261,8 @@ def _check_weights(path: Path, kind: Kind) -> Iterator[Problem]:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        yield Problem(str(path), f"cut short, or not a checkpoint of torch.save: {error}. Copy it again.")
+    except Exception as error:  # whatever a damaged archive leads its reader to
+        yield Problem(str(path), f"cut short, or not a checkpoint of torch.save: {reason_of(error)}. Copy it again.")
         return
     if broken is not None:
         yield Problem(str(path), f"its record {broken} is damaged (CRC). Copy it again.")

@@ -209,3 +209,15 @@ def test_a_seal_of_a_run_with_a_hash_that_is_no_text_is_a_problem(sha256: object
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1, "files": {"per_image.csv": sha256}}))
     (problem,) = validate(tmp_path).problems
     assert "damaged: a sha256 that is no text" in problem.reason
+
+
+def test_an_archive_whose_names_are_no_text_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(3)}, path)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x01\x02")  # the last entry of the directory; its name follows 46 bytes
+    data[end + 8 : end + 10] = (1 << 11).to_bytes(2, "little")  # the name is said to be UTF-8
+    data[end + 46] = 0xE5
+    path.write_bytes(data)
+    (problem,) = validate(path).problems
+    assert "not a checkpoint of torch.save" in problem.reason

@@ -32,12 +32,15 @@ def read_truth(path: Path, *, width: int, height: int) -> Truth:
         similarity = Similarity(*(float(values[name]) for name in names))
         coc = values.get("coc_diameter_px")
         diameter = None if coc is None else float(coc["mean"]) * math.sqrt(across * down)
+        moved_px = _displacement_rms(similarity, width, height, across, down)
+        if not all(math.isfinite(value) for value in (moved_px, diameter or 0.0)):
+            raise ValueError("numbers of no picture")
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ManifestError(
             f"{path}: expected JSON with width, height, zoom, rotation_deg, shift_x_px and shift_y_px, got "
             f"{reason_of(error)}. Make the set again, or remove the file."
         ) from error
-    return Truth(_displacement_rms(similarity, width, height, across, down), diameter)
+    return Truth(moved_px, diameter)
 
 
 def _displacement_rms(similarity: Similarity, width: int, height: int, across: float, down: float) -> float:

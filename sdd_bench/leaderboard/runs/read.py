@@ -21,6 +21,8 @@ SCHEMA = 1
 FORM = Form(LeaderboardError, "Run sdd-bench evaluate again.")
 """Of ``per_image.csv``."""
 _EACH = "*"
+_SHA256 = 64
+"""Characters of a digest in hex."""
 _SHAPE = {
     "method": str,
     "dataset": {"name": str, "split": str, "pixels_sha256": str},
@@ -127,8 +129,8 @@ def read_files(files: RunFiles, *, next_step: str) -> Run:
         found = sha256_of(path)
         if found != hashes.get(name):
             raise LeaderboardError(
-                f"{path}: changed since the run was sealed: expected sha256 {hashes.get(name)}, got {found}. "
-                f"{next_step}"
+                f"{path}: changed since the run was sealed: expected sha256 {str(hashes.get(name))[:_SHA256]}, "
+                f"got {found}. {next_step}"
             )
     summary = read_json(files.summary)
     if summary.get("schema") != SCHEMA:

@@ -111,7 +111,10 @@ def test_sixteen_bit_pictures_are_scored_at_sixteen_bit(tmp_path: Path, photo: N
     assert record.method.truths[GroundTruth.RAW].mae == pytest.approx(64 / 65535, rel=1e-4)
 
 
-@pytest.mark.parametrize("values", ["{", "[]", '{"width": 0}', '{"width": 10, "zoom": 1}'])
+FAR = '{"width": 10, "height": 10, "zoom": 1e200, "rotation_deg": 0, "shift_x_px": 1e300, "shift_y_px": 0}'
+
+
+@pytest.mark.parametrize("values", ["{", "[]", '{"width": 0}', '{"width": 10, "zoom": 1}', "[" * 100_000, FAR])
 def test_damaged_truth_is_named(tmp_path: Path, values: str) -> None:
     (tmp_path / "a.json").write_text(values)
     with pytest.raises(ManifestError, match=r"a\.json: expected JSON with width, height, zoom"):

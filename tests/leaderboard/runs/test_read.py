@@ -202,3 +202,13 @@ def test_figures_that_are_none_are_an_error(tmp_path: Path, old: str, new: str, 
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(LeaderboardError, match=reason):
         read_rows(path)
+
+
+def test_a_seal_of_any_length_is_cut_in_the_message(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    seal = json.loads((run / "run.json").read_text())
+    seal["files"]["per_image.csv"] = "x" * 10_000
+    (run / "run.json").write_text(json.dumps(seal))
+    with pytest.raises(LeaderboardError, match="changed since the run was sealed") as caught:
+        read_run(run)
+    assert len(str(caught.value)) < 600
