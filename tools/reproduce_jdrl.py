@@ -114,6 +114,8 @@ def check_settings(arguments: argparse.Namespace) -> None:
     settings = {name: getattr(arguments, name) for name in names}
     if arguments.model != "unet-small":
         settings["model"] = arguments.model
+    if arguments.precision != "32":
+        settings["precision"] = arguments.precision
     path = arguments.out / "settings.json"
     if path.is_file() and (before := json.loads(path.read_text(encoding="utf-8"))) != settings:
         raise SystemExit(f"{arguments.out}: was begun with {before}; give the same, or another --out.")
@@ -186,6 +188,7 @@ def run_cell(root: Path, name: str, method: str, seed: int, arguments: argparse.
         stage_one_epochs=max(1, round(0.15 * epochs)),
         halve_every=max(1, round(0.3 * epochs)),
         learning_rate=arguments.learning_rate,
+        precision=arguments.precision,
         warm_up=40,
         reblur_width=REBLUR_WIDTH,
         flips=False,  # flips and turns would give B a mean shift of zero
@@ -320,6 +323,7 @@ def main() -> None:
     parser.add_argument("--model", choices=list(NETWORKS), default="unet-small")
     parser.add_argument("--width", type=int, help="channels of the first stage; by default a narrow network's")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--precision", choices=("32", "bf16-mixed"), default="32", help="of training; scores are of 32")
     parser.add_argument("--n-train", type=int, default=16)
     parser.add_argument("--n-test", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)

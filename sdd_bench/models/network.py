@@ -36,9 +36,9 @@ from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.types import AnyPath
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
-from sdd_bench.models.recognise import own_tensors, recognise
+from sdd_bench.models.recognise import options_of, own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint
-from sdd_bench.models.shapes import shapes_of
+from sdd_bench.models.shapes import Shapes, shapes_of
 from sdd_bench.models.spandrel import NAME as SPANDREL
 from sdd_bench.models.spandrel import load_spandrel
 from sdd_bench.models.spec import METADATA_KEY, MODELS, UNKNOWN_BYTES_PER_PIXEL, ModelSpec, facts_of
@@ -203,7 +203,8 @@ def read_spec(
 
     Args:
         checkpoint: File of weights.
-        asked: Network that the user names. Options that it leaves open are the file's, if both name the same network.
+        asked: Network that the user names. Options that it leaves open are the file's, if both name the same network;
+            else those that the shapes of ``tensors`` tell.
         tensors: Tensors of the file, by which a network of this package is recognised.
 
     Raises:
@@ -213,7 +214,7 @@ def read_spec(
     told = _told_spec(checkpoint)
     if asked is not None:
         if told is None or told.model != asked.model:
-            return asked
+            return asked if tensors is None else _completed(asked, shapes_of(tensors))
         return dataclasses.replace(told, **asked.facts() | {"options": told.options | asked.options})
     if told is None and tensors is not None:
         found = recognise(shapes_of(tensors), source=checkpoint)
@@ -230,6 +231,13 @@ def read_spec(
             f"because a file says so. If you know and trust it: --model {told.model}"
         )
     return told
+
+
+def _completed(asked: ModelSpec, shapes: Shapes) -> ModelSpec:
+    """``asked``, with what it leaves open and the shapes tell."""
+    seen = dict(options_of(asked.model, shapes))
+    width = seen.pop("width", None)
+    return dataclasses.replace(asked, width=asked.width or width, options=seen | asked.options)
 
 
 def _told_spec(checkpoint: Path) -> ModelSpec | None:

@@ -61,7 +61,7 @@ def recognise(shapes: Shapes, *, source: Path | str, table: Table | None = None)
         table: Forms to compare with; None for those of all registered networks.
 
     Raises:
-        WeightsError: No network fits, which says how the nearest differs; or several do.
+        WeightsError: No network fits, which says how the nearest differs; or several do, and not one alone by default.
     """
     forms = candidates(shapes) if table is None else table
     fits = [
@@ -70,6 +70,7 @@ def recognise(shapes: Shapes, *, source: Path | str, table: Table | None = None)
         for variant in variants
         if variant.expected == variant.found
     ]
+    fits = [fit for fit in fits if not fit.options] or fits
     names = sorted({fit.model for fit in fits})
     if len(names) > 1:
         raise WeightsError(
@@ -85,6 +86,24 @@ def candidates(shapes: Shapes, registry: Registry[nn.Module] = MODELS) -> Table:
     """Forms of all registered networks: their defaults, and those with the options that ``shapes`` suggest."""
     with torch.device("meta"), _LeaveUndrawn():
         return {name: list(_variants(registry, name, shapes)) for name in registry.names()}
+
+
+def options_of(model: str, shapes: Shapes) -> Mapping[str, Any]:
+    """Options of a registered network that a checkpoint's shapes tell; none where they are its defaults, or no sign is.
+
+    Args:
+        model: Name of the network; one that is not registered has none.
+        shapes: Shape of every tensor of the checkpoint, by its key.
+
+    Example:
+        >>> options_of("dmphn", shapes_of(MODELS.get("dmphn")(width=4).state_dict()))
+        {'width': 4}
+    """
+    if model not in MODELS.names():
+        return {}
+    with torch.device("meta"), _LeaveUndrawn():
+        default, *others = _variants(MODELS, model, shapes)
+    return {} if default.expected == default.found or not others else others[0].options
 
 
 class _LeaveUndrawn(TorchFunctionMode):

@@ -1,6 +1,7 @@
 """Networks told by the names and shapes of their tensors."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,17 +9,28 @@ import torch
 
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.core.registry import Registry
+from sdd_bench.models.network import final_output, load_network
 from sdd_bench.models.recognise import Recognised, Variant, candidates, own_tensors, recognise
 from sdd_bench.models.shapes import Shapes, shapes_of
-from sdd_bench.models.spec import MODELS
+from sdd_bench.models.spec import MODELS, ModelSpec
 
-NARROW = {
+NARROW: dict[str, dict[str, Any]] = {
     "ifan": {"width": 2, "iterations": 3},
     "ifan-released": {"width": 2, "iterations": 8},
     "drbnet": {"width": 3},
     "restormer": {"width": 4, "blocks": (1, 2, 1, 1), "refinement": 2, "heads": (1, 2, 4, 8)},
     "nafnet": {"width": 4, "encoder": (1, 2), "middle": 3, "decoder": (1, 1)},
+    "mprnet": {"width": 8, "growth": 2, "extra": 4, "depth": 3, "reduction": 2},
+    "dmphn": {"width": 3},
+    "dpdnet": {"width": 3},
+    "kpac": {"width": 8},
+    "kpac-2level": {"width": 6},
+    "unet-released": {"width": 3},
+    "unet-folded": {"width": 6, "blocks": (1, 2, 3), "fold": 4},
+    "unet-laplacian": {"width": 6, "blocks": (2, 1)},
 }
+SAME_TENSORS = {"unet", "unet-small"}
+"""One adds to its input, the other does not, which no tensor shows: only the widths of their defaults tell them."""
 
 
 def shapes_of_model(model: str, **options: Any) -> dict[str, tuple[int, ...]]:
@@ -35,6 +47,46 @@ def test_every_network_is_recognised_as_itself(model: str) -> None:
 def test_options_follow_from_the_shapes(model: str) -> None:
     options = NARROW[model]
     assert recognise(shapes_of_model(model, **options), source="x.pth") == Recognised(model, options)
+
+
+def test_every_network_tells_its_width_and_depth() -> None:
+    assert NARROW.keys() | SAME_TENSORS == set(MODELS.names())
+
+
+@pytest.mark.parametrize("model", MODELS.names())
+def test_narrow_forms_without_metadata_load_by_the_name_alone(model: str, tmp_path: Path) -> None:
+    """And with no name at all, where no other network has the same tensors."""
+    torch.manual_seed(0)
+    saved = MODELS.get(model)(**NARROW.get(model, {"width": 3})).eval()
+    bare = tmp_path / "weights.pth"
+    torch.save(saved.state_dict(), bare)
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = final_output(saved(picture))
+    torch.testing.assert_close(load_network(bare, ModelSpec(model)).deblur(picture), expected, rtol=0, atol=1e-5)
+    if model in SAME_TENSORS:
+        with pytest.raises(WeightsError, match="fit unet and unet-small alike"):
+            load_network(bare)
+        return
+    network = load_network(bare)
+    assert network.name == model
+    torch.testing.assert_close(network.deblur(picture), expected, rtol=0, atol=1e-5)
+
+
+def test_what_the_user_says_counts_more_than_the_shapes(tmp_path: Path) -> None:
+    bare = tmp_path / "weights.pth"
+    torch.save(MODELS.get("dpdnet")(width=3).state_dict(), bare)
+    assert load_network(bare, ModelSpec("dpdnet", bgr=False)).settings["bgr"] is False
+    with pytest.raises(WeightsError, match="encoder1"):
+        load_network(bare, ModelSpec("dpdnet", width=4))
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 3, 4, 5, 8])
+def test_any_reduction_of_mprnet_that_its_tensors_have_is_found(reduction: int) -> None:
+    shapes = shapes_of_model("mprnet", width=20, growth=7, depth=1, reduction=reduction)
+    found = recognise(shapes, source="x.pth")
+    assert found.model == "mprnet"
+    assert shapes_of_model("mprnet", **found.options) == shapes
 
 
 def test_prefixes_and_the_heads_of_training_do_not_hide_a_released_network() -> None:

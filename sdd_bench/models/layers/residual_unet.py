@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sdd_bench.models.shapes import Shapes, count_blocks
 
 _LAST_STD = 1e-3
 """Spread of the last weights: small, to start next to the identity; not zero, so that blocks learn at once."""
@@ -85,6 +88,24 @@ def body_radius(blocks: Sequence[int], fold: int) -> int:
     for stage, count in enumerate(blocks):
         radius += 2 * count * fold * 2**stage * (1 if stage == last else 2)
     return radius + fold * 2**last - 1  # folding and coarse grids reach to the far end of their own cell
+
+
+def width_and_blocks(shapes: Shapes) -> dict[str, Any] | None:
+    """Both options of the :class:`ResidualUNet` of a checkpoint; None where it is another network.
+
+    Args:
+        shapes: Shapes of its tensors.
+
+    Example:
+        >>> network = ResidualUNet(12, 12, 4, (2, 1))
+        >>> width_and_blocks({name: tuple(value.shape) for name, value in network.state_dict().items()})
+        {'width': 4, 'blocks': (2, 1)}
+    """
+    first, stages = shapes.get("fold.weight"), count_blocks(shapes, "down_blocks.")
+    if not first:
+        return None
+    blocks = tuple(count_blocks(shapes, f"down_blocks.{stage}.") for stage in range(stages))
+    return {"width": first[0], "blocks": blocks}
 
 
 def _stage(width: int, count: int) -> nn.Sequential:

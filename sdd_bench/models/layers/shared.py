@@ -37,6 +37,18 @@ def plus(fresh: Tensor, other: Tensor) -> Tensor:
     return fresh.add_(other)
 
 
+def times(fresh: Tensor, other: Tensor) -> Tensor:
+    """Product; into ``fresh`` as :func:`plus`.
+
+    Args:
+        fresh: Output of a layer, which nothing else needs.
+        other: Of the same shape, or one that is expanded to it. Its precision, where higher, is kept.
+    """
+    if torch.is_grad_enabled() or torch.promote_types(fresh.dtype, other.dtype) != fresh.dtype:
+        return fresh * other
+    return fresh.mul_(other)
+
+
 def add_encoder(network: nn.Module, prefix: str, channels: tuple[int, int, int, int]) -> None:
     """Give ``network`` layers ``<prefix>1_1`` to ``<prefix>4_3``: three convolutions at each of four resolutions."""
     inputs = 3

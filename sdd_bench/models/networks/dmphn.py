@@ -12,12 +12,16 @@ does not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from sdd_bench.models.layers.checks import check_whole
 from sdd_bench.models.layers.shared import plus
 from sdd_bench.models.layers.strips import by_strips
+from sdd_bench.models.shapes import Shapes
 
 _SHIFT = 0.5
 
@@ -107,6 +111,12 @@ class DMPHN(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 _initialise(module)
+
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        first = shapes.get("encoder_lv1.layer1.weight")
+        return {"width": first[0]} if first else None
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.

@@ -11,6 +11,8 @@ whose 2x2 ``same`` convolution has its zeros at the bottom and at the right.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,9 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.layers.checks import check_whole
+from sdd_bench.models.layers.strips import by_strips, twice
 from sdd_bench.models.networks.unet import UpConv
+from sdd_bench.models.shapes import Shapes
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -39,7 +43,8 @@ class _Up(nn.Module):
         self.block = _block(2 * outputs, outputs)
 
     def forward(self, small: Tensor, skip: Tensor) -> Tensor:
-        out: Tensor = self.block(torch.cat((skip, F.relu(self.up(small))), dim=1))
+        up = F.relu(self.up(small), inplace=not torch.is_grad_enabled())
+        out: Tensor = self.block(torch.cat((skip, up), dim=1))
         return out
 
 
@@ -59,6 +64,8 @@ class DPDNet(nn.Module):
     size_multiple = 16
     receptive_radius_px = 123
     """No output pixel depends on an input pixel farther away along either axis."""
+    bytes_per_pixel: int
+    """Without gradients: the upper two resolutions pass in strips."""
 
     def __init__(self, width: int = 64, *, bgr: bool = True, dropout: float = 0.4, views: int = 1) -> None:
         super().__init__()
@@ -68,6 +75,8 @@ class DPDNet(nn.Module):
         if views not in (1, 2):
             raise ConfigError(f"dpdnet: views: expected 1 or 2, got {views!r}.")
         self.bgr, self.views = bgr, views
+        # As for the U-Net.
+        self.bytes_per_pixel = 14 * width + 24
         one, two, three, four, five = (width * 2**level for level in range(5))
         self.encoder1 = _block(3 * views, one)
         self.encoder2 = _block(one, two)
@@ -89,6 +98,12 @@ class DPDNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
 
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        first = shapes.get("encoder1.0.weight")
+        return {"width": first[0]} if first else None
+
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.
 
@@ -100,16 +115,24 @@ class DPDNet(nn.Module):
             Deblurred RGB in [0, 1], :math:`(N, 3, H, W)`.
         """
         x = self._swapped(blurry)
-        one = self.encoder1(x)
-        two = self.encoder2(F.max_pool2d(one, 2))
+        one = self._encode(self.encoder1, x)
+        two = self._encode(self.encoder2, F.max_pool2d(one, 2))
         three = self.encoder3(F.max_pool2d(two, 2))
         four = self.dropout(self.encoder4(F.max_pool2d(three, 2)))
         x = self.dropout(self.encoder5(F.max_pool2d(four, 2)))
         x = self.decoder4(x, four)
         x = self.decoder3(x, three)
-        x = self.decoder2(x, two)
-        x = self.decoder1(x, one)
-        return self._swapped(self.out(x))
+        del three, four
+        x = by_strips(lambda small, skip, rows: self.decoder2(small, skip)[:, :, twice(rows)], x, two, halo=2)
+        x = by_strips(self._full_resolution, x, one, halo=3)
+        return self._swapped(x)
+
+    def _encode(self, block: nn.Module, x: Tensor) -> Tensor:
+        return by_strips(lambda window, rows: block(window)[:, :, rows], x, halo=2)
+
+    def _full_resolution(self, small: Tensor, skip: Tensor, rows: slice) -> Tensor:
+        out: Tensor = self.out(self.decoder1(small, skip))[:, :, twice(rows)]
+        return out
 
     def _swapped(self, picture: Tensor) -> Tensor:
         """RGB to the order of the weights, or back."""

@@ -7,12 +7,15 @@ twice as far for a quarter of the time, and the residual :math:`r` is unfolded a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isqrt
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdd_bench.models.layers.residual_unet import ResidualUNet, body_radius
+from sdd_bench.models.layers.residual_unet import ResidualUNet, body_radius, width_and_blocks
+from sdd_bench.models.shapes import Shapes
 
 
 class FoldedUNet(ResidualUNet):
@@ -29,6 +32,12 @@ class FoldedUNet(ResidualUNet):
         self.fold_px = fold
         self.size_multiple = fold * 2 ** (len(blocks) - 1)
         self.receptive_radius_px = body_radius(blocks, fold)
+
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        options, first = width_and_blocks(shapes), shapes.get("fold.weight", ())
+        return options | {"fold": isqrt(first[1] // 3)} if options and len(first) == 4 else None
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.

@@ -11,6 +11,9 @@ makes every output depend on the whole picture, so tiles change the result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +22,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.layers.checks import check_whole
 from sdd_bench.models.layers.same_padding import SameConv2d
 from sdd_bench.models.layers.strips import by_strips
+from sdd_bench.models.shapes import Shapes
 
 _DILATIONS = (1, 2, 3, 4, 5)
 _SLOPE = 0.2
@@ -111,6 +115,12 @@ class KPAC(nn.Module):
                 nn.init.kaiming_normal_(module.weight, _SLOPE)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        first = shapes.get("c0.weight")
+        return {"width": first[0]} if first else None
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.

@@ -14,13 +14,15 @@ the fewest parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdd_bench.models.layers.residual_unet import ResidualUNet, body_radius
+from sdd_bench.models.layers.residual_unet import ResidualUNet, body_radius, width_and_blocks
+from sdd_bench.models.shapes import Shapes
 
 _FOLD = 2
 _BANDS = 3
@@ -46,6 +48,11 @@ class LaplacianUNet(ResidualUNet):
         # Bands that are seen reach 4 + 8 + 7 pixels, from a pixel to the next ones of a quarter and of an eighth the
         # size; gains of the coarsest band 2 + 4 + 3.
         self.receptive_radius_px = body_radius(blocks, _FOLD) + (4 + 8 + 7) + (2 + 4 + 3)
+
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        return width_and_blocks(shapes)
 
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.

@@ -8,12 +8,16 @@ PReLU with one slope.
 Pictures are RGB in [0, 1], as in the released code. Parameters are named as in the released checkpoints. Quadrants and
 global means make every output depend on the whole picture, so tiles change the result. What sees only neighbouring rows
 is computed strip by strip, which does not.
+
+Memory is that of stage 3, and it holds three full-size maps: every map goes as soon as it is used, blocks add to their
+input in place, stage 1 passes on to stage 2 sums alone, and what stage 2 adds to stage 3 is mixed before it is enlarged
+(a 1x1 convolution and bilinear enlargement commute).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,28 +27,13 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.models.layers.checks import check_whole
-from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.shared import plus, times
 from sdd_bench.models.layers.strips import by_strips
-
-
-@dataclass(frozen=True)
-class _Half:
-    """Stage 1 of the top or the bottom half; levels are :math:`(N, C_l, H / 2^l, W / 2^{l - 1})`, l = 1, 2, 3."""
-
-    encoded: list[Tensor]
-    decoded: list[Tensor]
-    attended: list[Tensor]
-    """One map, which leaves the list when it is used."""
-    picture: Tensor
+from sdd_bench.models.shapes import Shapes, count_blocks
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-
-
-def _join(parts: Iterable[list[Tensor]], dim: int) -> list[Tensor]:
-    """Neighbouring parts of the picture put together, level by level."""
-    return [torch.cat(levels, dim) for levels in zip(*parts, strict=True)]
 
 
 class _ChannelAttention(nn.Module):
@@ -72,13 +61,38 @@ class _AttentionBlock(nn.Module):
         self.body = nn.Sequential(_conv(width, width, 3), slope, _conv(width, width, 3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """:math:`(N, C, H, W)` to the same shape, in memory of its own."""
+        return plus(self._weighted(x), x)
+
+    def onto(self, x: Tensor) -> Tensor:
+        """The same, in the memory of ``x`` where no gradient needs it."""
+        return plus(x, self._weighted(x))
+
+    def _weighted(self, x: Tensor) -> Tensor:
         change = by_strips(self._change, x, halo=2)
-        weights = self.CA(change)
-        return change * weights + x if torch.is_grad_enabled() else plus(change.mul_(weights), x)
+        return times(change, self.CA(change))
 
     def _change(self, window: Tensor, rows: slice) -> Tensor:
-        change: Tensor = self.body(window)[:, :, rows]
+        first, slope, second = self.body
+        change: Tensor = second(_bent(slope, first(window)))[:, :, rows]
         return change
+
+
+def _bent(slope: nn.Module, fresh: Tensor) -> Tensor:
+    """The output of a convolution through the PReLU; in place where no gradient needs it."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        bent: Tensor = slope(fresh)
+        return bent
+    return F.leaky_relu(fresh, float(slope.get_parameter("weight")), inplace=True)
+
+
+class _Pair(nn.Sequential):
+    """Two attention blocks of an input that nothing else needs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self:
+            x = block.onto(x)
+        return x
 
 
 @dataclass(frozen=True)
@@ -91,8 +105,8 @@ class _Blocks:
     def one(self, width: int) -> _AttentionBlock:
         return _AttentionBlock(width, self.reduction, self.slope)
 
-    def two(self, width: int) -> nn.Sequential:
-        return nn.Sequential(self.one(width), self.one(width))
+    def two(self, width: int) -> _Pair:
+        return _Pair(self.one(width), self.one(width))
 
 
 class _Down(nn.Module):
@@ -115,7 +129,7 @@ class _Up(nn.Module):
         self.up = nn.Sequential(OrderedDict({"1": _conv(inputs, outputs, 1)}))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
+        return _twice_the_size(self.up(x))
 
 
 class _SupervisedAttention(nn.Module):
@@ -127,13 +141,13 @@ class _SupervisedAttention(nn.Module):
         self.conv2 = _conv(width, 3, 1)
         self.conv3 = _conv(3, width, 1)
 
-    def forward(self, x: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
-        """Features :math:`(N, C, H, W)` and picture :math:`(N, 3, H, W)`."""
-        picture = self.conv2(x) + blurry
-        return by_strips(self._attend, x, picture, halo=0), picture
+    def picture(self, x: Tensor, blurry: Tensor) -> Tensor:
+        """The picture of features x, :math:`(N, 3, H, W)`."""
+        return plus(self.conv2(x), blurry)
 
-    def _attend(self, x: Tensor, picture: Tensor, _rows: slice) -> Tensor:
-        return plus(self.conv1(x) * torch.sigmoid(self.conv3(picture)), x)
+    def forward(self, x: Tensor, picture: Tensor) -> Tensor:
+        """Features, gated by their :meth:`picture`; every pixel for itself."""
+        return plus(times(self.conv1(x), torch.sigmoid(self.conv3(picture))), x)
 
 
 class _EncoderLayers(nn.Module):
@@ -163,14 +177,16 @@ class _FusingEncoder(_EncoderLayers):
         self.csff_enc1, self.csff_enc2, self.csff_enc3 = (_conv(width, width, 1) for width in widths)
         self.csff_dec1, self.csff_dec2, self.csff_dec3 = (_conv(width, width, 1) for width in widths)
 
-    def forward(self, x: Tensor, before: _Half) -> list[Tensor]:
-        encoded, decoded = before.encoded, before.decoded
-        one = plus(plus(self.encoder_level1(x), self.csff_enc1(encoded[0])), self.csff_dec1(decoded[0]))
-        two = plus(plus(self.encoder_level2(self.down12(one)), self.csff_enc2(encoded[1])), self.csff_dec2(decoded[1]))
-        three = plus(
-            plus(self.encoder_level3(self.down23(two)), self.csff_enc3(encoded[2])), self.csff_dec3(decoded[2])
-        )
-        return [one, two, three]
+    def take_mixed(self, encoded: list[Tensor], decoded: list[Tensor]) -> list[Tensor]:
+        """What the stage before adds, level by level; its levels leave their lists."""
+        mixes = ((self.csff_enc1, self.csff_dec1), (self.csff_enc2, self.csff_dec2), (self.csff_enc3, self.csff_dec3))
+        return [_take_mixed(*mix, encoded, decoded) for mix in mixes]
+
+    def forward(self, x: Tensor, before: list[Tensor]) -> list[Tensor]:
+        """Three levels; those that the stage before adds leave their list."""
+        one = plus(self.encoder_level1(x), before.pop(0))
+        two = plus(self.encoder_level2(self.down12(one)), before.pop(0))
+        return [one, two, plus(self.encoder_level3(self.down23(two)), before.pop(0))]
 
 
 class _Decoder(nn.Module):
@@ -184,7 +200,8 @@ class _Decoder(nn.Module):
         self.up21, self.up32 = _Up(two, one), _Up(three, two)
 
     def forward(self, encoded: list[Tensor]) -> list[Tensor]:
-        three = self.decoder_level3(encoded[2])
+        first, second = self.decoder_level3
+        three = second.onto(first(encoded[2]))
         two = self.decoder_level2(plus(self.skip_attn2(encoded[1]), self.up32(three)))
         return [self.decoder_level1(plus(self.skip_attn1(encoded[0]), self.up21(two))), two, three]
 
@@ -196,13 +213,13 @@ class _FullSizeBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(*(blocks.one(width) for _ in range(depth)), _conv(width, width, 3))
 
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """What else is added and the input, taken off their list so that their memory is free, to the same shape."""
-        x = maps.pop()
-        other = plus(maps.pop(), x)
-        for layer in self.body:
-            x = layer(x)
-        return plus(x, other)
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        """The input and what else is added, neither of which anything else needs, to the same shape."""
+        other = plus(other, x)
+        *attention, last = self.body
+        for block in attention:
+            x = block.onto(x)
+        return plus(other, last(x))
 
 
 class _FullSizeNetwork(nn.Module):
@@ -217,17 +234,29 @@ class _FullSizeNetwork(nn.Module):
         self.conv_enc1, self.conv_enc2, self.conv_enc3 = (_conv(one, width, 1) for _ in widths)
         self.conv_dec1, self.conv_dec2, self.conv_dec3 = (_conv(one, width, 1) for _ in widths)
 
-    def forward(self, maps: list[Tensor], encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
-        """What the finest levels add and the input, both in ``maps``, and the two coarser levels of both others."""
-        maps.append(self.orb1(maps))
-        maps.insert(0, plus(self.conv_enc2(self.up_enc1(encoded[0])), self.conv_dec2(self.up_dec1(decoded[0]))))
-        maps.append(self.orb2(maps))
-        maps.insert(0, plus(self.conv_enc3(self.up_enc2(encoded[1])), self.conv_dec3(self.up_dec2(decoded[1]))))
-        return self.orb3(maps)
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """The input and what stage 2 adds after each block, each in its own size; all leave the list."""
+        x = maps.pop(0)
+        for level, block in enumerate((self.orb1, self.orb2, self.orb3)):
+            other = maps.pop(0)
+            for _ in range(level):
+                other = _twice_the_size(other)
+            x = block(x, other)
+        return x
 
-    def take_finest(self, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
-        """What the finest levels add, :math:`(N, C', H, W)`; they leave the lists, so that their memory is free."""
-        return plus(self.conv_enc1(encoded.pop(0)), self.conv_dec1(decoded.pop(0)))
+    def take_mixed(self, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
+        """What the finest levels of stage 2 add, :math:`(N, C', H, W)`; they leave their lists."""
+        return _take_mixed(self.conv_enc1, self.conv_dec1, encoded, decoded)
+
+    def mixed_coarse(self, encoded: list[Tensor], decoded: list[Tensor]) -> list[Tensor]:
+        """What the two coarser levels add, :math:`(N, C', H / 2^l, W / 2^l)`."""
+        (encoded_two, encoded_three), (decoded_two, decoded_three) = encoded, decoded
+        two = plus(self.conv_enc2(self.up_enc1.up(encoded_two)), self.conv_dec2(self.up_dec1.up(decoded_two)))
+        for up in self.up_enc2:
+            encoded_three = up.up(encoded_three)
+        for up in self.up_dec2:
+            decoded_three = up.up(decoded_three)
+        return [two, plus(self.conv_enc3(encoded_three), self.conv_dec3(decoded_three))]
 
 
 class MPRNet(nn.Module):
@@ -246,7 +275,8 @@ class MPRNet(nn.Module):
 
     size_multiple = 8
     bytes_per_pixel: int
-    """Upper estimate of the memory in evaluation mode, 9 numbers per pixel and channel of stage 3; measured: 7.2."""
+    """Upper estimate of the memory in evaluation mode, 6.5 numbers per pixel and channel of stage 3; measured: 4.1 in
+    use at once, 5.9 with what the C library keeps for reuse."""
 
     def __init__(
         self,
@@ -266,7 +296,7 @@ class MPRNet(nn.Module):
         check_whole("mprnet", extra=extra, least=0)
         check_whole("mprnet", depth=depth, least=1)
         widths, full = [width, width + growth, width + 2 * growth], width + extra
-        self.bytes_per_pixel = 4 * 9 * full
+        self.bytes_per_pixel = 26 * full
         blocks = _Blocks(reduction, nn.PReLU())
         self.shallow_feat1, self.shallow_feat2, self.shallow_feat3 = (
             nn.Sequential(_conv(3, width, 3), blocks.one(width)) for _ in range(3)
@@ -279,6 +309,21 @@ class MPRNet(nn.Module):
         self.tail = _conv(full, 3, 3)
         self.register_load_state_dict_pre_hook(_check_one_slope)  # type: ignore[no-untyped-call]
 
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        levels = ("shallow_feat1.1", "stage1_encoder.encoder_level2.0", "stage3_orsnet.orb1.body.0")
+        try:
+            narrow, widths = zip(*(shapes[f"{level}.CA.conv_du.0.weight"][:2] for level in levels), strict=True)
+            depth = count_blocks(shapes, "stage3_orsnet.orb1.body.") - 1
+        except (KeyError, ValueError):
+            return None
+        width, second, full = widths
+        # Several reductions may give the same channels; the published one first.
+        fits = (r for r in (4, *range(1, width + 1)) if all(w // r == n for w, n in zip(widths, narrow, strict=True)))
+        options = {"width": width, "growth": second - width, "extra": full - width, "depth": depth}
+        return options | {"reduction": next(fits, 0)}
+
     def forward(self, blurry: Tensor) -> list[Tensor]:
         """Deblur.
 
@@ -288,37 +333,57 @@ class MPRNet(nn.Module):
         Returns:
             Deblurred RGB of stages 3, 2 and 1, :math:`(N, 3, H, W)` each, about [0, 1] and not clamped.
         """
-        halves = [self._first_stage(half) for half in blurry.chunk(2, dim=2)]
-        first = torch.cat([half.picture for half in halves], dim=2)
-        encoded = self._second_encoding(blurry, halves)
+        halves = [self._two_stages(half) for half in blurry.chunk(2, dim=2)]
+        first = torch.cat([picture for _, picture in halves], dim=2)
+        encoded = _join([levels for levels, _ in halves], dim=2)
+        del halves
         decoded = self.stage2_decoder(encoded)
-        attended, second = self.sam23(decoded[0], blurry)
-        maps = [self.stage3_orsnet.take_finest(encoded, decoded)]
-        maps.append(_joined(self.concat23, self.shallow_feat3(blurry), attended))
-        del attended
-        return [self.tail(self.stage3_orsnet(maps, encoded, decoded)) + blurry, second, first]
+        second = self.sam23.picture(decoded[0], blurry)
+        coarse = self.stage3_orsnet.mixed_coarse(encoded[1:], decoded[1:])
+        del encoded[1:], decoded[1:]
+        maps = [_joined(self.concat23, self.shallow_feat3, blurry, self.sam23, decoded[0], second)]
+        maps += [self.stage3_orsnet.take_mixed(encoded, decoded), *coarse]
+        return [self.tail(self.stage3_orsnet(maps)) + blurry, second, first]
 
-    def _first_stage(self, half: Tensor) -> _Half:
+    def _two_stages(self, half: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Levels of stage 2's encoder and the picture of stage 1, of the top or the bottom half of the picture."""
         quadrants = half.chunk(2, dim=3)
-        encoded = _join((self.stage1_encoder(self.shallow_feat1(quadrant)) for quadrant in quadrants), dim=3)
+        encoded = _join([self.stage1_encoder(self.shallow_feat1(quadrant)) for quadrant in quadrants], dim=3)
         decoded = self.stage1_decoder(encoded)
-        attended, picture = self.sam12(decoded[0], half)
-        return _Half(encoded, decoded, [attended], picture)
-
-    def _second_encoding(self, blurry: Tensor, halves: list[_Half]) -> list[Tensor]:
-        """Halves are taken off the list as they are used, so that their memory is free."""
-        parts = []
-        for picture in blurry.chunk(2, dim=2):
-            before = halves.pop(0)
-            x = _joined(self.concat12, self.shallow_feat2(picture), before.attended.pop())
-            parts.append(self.stage2_encoder(x, before))
-            del before
-        return _join(parts, dim=2)
+        picture = self.sam12.picture(decoded[0], half)
+        x = _joined(self.concat12, self.shallow_feat2, half, self.sam12, decoded[0], picture)
+        return self.stage2_encoder(x, self.stage2_encoder.take_mixed(encoded, decoded)), picture
 
 
-def _joined(layer: nn.Conv2d, first: Tensor, second: Tensor) -> Tensor:
-    """A 3x3 convolution of both maps' channels."""
-    return by_strips(lambda one, two, rows: layer(torch.cat((one, two), dim=1))[:, :, rows], first, second, halo=1)
+def _twice_the_size(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _join(parts: list[list[Tensor]], dim: int) -> list[Tensor]:
+    """Neighbouring parts of the picture put together, level by level."""
+    return [torch.cat(levels, dim) for levels in zip(*parts, strict=True)]
+
+
+def _take_mixed(one: nn.Conv2d, other: nn.Conv2d, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
+    """The sum of a 1x1 convolution of each list's first map, both of which leave."""
+    total: Tensor = one(encoded.pop(0))
+    return by_strips(lambda window, _: other(window), decoded.pop(0), halo=0, onto=total)
+
+
+def _joined(
+    layer: nn.Conv2d, shallow: nn.Module, blurry: Tensor, attention: nn.Module, decoded: Tensor, picture: Tensor
+) -> Tensor:
+    """A 3x3 convolution of shallow features and of attended ones, which are never all there."""
+    width = decoded.shape[1]
+    ours, theirs = layer.weight[:, :width], layer.weight[:, width:]
+    total = F.conv2d(shallow(blurry), ours, padding=1)
+    return by_strips(
+        lambda x, seen, rows: F.conv2d(attention(x, seen), theirs, padding=1)[:, :, rows],
+        decoded,
+        picture,
+        halo=1,
+        onto=total,
+    )
 
 
 def _check_one_slope(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: Any) -> None:

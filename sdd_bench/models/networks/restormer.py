@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.layers.checks import check_whole
-from sdd_bench.models.layers.shared import plus
+from sdd_bench.models.layers.shared import plus, times
 from sdd_bench.models.layers.strips import by_strips
 from sdd_bench.models.shapes import Shapes, count_blocks
 
@@ -92,7 +92,7 @@ class _FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, passed = self.dwconv(self.project_in(x)).chunk(2, dim=1)
-        out: Tensor = self.project_out(F.gelu(gate) * passed)
+        out: Tensor = self.project_out(times(F.gelu(gate), passed))
         return out
 
 

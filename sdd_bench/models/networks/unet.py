@@ -9,12 +9,15 @@ after dropout. Parameters are named as in the released checkpoints.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdd_bench.models.layers.strips import by_strips
+from sdd_bench.models.layers.strips import by_strips, twice
+from sdd_bench.models.shapes import Shapes
 
 _DROPOUT = 0.4
 """Probability of dropping an activation, as in the paper."""
@@ -55,11 +58,23 @@ class UpConv(nn.Conv2d):
         bias = None if self.bias is None else self.bias.repeat(4)
         height, width = x.shape[2:]
         phases = F.conv2d(x, weight.flatten(0, 2), bias, padding=1).permute(0, 2, 3, 1)
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            return _interleaved(phases, height, width)
         rows = []
         for a, both in enumerate(phases.chunk(2, dim=3)):
             even, odd = both[:, a : a + height].chunk(2, dim=3)
             rows.append(torch.stack((even[:, :, :width], odd[:, :, 1:]), dim=3).flatten(2, 3))
         return torch.stack(rows, dim=2).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+def _interleaved(phases: Tensor, height: int, width: int) -> Tensor:
+    """The four phases :math:`(N, H + 1, W + 1, 4C)` in their places, :math:`(N, C, 2H, 2W)`; one copy."""
+    n, channels = phases.shape[0], phases.shape[3] // 4
+    out = phases.new_empty(n, 2 * height, 2 * width, channels)
+    for i, phase in enumerate(phases.split(channels, dim=3)):
+        a, b = divmod(i, 2)
+        out[:, a::2, b::2] = phase[:, a : a + height, b : b + width]
+    return out.permute(0, 3, 1, 2)
 
 
 def _up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
@@ -123,6 +138,12 @@ class UNet(nn.Module):
         if residual:
             nn.init.zeros_(last.weight)
 
+    @staticmethod
+    def read_options(shapes: Shapes) -> Mapping[str, Any] | None:
+        """Options of the network of a checkpoint, None where it is another one's."""
+        first = shapes.get("encoder.block1.0.weight")
+        return {"width": first[0]} if first else None
+
     def forward(self, blurry: Tensor) -> Tensor:
         """Deblur.
 
@@ -140,6 +161,7 @@ class UNet(nn.Module):
         x = self.dropout(self.encoder["block5"](F.max_pool2d(four, 2)))
         x = self.block6(torch.cat((self.up6(x), four), dim=1))
         x = self.block7(torch.cat((self.up7(x), three), dim=1))
+        del three, four
         x = by_strips(self._half_resolution, x, two, halo=2)
         x = by_strips(self._full_resolution, x, one, halo=3)
         x = (picture + x).clamp(0, 1) if self.residual else x
@@ -149,12 +171,7 @@ class UNet(nn.Module):
         return by_strips(lambda window, rows: self.encoder[block](window)[:, :, rows], x, halo=2)
 
     def _half_resolution(self, x: Tensor, skip: Tensor, rows: slice) -> Tensor:
-        return self.block8(torch.cat((self.up8(x), skip), dim=1))[:, :, _twice(rows)]
+        return self.block8(torch.cat((self.up8(x), skip), dim=1))[:, :, twice(rows)]
 
     def _full_resolution(self, x: Tensor, skip: Tensor, rows: slice) -> Tensor:
-        return self.out(self.block9(torch.cat((self.up9(x), skip), dim=1)))[:, :, _twice(rows)]
-
-
-def _twice(rows: slice) -> slice:
-    """The same rows at twice the resolution."""
-    return slice(rows.start and 2 * rows.start, rows.stop and 2 * rows.stop)
+        return self.out(self.block9(torch.cat((self.up9(x), skip), dim=1)))[:, :, twice(rows)]

@@ -1,8 +1,10 @@
 """MPRNet against the released network's three outputs, its names and its one slope."""
 
+import itertools
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +64,19 @@ def test_every_output_depends_on_the_whole_picture() -> None:
         difference = (network(picture)[0] - network(changed)[0]).abs()
     assert float(difference[:, :, 60:, 60:].min()) > 0
     assert not hasattr(network, "receptive_radius_px")
+
+
+def test_four_full_size_maps_are_all_that_lives_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdd_bench.models.layers.strips._STRIP_NUMBERS", 1 << 15)
+    network = MPRNet(24, depth=2).eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    picture = torch.rand(1, 3, 256, 192).to(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.profiler.profile(profile_memory=True) as profile:
+        network(picture)
+    assert profile.profiler is not None
+    events: Any = profile.profiler.kineto_results
+    sizes = [event.nbytes() for event in sorted(events.events(), key=lambda e: e.start_ns()) if event.nbytes()]
+    full = 4 * 32 * 256 * 192
+    assert 3 * full < max(itertools.accumulate(sizes)) < 4.2 * full
 
 
 def test_widths_follow_the_first_as_in_the_published_network() -> None:
