@@ -62,20 +62,23 @@ class _AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """:math:`(N, C, H, W)` to the same shape, in memory of its own."""
-        return plus(self._weighted(x), x)
+        return plus(self.change(x), x)
 
-    def onto(self, x: Tensor) -> Tensor:
-        """The same, in the memory of ``x`` where no gradient needs it."""
-        return plus(x, self._weighted(x))
-
-    def _weighted(self, x: Tensor) -> Tensor:
-        change = by_strips(self._change, x, halo=2)
+    def change(self, x: Tensor) -> Tensor:
+        """What is added to ``x``."""
+        change = by_strips(self._body_of, x, halo=2)
         return times(change, self.CA(change))
 
-    def _change(self, window: Tensor, rows: slice) -> Tensor:
+    def _body_of(self, window: Tensor, rows: slice) -> Tensor:
         first, slope, second = self.body
         change: Tensor = second(_bent(slope, first(window)))[:, :, rows]
         return change
+
+
+def _onto(x: Tensor, block: nn.Module) -> Tensor:
+    """An attention block of ``x``, in its memory where no gradient needs it."""
+    assert isinstance(block, _AttentionBlock)
+    return plus(x, block.change(x))
 
 
 def _bent(slope: nn.Module, fresh: Tensor) -> Tensor:
@@ -91,7 +94,7 @@ class _Pair(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self:
-            x = block.onto(x)
+            x = _onto(x, block)
         return x
 
 
@@ -201,7 +204,7 @@ class _Decoder(nn.Module):
 
     def forward(self, encoded: list[Tensor]) -> list[Tensor]:
         first, second = self.decoder_level3
-        three = second.onto(first(encoded[2]))
+        three = _onto(first(encoded[2]), second)
         two = self.decoder_level2(plus(self.skip_attn2(encoded[1]), self.up32(three)))
         return [self.decoder_level1(plus(self.skip_attn1(encoded[0]), self.up21(two))), two, three]
 
@@ -218,7 +221,7 @@ class _FullSizeBlock(nn.Module):
         other = plus(other, x)
         *attention, last = self.body
         for block in attention:
-            x = block.onto(x)
+            x = _onto(x, block)
         return plus(other, last(x))
 
 
@@ -252,11 +255,11 @@ class _FullSizeNetwork(nn.Module):
         """What the two coarser levels add, :math:`(N, C', H / 2^l, W / 2^l)`."""
         (encoded_two, encoded_three), (decoded_two, decoded_three) = encoded, decoded
         two = plus(self.conv_enc2(self.up_enc1.up(encoded_two)), self.conv_dec2(self.up_dec1.up(decoded_two)))
-        for up in self.up_enc2:
-            encoded_three = up.up(encoded_three)
-        for up in self.up_dec2:
-            decoded_three = up.up(decoded_three)
-        return [two, plus(self.conv_enc3(encoded_three), self.conv_dec3(decoded_three))]
+        three = plus(
+            self.conv_enc3(_not_enlarged(self.up_enc2, encoded_three)),
+            self.conv_dec3(_not_enlarged(self.up_dec2, decoded_three)),
+        )
+        return [two, three]
 
 
 class MPRNet(nn.Module):
@@ -357,6 +360,14 @@ class MPRNet(nn.Module):
 
 def _twice_the_size(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _not_enlarged(ups: nn.Sequential, x: Tensor) -> Tensor:
+    """The convolutions of several :class:`_Up` alone."""
+    for up in ups:
+        assert isinstance(up, _Up)
+        x = up.up(x)
+    return x
 
 
 def _join(parts: list[list[Tensor]], dim: int) -> list[Tensor]:
