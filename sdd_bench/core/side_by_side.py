@@ -43,13 +43,11 @@ def side_by_side(*pieces: Work) -> list[Any]:
     at_once = min(threads, len(pieces))
     if at_once < 2:
         return [piece() for piece in pieces]
-    import torch
-
     try:
-        with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(threads // at_once,)) as pool:
+        with ThreadPoolExecutor(at_once, initializer=_take, initargs=(threads // at_once,)) as pool:
             return list(pool.map(_call, pieces))
     finally:
-        torch.set_num_threads(threads)  # the last number set is that of threads to come
+        _take(threads)  # the last number that torch was told is that of threads to come
 
 
 def in_strips(rows: int, work: Callable[[int, int], Any], *, size: int, pixels: int) -> list[Any]:
@@ -79,3 +77,9 @@ _SMALLEST_SHARED = 1 << 16
 
 def _call(piece: Work) -> Any:
     return piece()
+
+
+def _take(threads: int) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(threads)

@@ -38,8 +38,8 @@ class Winograd:
         out, channels, self._r, _ = weight.shape
         self._n = TILE + self._r - 1
         into, kernel, back = matrices(TILE, self._r)
-        kernels = np.einsum("ai,bj,ocij->abco", kernel, kernel, weight.double().numpy())
-        self._kernels = torch.from_numpy(kernels.reshape(-1, channels, out)).float().contiguous()
+        taps = weight.double().permute(2, 3, 1, 0).reshape(self._r**2, -1).numpy()
+        self._kernels = torch.from_numpy(np.kron(kernel, kernel) @ taps).float().view(-1, channels, out)
         self._into, self._back = (torch.from_numpy(np.kron(x, x)).float() for x in (into, back))
         self._bias = bias
 

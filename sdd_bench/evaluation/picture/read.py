@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
+from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.storage.npy import read_npy
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import Crop, EvaluateOptions, crop_size
@@ -55,9 +57,10 @@ def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> 
         ImageError: A file cannot be read, or sizes do not fit.
         ManifestError: The truth file of the pair is damaged.
     """
-    prediction, prediction_bit_depth, prediction_sha256 = _read_hashed(prediction_path)
-    blurry, sharp = read_pair(pair.blurry_path, pair.sharp_path)
-    hashes = pixels_sha256(blurry.pixels), pixels_sha256(sharp.pixels)
+    (prediction, prediction_bit_depth, prediction_sha256), (blurry, sharp) = side_by_side(
+        lambda: _read_hashed(prediction_path), lambda: read_pair(pair.blurry_path, pair.sharp_path)
+    )
+    hashes = side_by_side(*(partial(pixels_sha256, photograph.pixels) for photograph in (blurry, sharp)))
     resize = parse_resize(options.resize)
     pixels = [resize_area(photograph.pixels, resize) for photograph in (blurry, sharp)]
     if pair.aligned_path is not None:

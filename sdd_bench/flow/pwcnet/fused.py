@@ -21,8 +21,8 @@ from sdd_bench.core.side_by_side import in_strips, threads_here
 Pairs = NDArray[np.int64]
 CELL = 4
 """Side of the cells on which normal equations are accumulated and solved."""
-_COLUMNS = 1024
-"""Columns summed at once: four rows of six planes stay in the second-level cache."""
+_COLUMNS = 256
+"""Columns summed at once: four rows of six planes stay in the first-level cache."""
 _CELLS = 256
 """Cells solved at once: their matrices stay in the first-level cache."""
 _ROWS_PER_STRIP = 32
@@ -79,9 +79,15 @@ def product_sums(regressors: Tensor, target: Tensor) -> Tensor:
     return torch.from_numpy(out)
 
 
-def step_sums(equalised: Tensor, target: Tensor) -> Tensor:
-    """As :func:`product_sums` for the regressors of a step: dx, dy, value, 1 and Laplacian of ``equalised``."""
-    pairs, picture, goal = _pairs(5), _array(equalised), _array(target)
+def step_sums(equalised: Tensor, target: Tensor, only: Sequence[tuple[int, int]] | None = None) -> Tensor:
+    """As :func:`product_sums` for the regressors of a step: dx, dy, value, 1 and Laplacian of ``equalised``.
+
+    Args:
+        equalised: ``(H, W)``.
+        target: Likewise; it counts as regressor 5.
+        only: The pairs that are wanted, in their order; None for all.
+    """
+    pairs, picture, goal = _pairs(5) if only is None else np.array(only), _array(equalised), _array(target)
     out = _cells_like(goal, len(pairs))
     _shared(out.shape[1], goal.size, lambda first, last: _step_sums(picture, goal, pairs, out, first, last))
     return torch.from_numpy(out)
@@ -176,23 +182,35 @@ def _spread_row(cells: Plane, y: int, line: Plane, out: Plane) -> None:
 @compiled
 def _warp(moving: Plane, flow: Plane, step: Plane, out: Plane, first: int, last: int) -> None:
     height, width = moving.shape
-    right, bottom = np.float32(width - 1), np.float32(height - 1)
-    columns = step.shape[2]
+    columns, n = step.shape[2], out.shape[1]
     line = np.empty(columns + 2, np.float32)
     dx, dy = np.empty(CELL * columns, np.float32), np.empty(CELL * columns, np.float32)
+    # Unsigned places are not counted from the end, so that the compiler can gather.
+    upper, lower, right = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint32)
+    pixels = moving.reshape(-1)
     for y in range(first, last):
         _spread_row(step[0], y, line, dx)
         _spread_row(step[1], y, line, dy)
         along, down, result = flow[0, y], flow[1, y], out[y]
-        for x in range(out.shape[1]):
-            px = min(max(np.float32(x) + (along[x] + dx[x]), np.float32(0)), right)
-            py = min(max(np.float32(y) + (down[x] + dy[x]), np.float32(0)), bottom)
-            x0, y0 = int(px), int(py)
-            wx, wy = px - np.float32(x0), py - np.float32(y0)
-            x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-            upper = moving[y0, x0] + wx * (moving[y0, x1] - moving[y0, x0])
-            lower = moving[y1, x0] + wx * (moving[y1, x1] - moving[y1, x0])
-            result[x] = upper + wy * (lower - upper)
+        for x in range(n):
+            px = _inside(np.float32(x) + (along[x] + dx[x]), np.float32(width - 1))
+            py = _inside(np.float32(y) + (down[x] + dy[x]), np.float32(height - 1))
+            x0, y0 = np.int32(px), np.int32(py)
+            dx[x], dy[x] = px - np.float32(x0), py - np.float32(y0)
+            upper[x] = y0 * width + x0
+            lower[x] = upper[x] + width if y0 + 1 < height else upper[x]
+            right[x] = 1 if x0 + 1 < width else 0
+        for x in range(n):
+            above, below = pixels[upper[x]], pixels[lower[x]]
+            above += dx[x] * (pixels[upper[x] + right[x]] - above)
+            below += dx[x] * (pixels[lower[x] + right[x]] - below)
+            result[x] = above + dy[x] * (below - above)
+
+
+@compiled
+def _inside(position: np.float32, last: np.float32) -> np.float32:
+    position = position if position > np.float32(0) else np.float32(0)
+    return position if position < last else last
 
 
 @compiled
@@ -207,11 +225,15 @@ def _spread(cells: Plane, out: Plane, first: int, last: int) -> None:
 
 
 @compiled
-def _add_products(rows: Plane, pairs: Pairs, total: Plane, size: int) -> None:
+def _cell_means(rows: Plane, pairs: Pairs, size: int, line: Plane, out: Plane, cell: int, column: int) -> None:
+    """Means of products of planes, four rows of each ``(k, CELL, columns)``, into a row of cells from ``column`` on."""
     for place in range(len(pairs)):
-        a, b, sums = rows[pairs[place, 0]], rows[pairs[place, 1]], total[place]
+        a, b = rows[pairs[place, 0]], rows[pairs[place, 1]]
+        a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+        b0, b1, b2, b3 = b[0], b[1], b[2], b[3]
         for x in range(size):
-            sums[x] += a[x] * b[x]
+            line[x] = np.float32(0) + a0[x] * b0[x] + a1[x] * b1[x] + a2[x] * b2[x] + a3[x] * b3[x]
+        _mean_of_cells(line[:size], out[place, cell, column:])
 
 
 @compiled
@@ -230,23 +252,20 @@ def _mean_of_cells(total: Plane, out: Plane) -> None:
 @compiled
 def _product_sums(regressors: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
     height, width = target.shape
-    k, n = len(regressors), len(pairs)
-    total, rows = np.empty((n, min(width, _COLUMNS)), np.float32), np.empty((k + 2, min(width, _COLUMNS)), np.float32)
+    k = len(regressors)
+    rows, line = np.empty((k + 2, CELL, _COLUMNS), np.float32), np.empty(_COLUMNS, np.float32)
     rows[k] = np.float32(1)
     for cell in range(first, last):
         for start in range(0, width, _COLUMNS):
             size = min(width - start, _COLUMNS)
-            total[:] = np.float32(0)
             for j in range(CELL):
                 y = min(cell * CELL + j, height - 1)
                 for x in range(size):
-                    rows[k + 1, x] = target[y, start + x]
+                    rows[k + 1, j, x] = target[y, start + x]
                 for i in range(k):
                     for x in range(size):
-                        rows[i, x] = regressors[i, y, start + x]
-                _add_products(rows, pairs, total, size)
-            for place in range(n):
-                _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
+                        rows[i, j, x] = regressors[i, y, start + x]
+            _cell_means(rows, pairs, size, line, out, cell, start // CELL)
 
 
 @compiled
@@ -271,22 +290,18 @@ def _derivatives(plane: Plane, y: int, start: int, stop: int, dx: Plane, dy: Pla
 @compiled
 def _step_sums(equalised: Plane, target: Plane, pairs: Pairs, out: Plane, first: int, last: int) -> None:
     height, width = target.shape
-    n = len(pairs)
-    total, rows = np.empty((n, min(width, _COLUMNS)), np.float32), np.empty((6, min(width, _COLUMNS)), np.float32)
+    rows, line = np.empty((6, CELL, _COLUMNS), np.float32), np.empty(_COLUMNS, np.float32)
     rows[3] = np.float32(1)
     for cell in range(first, last):
         for start in range(0, width, _COLUMNS):
             size = min(width - start, _COLUMNS)
-            total[:] = np.float32(0)
             for j in range(CELL):
                 y = min(cell * CELL + j, height - 1)
-                _derivatives(equalised, y, start, start + size, rows[0], rows[1], rows[4])
+                _derivatives(equalised, y, start, start + size, rows[0, j], rows[1, j], rows[4, j])
                 for x in range(size):
-                    rows[2, x] = equalised[y, start + x]
-                    rows[5, x] = target[y, start + x]
-                _add_products(rows, pairs, total, size)
-            for place in range(n):
-                _mean_of_cells(total[place, :size], out[place, cell, start // CELL :])
+                    rows[2, j, x] = equalised[y, start + x]
+                    rows[5, j, x] = target[y, start + x]
+            _cell_means(rows, pairs, size, line, out, cell, start // CELL)
 
 
 @compiled

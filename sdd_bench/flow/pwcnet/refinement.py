@@ -47,6 +47,8 @@ _LARGEST_STEP_PX = 1.0
 _FAVOUR = 8
 """Power with which the better of two explanations is preferred."""
 _SMALLEST_SIDE = 16
+_SQUARES = ((0, 0), (1, 1), (3, 5), (5, 5))
+"""Of the regressors of a step: squared derivatives along x and y, the mean, and the mean square."""
 _ONE_WAY = 0.9
 """Share of cells in which one picture is the sharper one, above which only that one is made blurrier."""
 
@@ -61,6 +63,7 @@ class Luma:
     def __init__(self, picture: Tensor) -> None:
         red, green, blue = picture.float()
         self._planes = {1.0: red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)}
+        self._bank: tuple[float, Tensor] | None = None
 
     def at(self, scale: float) -> Tensor:
         """``(h, w)`` at ``1 / scale`` of the size."""
@@ -70,6 +73,13 @@ class Luma:
             small = F.interpolate(plane[None, None], size, mode="bilinear", align_corners=False, antialias=True)
             self._planes[scale] = small[0, 0]
         return self._planes[scale]
+
+    def bank(self, scale: float) -> Tensor:
+        """:meth:`at` ``scale``, blurred by each of the Gaussians, ``(k, h, w)``; the last scale asked for is kept."""
+        if self._bank is None or self._bank[0] != scale:
+            self._bank = None  # two of full size need not be in memory
+            self._bank = scale, _bank(self.at(scale))
+        return self._bank[1]
 
 
 def choose(
@@ -96,7 +106,7 @@ def choose(
     """
     first, second = reference.at(scale), moving.at(scale)
     passes = _passes(first)
-    bank = _bank(first)
+    bank = reference.bank(scale)
     left = []
     for flow in candidates:
         warped = _bank(passes.warp(second, resize_flow(flow, first.shape), _no_step(first)))
@@ -131,7 +141,7 @@ def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window
         window: Standard deviation of the windows, in cells of four pixels at that size.
     """
     first, second = reference.at(scale), moving.at(scale)
-    passes, own = _passes(first), _bank(first)
+    passes, own = _passes(first), reference.bank(scale)
     warped = _bank(passes.warp(second, resize_flow(flow, first.shape), _no_step(first)))
     found, sums = _regression(own[0], warped, window)
     power = (sums[-1] - sums[-2] ** 2).clamp(min=0)
@@ -144,8 +154,8 @@ def texture(picture: Luma, *, scale: float, window: float) -> Tensor:
     """Mean squared derivative of a picture per cell ``(h, w)``, in grey levels of [0, 1] per pixel of ``1 / scale``."""
     plane = picture.at(scale)
     passes = _passes(plane)
-    sums = passes.blur(passes.step_sums(plane, plane), _taps(window, plane))
-    return sums[0] + sums[5]
+    sums = passes.blur(passes.step_sums(plane, plane, _SQUARES[:2]), _taps(window, plane))
+    return sums[0] + sums[1]
 
 
 def refine(
@@ -169,7 +179,7 @@ def refine(
     if min(first.shape) < _SMALLEST_SIDE:
         return flow
     passes = _passes(first)
-    start, total, own = resize_flow(flow, first.shape), _no_step(first), _bank(first)
+    start, total, own = resize_flow(flow, first.shape), _no_step(first), reference.bank(scale)
     sharper = 0.5
     for index in range(steps):
         warped = _bank(passes.warp(second, start, total))
@@ -224,8 +234,8 @@ def _left_over(unexplained: Tensor, *, power: Tensor, mean: Tensor) -> Tensor:
 def _sharpness(smooth: Tensor, window: float) -> Tensor:
     """Energy of derivatives relative to the contrast, per cell."""
     passes = _passes(smooth)
-    sums = passes.blur(passes.step_sums(smooth, smooth), _taps(window, smooth))
-    return (sums[0] + sums[5]) / (sums[-1] - sums[-3] ** 2 + 1e-5)
+    along, down, mean, power = passes.blur(passes.step_sums(smooth, smooth, _SQUARES), _taps(window, smooth))
+    return (along + down) / (power - mean**2 + 1e-5)
 
 
 def _bank(picture: Tensor) -> Tensor:

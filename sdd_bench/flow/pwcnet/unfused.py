@@ -35,12 +35,15 @@ def product_sums(regressors: Tensor, target: Tensor) -> Tensor:
     return _product_sums([*regressors, torch.ones_like(target)], target)
 
 
-def step_sums(equalised: Tensor, target: Tensor) -> Tensor:
+def step_sums(equalised: Tensor, target: Tensor, only: Sequence[tuple[int, int]] | None = None) -> Tensor:
     padded = F.pad(equalised[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     left, right, above, below = padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]
     laplacian = left + right + above + below - 4 * equalised
     regressors = [(right - left) / 2, (below - above) / 2, equalised, torch.ones_like(target), laplacian]
-    return _product_sums(regressors, target)
+    if only is None:
+        return _product_sums(regressors, target)
+    planes = [*regressors, target]
+    return torch.cat([_cells(planes[i] * planes[j]) for i, j in only])
 
 
 def _product_sums(regressors: Sequence[Tensor], target: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 
 from sdd_bench.registration.light.camera_curve import log_light
 from sdd_bench.registration.light.observations import Part, Problem
@@ -57,6 +56,8 @@ def _display_values(problem: Problem, gain: Transfer) -> list[tuple[Array, Array
 
 
 def _fit_channel(parts: list[tuple[Array, Array, Part]], prior: Array, channel: int) -> tuple[float, ...]:
+    from scipy.optimize import lsq_linear  # a quarter of a second, for the richest model alone
+
     n = len(_X)
     kinks = np.diff(np.eye(n), 2, axis=0) / _KINK_SD
     stiffness = kinks.T @ kinks + np.eye(n) / _AWAY_SD**2

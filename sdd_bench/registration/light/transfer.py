@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from sdd_bench.core import config
 from sdd_bench.core.errors import ConfigError, ImageError, reason_of
@@ -229,6 +228,8 @@ class Transfer:
         tables = []
         for c in range(3):
             if self.model is Match.TONE:
+                from scipy.interpolate import PchipInterpolator
+
                 base = PchipInterpolator(TONE_KNOTS, self.tone[c])(np.minimum(_FINE, KNEE))
             else:
                 base = np.interp(self.gains[c] * (self._light + self.glare[c]), self._light, _FINE)

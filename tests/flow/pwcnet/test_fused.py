@@ -61,3 +61,11 @@ def test_threads_change_no_bit():
     torch.set_num_threads(3)
     three = [fused.product_sums(pictures, target), fused.blur(pictures, torch.tensor([0.25, 0.5, 0.25]))]
     assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
+
+
+def test_some_sums_of_a_step_are_those_among_all():
+    picture, target = planes(1, (61, 294))[0], planes(1, (61, 294), 2)[0]
+    whole = fused.step_sums(picture, target)
+    only = ((0, 0), (1, 1), (3, 5), (5, 5))
+    for form in (fused, unfused):
+        torch.testing.assert_close(form.step_sums(picture, target, only), whole[[0, 5, -3, -1]], atol=2e-6, rtol=1e-5)
