@@ -45,8 +45,8 @@ def command(
 ) -> None:
     """Write the prepared set PREPARED to OUT: as folders of PNG, for Hugging Face, as archives, or for BasicSR.
 
-    Writes a card (README.md) and SHA256SUMS beside it; parquet also a Croissant description. Run the same command again
-    to continue after an interruption; existing files are kept.
+    Writes a card (README.md) and SHA256SUMS and a Croissant description beside it, with licence, citation, date and
+    the records, patches too. Run the same command again to continue after an interruption; existing files are kept.
     """
     from sdd_bench.prepared.export.options import ExportOptions
     from sdd_bench.prepared.export.run import export

@@ -61,6 +61,7 @@ _FORMATS = {
     ".json": "application/json",
     ".png": "image/png",
     ".tiff": "image/tiff",
+    ".tar": "application/x-tar",
 }
 TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
 

@@ -16,7 +16,7 @@ import numpy as np
 from sdd_bench.core.storage.files import sha256_of, write_json, write_text
 from sdd_bench.core.types import Split
 from sdd_bench.prepared.croissant import CROISSANT_JSON
-from sdd_bench.prepared.export.croissant import croissant_of_parquet
+from sdd_bench.prepared.export.croissant import croissant_of_pairs, croissant_of_parquet
 from sdd_bench.prepared.export.folders import HF_NAMES
 from sdd_bench.prepared.export.options import ExportOptions
 from sdd_bench.prepared.export.pictures import PICTURES, write_pictures
@@ -50,7 +50,7 @@ _16_BITS = (
 
 
 def write_card(manifest: Manifest, out: Path, options: ExportOptions) -> None:
-    """Write ``README.md`` and its pictures; for Parquet also the Croissant description.
+    """Write ``README.md``, its pictures, and the Croissant description.
 
     Args:
         manifest: The set.
@@ -63,11 +63,30 @@ def write_card(manifest: Manifest, out: Path, options: ExportOptions) -> None:
     shown = write_pictures(manifest, out)
     write_text(out / "README.md", card_text(manifest, options, shown))
     if options.format == "parquet":
-        files = [
-            FileRecord(f"data/{path.name}", path.stat().st_size, sha256_of(path))
-            for path in sorted((out / "data").glob("*.parquet"))
-        ]
-        write_json(out / CROISSANT_JSON, croissant_of_parquet(manifest, files, options))
+        described = croissant_of_parquet(manifest, _records_of(out, "data/*.parquet"), options)
+    else:
+        described = croissant_of_pairs(manifest, _pairs_of(out, options), _records_of(out, "*.tar"), options)
+    write_json(out / CROISSANT_JSON, described)
+
+
+_SIDES = {"sdd": ("blur", "gt"), "imagefolder": ("blurry", "sharp"), "basicsr": ("lq", "gt")}
+"""Names of the folders of blurry and sharp pictures."""
+
+
+def _pairs_of(out: Path, options: ExportOptions) -> dict[str, tuple[str, str]]:
+    """Names of the blurry and sharp files of an export to folders, by split; patches may be a split of their own."""
+    if options.format not in _SIDES:
+        return {}
+    blurry, sharp = _SIDES[options.format]
+    folders = sorted(path.parent.name for path in out.glob(f"*/{blurry}") if any(path.iterdir()))
+    return {name: (f"{name}/{blurry}/*.png", f"{name}/{sharp}/*.png") for name in folders}
+
+
+def _records_of(out: Path, pattern: str) -> list[FileRecord]:
+    return [
+        FileRecord(path.relative_to(out).as_posix(), path.stat().st_size, sha256_of(path))
+        for path in sorted(out.glob(pattern))
+    ]
 
 
 def card_text(manifest: Manifest, options: ExportOptions, shown: Sequence[str] = ()) -> str:

@@ -1,12 +1,19 @@
-"""``croissant.json`` of an export to Parquet: records that a tool can iterate, pictures and all.
+"""``croissant.json`` of an export: records that a tool can iterate, pictures and all, patches too.
 
-The files are listed with their SHA-256; the record set ``records`` takes its fields from their columns. Pictures are
-the bytes of their cells, which Croissant's reader decodes.
+Parquet: the files are listed with their SHA-256; the record set ``records`` takes its fields from their columns.
+Pictures are the bytes of their cells, which Croissant's reader decodes.
+
+Folders: a record set per split and side, such as ``train-blurry`` and ``train-sharp``; records of equal names are a
+pair. (Croissant's reader cannot join two sets of pictures: their contents would share a column.) The files are
+described as sets, whose checksums are in ``SHA256SUMS``.
+
+Archives are listed with their SHA-256, without records: MLCommons' reader unpacks an archive into a cache folder that
+depends on its name alone, so of two sets it would show the first one's pictures twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sdd_bench.core.storage.tables import columns
@@ -48,19 +55,8 @@ def croissant_of_parquet(manifest: Manifest, files: Sequence[FileRecord], option
     ]
     for name, (kind, _) in columns(Facts).items():
         fields.append(_field(name, _TOLD.get(name, f"Column {name}."), TYPES[kind], source))
-    counts = ", ".join(f"{split}: {record.n_pairs} pairs" for split, record in manifest.splits.items())
-    optional = {"license": options.license, "citeAs": options.citation.strip(), "datePublished": options.published}
     return {
-        "@context": CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": manifest.name,
-        "description": (
-            f"Pairs of a blurry and a sharp photograph of one scene, {manifest.bit_depth} bit RGB ({counts}). Defocus "
-            f"deblurring with misaligned pairs; exported by sdd-bench {manifest.tool_version}."
-        ),
-        "version": "1.0.0",
-        **{key: value for key, value in optional.items() if value},
+        **_head(manifest, options),
         "distribution": [
             *(file_object(file.name, file.sha256, "Records of a split.", file.n_bytes) for file in files),
             {
@@ -81,6 +77,96 @@ def croissant_of_parquet(manifest: Manifest, files: Sequence[FileRecord], option
                 "field": fields,
             }
         ],
+    }
+
+
+def croissant_of_pairs(
+    manifest: Manifest,
+    pairs: Mapping[str, tuple[str, str]],
+    files: Sequence[FileRecord],
+    options: ExportOptions,
+) -> dict[str, Any]:
+    """The description of an export to folders or archives.
+
+    Args:
+        manifest: The set.
+        pairs: Patterns of the names of blurry and sharp files of every split, and of its patches where they lie apart.
+        files: Archives and other single files, below the folder of the export.
+        options: Licence, citation and day of publication.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from sdd_bench.prepared.manifest import SourceRecord
+        >>> made = Manifest(Path("set"), "rig", "1.0", 8, {}, SourceRecord("sdd", 0, "", ""), {}, ())
+        >>> sides = ("train/blurry/*.png", "train/sharp/*.png")
+        >>> described = croissant_of_pairs(made, {"train": sides}, [], ExportOptions("imagefolder", license="cc0-1.0"))
+        >>> described["license"], [records["@id"] for records in described["recordSet"]]
+        ('cc0-1.0', ['train-blurry', 'train-sharp'])
+    """
+    sets, records = [], []
+    for split, sides in pairs.items():
+        for name, pattern in zip((f"{split}-blurry", f"{split}-sharp"), sides, strict=True):
+            files_id = f"{name}-files"
+            sets.append(
+                {
+                    "@type": "cr:FileSet",
+                    "@id": files_id,
+                    "name": files_id,
+                    "description": f"PNG files {pattern}.",
+                    "encodingFormat": "image/png",
+                    "includes": pattern,
+                }
+            )
+            ending = pattern.rpartition("*")[2].replace(".", r"\.")
+            of_files = {"fileSet": {"@id": files_id}}
+            named = of_files | {"extract": {"fileProperty": "filename"}, "transform": {"regex": f"^(.+){ending}$"}}
+            shown = of_files | {"extract": {"fileProperty": "content"}}
+            records.append(
+                {
+                    "@type": "cr:RecordSet",
+                    "@id": name,
+                    "name": name,
+                    "description": f"The pictures {pattern}; the other side of a pair has the same name.",
+                    "key": {"@id": f"{name}/name"},
+                    "field": [
+                        _of_record(name, "name", "Name of the pair or patch.", "sc:Text", named),
+                        _of_record(name, "picture", "The picture.", "sc:ImageObject", shown),
+                    ],
+                }
+            )
+    singles = [file_object(file.name, file.sha256, "Archive or table.", file.n_bytes) for file in files]
+    return {**_head(manifest, options), "distribution": [*singles, *sets], "recordSet": records}
+
+
+def _of_record(record_set: str, name: str, description: str, kind: str, source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{name}",
+        "name": name,
+        "description": description,
+        "dataType": kind,
+        "source": source,
+    }
+
+
+def _head(manifest: Manifest, options: ExportOptions) -> dict[str, Any]:
+    """What is known of the set as a whole, and what whoever exports it says."""
+    counts = ", ".join(
+        f"{split}: {record.n_pairs} pairs" + (f" with {record.n_patches} patches" if record.n_patches else "")
+        for split, record in manifest.splits.items()
+    )
+    optional = {"license": options.license, "citeAs": options.citation.strip(), "datePublished": options.published}
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": manifest.name,
+        "description": (
+            f"Pairs of a blurry and a sharp photograph of one scene, {manifest.bit_depth} bit RGB ({counts}). Defocus "
+            f"deblurring with misaligned pairs; exported by sdd-bench {manifest.tool_version}."
+        ),
+        "version": "1.0.0",
+        **{key: value for key, value in optional.items() if value},
     }
 
 

@@ -123,6 +123,43 @@ def test_mlcroissant_reads_the_pixels(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asarray(records[name][f"records/{side}"]), expected)
 
 
+@pytest.mark.parametrize(
+    ("form", "patches", "frames"),
+    [
+        ("sdd", "train_patches", "test"),
+        ("imagefolder", "train", "test"),
+        ("basicsr", "train", "test"),
+    ],
+)
+def test_mlcroissant_reads_patches_and_full_pictures_of_folders(
+    tmp_path: Path, form: str, patches: str, frames: str
+) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    out = exported(tmp_path, form, license="cc-by-4.0", citation="@misc{rig}", published="2026-11-29")
+    dataset = mlcroissant.Dataset(jsonld=str(out / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    assert not [warning for warning in dataset.metadata.ctx.issues.warnings if "recommended" in warning]
+    described = json.loads((out / "croissant.json").read_text())
+    told = (described["license"], described["citeAs"], described["datePublished"])
+    assert told == ("cc-by-4.0", "@misc{rig}", "2026-11-29")
+    for split, names in ((patches, TRAIN), (frames, ["t1", "t2"])):
+        for number, side in enumerate((f"{split}-blurry", f"{split}-sharp")):
+            records = {record[f"{side}/name"].decode(): record[f"{side}/picture"] for record in dataset.records(side)}
+            assert sorted(records) == names
+            for name, picture in records.items():
+                np.testing.assert_array_equal(np.asarray(picture), captured(name, 8)[number])
+
+
+def test_archives_are_listed_with_their_digests(tmp_path: Path) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    out = exported(tmp_path, "webdataset", license="cc-by-4.0")
+    dataset = mlcroissant.Dataset(jsonld=str(out / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    listed = {item.uuid: item.sha256 for item in dataset.metadata.distribution}
+    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.glob("*.tar")}
+    assert len(listed) == 2
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("form", ["imagefolder", "basicsr", "parquet"])
 def test_an_export_is_a_layout_of_its_own(tmp_path: Path, form: str, depth: int) -> None:
