@@ -158,7 +158,7 @@ def _between(thresholds: tuple[tuple[float, float], tuple[float, float]], lax: f
 def _laxity(beyond: Tensor, surely: Tensor) -> float:
     """Whether what is surely shown moves as one (0) or otherwise (1), by the median of its distance ``beyond``, px."""
     size = max(1, surely.shape[0] // _CELL_PX), max(1, surely.shape[1] // _CELL_PX)
-    weight, weighted = F.interpolate(torch.stack((surely, surely * beyond.norm(dim=0)))[None], size, mode="area")[0]
+    weight, weighted = F.interpolate(torch.stack((surely, surely * torch.hypot(*beyond)))[None], size, mode="area")[0]
     distance, order = (weighted / (weight + 1e-6)).flatten().sort()
     passed = weight.flatten()[order].cumsum(0)
     median = distance[min(int((passed < passed[-1] / 2).sum()), len(distance) - 1)]
@@ -189,8 +189,9 @@ def _grown(cells: Tensor, height: int, width: int) -> Tensor:
 
 def _ramp(values: Tensor, low: float, high: float) -> Tensor:
     """Smoothly from 0 at ``low`` to 1 at ``high``."""
-    share = ((values - low) / (high - low)).clamp(0, 1)
-    return share * share * (3 - 2 * share)
+    share = (values - low).div_(high - low).clamp_(0, 1)
+    square = share * share
+    return square.mul_(share.mul_(-2).add_(3))
 
 
 def _blur(cells: Tensor, deviation: float = _VICINITY_CELLS) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.core.compiled import compiled
+from sdd_bench.core.compiled import compiled, compiled_in_any_order
 
 Floats = NDArray[np.floating[Any]]
 WINDOW = 7
@@ -103,3 +103,31 @@ def _row_means(sums: Floats, out: Floats, share: float) -> None:
     four, five, six = sums[12:], sums[15:], sums[18:]
     for x in range(len(out)):
         out[x] = share * (sums[x] + one[x] + two[x] + three[x] + four[x] + five[x] + six[x])
+
+
+@compiled_in_any_order
+def units(features: NDArray[np.float32], out: NDArray[np.float32], first: int, last: int) -> None:
+    """Features ``(positions, channels)`` at unit length; all zero where they are."""
+    for place in range(first, last):
+        source, result = features[place], out[place]
+        power = np.float32(0)
+        for c in range(len(source)):
+            power += source[c] * source[c]
+        share = np.float32(1) / (np.sqrt(power) + np.float32(1e-10))
+        for c in range(len(source)):
+            result[c] = share * source[c]
+
+
+@compiled_in_any_order
+def weighted_squares(
+    a: NDArray[np.float32], b: NDArray[np.float32], weights: NDArray[np.float32], first: int, last: int
+) -> float:
+    """Sum of the squared differences of features ``(positions, channels)``, times the weights of the channels."""
+    total = 0.0
+    for place in range(first, last):
+        x, y = a[place], b[place]
+        part = np.float32(0)
+        for c in range(len(x)):
+            part += weights[c] * (x[c] - y[c]) * (x[c] - y[c])
+        total += float(part)
+    return total

@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,11 @@ from torch import Tensor, nn
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.side_by_side import in_strips
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.metrics.alexnet import load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
+from sdd_bench.metrics.loops import units, weighted_squares
 from sdd_bench.metrics.winograd import Winograd
 
 SMALLEST = 31
@@ -38,6 +40,8 @@ SMALLEST = 31
 _LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Of the package's ``ScalingLayer``; to import it takes seconds, as it brings every network of torchvision."""
+_POSITIONS = 1 << 13
+"""Positions of features that a thread works on at once."""
 _POOLED = (1, 2)
 """Layers before which AlexNet takes the maximum over 3x3, stride 2."""
 
@@ -153,8 +157,15 @@ def lpips(prediction: Picture, truth: Picture, *, device: str = "cpu") -> float:
 
 def _layer_distance(a: tuple[Tensor, ...], b: tuple[Tensor, ...], linear: Tensor) -> float:
     """Weighted squared distance of two layers, the mean over positions; strips are added up in float64."""
-    total = sum(float((x - y).square_().mv(linear).sum()) for x, y in zip(a, b, strict=True))
-    return total / sum(map(len, a))
+    return sum(_strip_distance(x, y, linear) for x, y in zip(a, b, strict=True)) / sum(map(len, a))
+
+
+def _strip_distance(a: Tensor, b: Tensor, linear: Tensor) -> float:
+    if a.device.type != "cpu":
+        return float((a - b).square_().mv(linear).sum())
+    x, y, weights = a.numpy(), b.numpy(), linear.numpy()
+    parts = in_strips(len(x), partial(weighted_squares, x, y, weights), size=_POSITIONS, pixels=x.size)
+    return float(sum(parts))
 
 
 @dataclass(frozen=True)
@@ -176,8 +187,7 @@ def _layer_on(device: torch.device, convolution: nn.Module) -> _Layer:
     assert bias is not None
     size, step, padding = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
     if device.type == "cpu" and step == 1:
-        winograd = Winograd(weight, bias)
-        return _Layer(lambda rows: winograd(F.pad(rows, (0, 0, padding, padding))), size, step, padding)
+        return _Layer(Winograd(weight, bias, padding), size, step, padding)
 
     def directly(rows: Tensor) -> Tensor:
         # (1, rows, W, C) read as (1, C, rows, W) is channels_last.
@@ -219,9 +229,17 @@ def _slide(
 def _keep_units(strips: Iterator[Tensor], kept: list[Tensor]) -> Iterator[Tensor]:
     """Pass strips on, keep their features at unit length as ``(positions, channels)``."""
     for strip in strips:
-        length = torch.linalg.vector_norm(strip, dim=-1, keepdim=True).add_(1e-10)
-        kept.append((strip / length).flatten(end_dim=1))
+        kept.append(_units(strip.flatten(end_dim=1)))
         yield strip
+
+
+def _units(features: Tensor) -> Tensor:
+    if features.device.type != "cpu":
+        return features / torch.linalg.vector_norm(features, dim=-1, keepdim=True).add_(1e-10)
+    values = np.ascontiguousarray(features.numpy())
+    out = np.empty_like(values)
+    in_strips(len(values), partial(units, values, out), size=_POSITIONS, pixels=values.size)
+    return torch.from_numpy(out)
 
 
 def _linear_file() -> Path:

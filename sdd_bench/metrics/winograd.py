@@ -27,28 +27,29 @@ _POINTS = {6: (0.0, 1.0, -1.0, 0.5, -2.0), 8: (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -
 
 
 class Winograd:
-    """One convolution without padding.
+    """One convolution and ReLU.
 
     Args:
         weight: Kernels ``(O, C, r, r)`` with r of 3 or 5.
         bias: ``(O,)``.
+        padding: Zeros left and right of the picture; none above and below.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, padding: int = 0) -> None:
         out, channels, self._r, _ = weight.shape
         self._n = TILE + self._r - 1
         into, kernel, back = matrices(TILE, self._r)
         taps = weight.double().permute(2, 3, 1, 0).reshape(self._r**2, -1).numpy()
         self._kernels = torch.from_numpy(np.kron(kernel, kernel) @ taps).float().view(-1, channels, out)
         self._into, self._back = (torch.from_numpy(np.kron(x, x)).float() for x in (into, back))
-        self._bias = bias
+        self._bias, self._padding = bias, padding
 
     def __call__(self, picture: Tensor) -> Tensor:
-        """Convolve ``(H, W, C)`` to ``(H - r + 1, W - r + 1, O)``, then ReLU; one row of tiles at a time."""
-        height, width = (side - self._r + 1 for side in picture.shape[:2])
+        """``(H, W, C)`` to ``(H - r + 1, W + 2 padding - r + 1, O)``; one row of tiles at a time."""
+        height, width = picture.shape[0] - self._r + 1, picture.shape[1] + 2 * self._padding - self._r + 1
         rows, columns = -(-height // TILE), -(-width // TILE)
-        short = (0, 0, 0, columns * TILE - width, 0, rows * TILE - height)
-        picture = F.pad(picture, short) if any(short) else picture
+        right, below = self._padding + columns * TILE - width, rows * TILE - height
+        picture = F.pad(picture, (0, 0, self._padding, right, 0, below))
         out = picture.new_empty(rows, TILE, columns, TILE, len(self._bias))
         for row in range(rows):
             tiles = picture[row * TILE : row * TILE + self._n].unfold(1, self._n, TILE)  # (n, columns, C, n)

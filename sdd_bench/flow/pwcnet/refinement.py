@@ -192,7 +192,7 @@ def refine(
         else:
             (forth, left), (back, other) = _step(own[0], warped, window, ridge), _step(warped[0], own, window, ridge)
             step = torch.lerp(forth, -back, _share_of_second(left, other))
-        total += step * (_LARGEST_STEP_PX / step.norm(dim=0).clamp(min=_LARGEST_STEP_PX))
+        total += step * (_LARGEST_STEP_PX / torch.hypot(*step).clamp(min=_LARGEST_STEP_PX))
     return flow + resize_flow(passes.spread(total, first.shape), flow.shape[1:])
 
 
