@@ -231,5 +231,29 @@ def main(site: Path, artifacts: Path, chromium: str) -> None:
     print(json.dumps(seen))
 
 
+def look_alone(path: Path, chromium: str) -> None:
+    """Visit one page that is complete in itself, on screens of common widths and on a phone."""
+    complaints: list[str] = []
+    seen: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=chromium, args=ARGUMENTS, headless=True, timeout=30_000
+        )
+        look_at_widths(context, [path], seen, complaints)
+        page = Visit(context, path, complaints).page
+        page.set_viewport_size({"width": 390, "height": 844})
+        seen["too_wide"] = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        seen["nameless"] = page.evaluate(NAMELESS)
+        for image in page.locator("img").all():
+            if image.is_visible():
+                image.scroll_into_view_if_needed()
+        page.wait_for_function("[...document.images].every((one) => !one.offsetParent || one.naturalWidth > 0)")
+        context.close()
+    print(json.dumps(seen | {"complaints": complaints}))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    if sys.argv[1] == "--alone":
+        look_alone(Path(sys.argv[2]), sys.argv[3])
+    else:
+        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

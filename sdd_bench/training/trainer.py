@@ -348,7 +348,7 @@ class Trainer:
 
     def _after_step(self, epoch: int, stage: Stage, terms: StepTerms, batch: dict[str, Tensor]) -> None:
         step, config = self.standing.step, self.config
-        if self.curves is not None and step % config.log_every == 0:
+        if self.curves is not None and (step % config.log_every == 0 or step in (1, self.n_steps)):
             self.curves.step(step, terms, learning_rate_of(config, epoch, step - 1))
             if step % (50 * config.log_every) == 0:
                 self.curves.pictures(step, batch, terms)

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from in_browser import visited
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.page import MOST_BYTES, write_report
@@ -77,3 +78,9 @@ def test_a_table_of_very_many_pairs_is_of_the_most_misaligned(tmp_path: Path, ph
     assert "The 500 most misaligned of 700; all are in misalignment.csv" in text
     assert "test/000699" in text
     assert "test/000100<" not in text
+
+
+def test_a_browser_finds_nothing_wrong_or_cut_off(tmp_path: Path, photo: np.ndarray) -> None:
+    page_of(tmp_path, 12, 1, photo)
+    seen = visited(tmp_path / "analysis.html")
+    assert seen == {"cut": [], "too_wide": False, "nameless": [], "complaints": []}

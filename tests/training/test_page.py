@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_browser import visited
 
 from sdd_bench.core.types import Progress
 from sdd_bench.training.config import TrainConfig
@@ -30,8 +31,18 @@ def test_a_run_has_a_page_with_curves_and_pictures_and_nothing_from_elsewhere(
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|https?://(?!www\.w3\.org)""", text)
     assert "<b>run" not in text
     assert len(text) < 2e6
+    assert visited(report.page) == {"cut": [], "too_wide": False, "nameless": [], "complaints": []}
     again = write_training_page(report)
     assert again.read_text(encoding="utf-8") == text
+
+
+def test_a_run_of_fewer_steps_than_are_logged_has_a_curve_of_its_loss(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    report = train(prepared, tmp_path / "run", tiny(steps=3, log_every=100))
+    assert report.page is not None
+    assert report.to_frame()["loss/total"].dropna().index.tolist() == [1, 3]
+    assert 'aria-label="loss: from' in report.page.read_text()
 
 
 def test_the_page_of_a_run_that_was_stopped_says_so(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
