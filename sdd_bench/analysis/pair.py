@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +15,11 @@ from typing import Any
 
 from sdd_bench.analysis.options import AnalyzeOptions
 from sdd_bench.analysis.table import Row, figures, light_figures, printable, similarity_of
-from sdd_bench.core.errors import ImageError, ManifestError, reason_of
+from sdd_bench.captures.truth import read_known_truth
+from sdd_bench.core.errors import ImageError
 from sdd_bench.core.parallel import read_sealed, write_sealed
 from sdd_bench.core.protocol import ANALYSIS
 from sdd_bench.core.storage.files import sha256_or_empty
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import Pair
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
@@ -129,21 +128,13 @@ def _corner_error(pair: Pair, found: Similarity, width: int, height: int) -> flo
     """
     if pair.truth_path is None:
         return None
-    try:
-        truth = read_json(pair.truth_path)
-        scale = width / truth["width"]
-        if abs(scale * truth["height"] - height) > 1:
-            return None
-        shift_x, shift_y = (scale * float(truth[name]) for name in ("shift_x_px", "shift_y_px"))
-        known = Similarity(float(truth["zoom"]), float(truth["rotation_deg"]), shift_x, shift_y)
-        error_px = (known.inverse() @ found).corner_px(height, width)
-        if not math.isfinite(error_px):
-            raise ValueError(f"its corners are {error_px} px off")
-        return float(f"{error_px:.4g}")
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise ManifestError(
-            f"{pair.truth_path}: not the truth of a pair ({reason_of(error)}). Make the set again."
-        ) from error
+    truth = read_known_truth(pair.truth_path)
+    scale = width / truth.width
+    if abs(scale * truth.height - height) > 1:
+        return None
+    known = truth.similarity
+    known = Similarity(known.zoom, known.rotation_deg, scale * known.shift_x_px, scale * known.shift_y_px)
+    return float(f"{(known.inverse() @ found).corner_px(height, width):.4g}")
 
 
 def _key(task: PairTask, labels: Mapping[str, str], flow: FlowEstimator) -> str:

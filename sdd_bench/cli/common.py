@@ -16,7 +16,7 @@ import click
 
 from sdd_bench.cli.groups import INTERRUPTED
 from sdd_bench.cli.pace import Pace, in_words
-from sdd_bench.core.errors import SddBenchError, reason_of
+from sdd_bench.core.errors import SddBenchError, is_short_of_memory, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
@@ -28,6 +28,9 @@ CACHE_HELP = "Cache folder.  [default: SDD_BENCH_CACHE, else the user's]"
 CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first.  [default: 20]"
 
 
+_SHORT_OF_MEMORY = (
+    "memory ran out. What was finished is kept; allow more, or run again with fewer --jobs or smaller pictures."
+)
 SECONDS_BETWEEN_LINES = 60.0
 """Time between lines of progress where no bar can be drawn."""
 
@@ -35,7 +38,9 @@ SECONDS_BETWEEN_LINES = 60.0
 def handle_errors(function: F) -> F:
     """Turn an error that ends a command into one line on stderr and an exit status.
 
-    The status is 2 for an :class:`SddBenchError` or an error of the operating system, and 130 for Ctrl-C.
+    The status is 2 for an :class:`SddBenchError`, an error of the operating system or short memory, and 130 for Ctrl-C.
+    This is the only place that ends a command; what it does not know is a fault of the package, and keeps its
+    traceback.
 
     Example:
         >>> @handle_errors
@@ -55,15 +60,16 @@ def handle_errors(function: F) -> F:
         except KeyboardInterrupt:
             click.echo("interrupted. What was finished is kept; run the same command to go on.", err=True)
             sys.exit(INTERRUPTED)
-        except SddBenchError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename is not None else ""
-            click.echo(f"error: {where}{reason_of(error)}.", err=True)
-            sys.exit(2)
-        except MemoryError:
-            click.echo("error: memory ran out. What was finished is kept; run again with fewer --jobs.", err=True)
+        except Exception as error:
+            if is_short_of_memory(error):
+                click.echo(f"error: {_SHORT_OF_MEMORY}", err=True)
+            elif isinstance(error, SddBenchError):
+                click.echo(f"error: {error}", err=True)
+            elif isinstance(error, OSError):
+                where = f"{error.filename}: " if error.filename is not None else ""
+                click.echo(f"error: {where}{reason_of(error)}.", err=True)
+            else:
+                raise
             sys.exit(2)
 
     return guarded  # type: ignore[return-value]

@@ -164,7 +164,9 @@ def _train(prepared: Path, run: Path, step: Callable[[str], OnProgress], scale: 
 def command(out: Path, short: bool, jobs: int, as_json: bool) -> None:
     """Run the whole chain on a few small synthetic pairs, in minutes on two cores."""
     import contextlib
-    import json
+
+    from sdd_bench.core.errors import ManifestError
+    from sdd_bench.core.storage.documents import read_json
 
     with contextlib.ExitStack() as bars:
 
@@ -186,7 +188,7 @@ def command(out: Path, short: bool, jobs: int, as_json: bool) -> None:
     from sdd_bench.evaluation.text import COLUMNS, motion_lines, score_lines
 
     for run in report.runs:
-        summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(run / "summary.json", dict, ManifestError, "Run the demonstration again.")
         echo_table(f"{summary['method']} on synthetic pairs: mean [95 % interval]", COLUMNS, score_lines(summary))
         echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
     click.echo(f"misalignment: {report.analysis}")

@@ -19,6 +19,10 @@ A message names the file, what was expected, what was found, and the next step.
 
 from __future__ import annotations
 
+import errno
+import re
+from collections.abc import Iterator
+
 
 class SddBenchError(Exception):
     """Base of every error sdd-bench raises on purpose."""
@@ -67,6 +71,43 @@ class LeaderboardError(SddBenchError):
     """A table or a submission breaks the leaderboard's rules."""
 
 
+_SHORT = re.compile(
+    r"bad_alloc|(not enough|out of|insufficient|can(no|')t allocate) memory|memory allocation (failed|failure)"
+    r"|unable to allocate",
+    re.IGNORECASE,
+)
+"""How libraries in C and C++ say that memory was short."""
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether memory was short where ``error`` or what led to it arose.
+
+    Args:
+        error: Any exception. Libraries in C have no common class for short memory, so their words are looked at.
+
+    Example:
+        >>> is_short_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"))
+        True
+        >>> is_short_of_memory(ValueError("cut short"))
+        False
+    """
+    return any(
+        isinstance(each, MemoryError)
+        or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
+        or (not isinstance(each, SddBenchError) and _SHORT.search(str(each)) is not None)
+        for each in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 _REASON_LENGTH = 200
 """Characters that still read as one line of a message. Some libraries put whole traces into their text."""
 
@@ -81,12 +122,17 @@ def reason_of(error: BaseException) -> str:
         The first line of its text, at most 200 characters. The number and path of an ``OSError`` are left out. The
         exception's name is put first where the text alone says nothing.
 
+    Raises:
+        MemoryError: Memory was short, which says nothing against what was read: no verdict is made of it.
+
     Example:
         >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.png"))
         'No such file or directory'
         >>> reason_of(KeyError("files")), reason_of(EOFError())
         ("KeyError: 'files'", 'EOFError')
     """
+    if is_short_of_memory(error):
+        raise MemoryError(str(error)) from error
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
     if not text or isinstance(error, LookupError):
         text = f"{type(error).__name__}: {text}".removesuffix(": ")

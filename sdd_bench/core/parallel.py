@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError, ShardError
 from sdd_bench.core.executors import DaskExecutor, open_executor
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.files import write_json
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
 T = TypeVar("T")
@@ -177,7 +177,7 @@ def read_sealed(path: Path, key: str, load: Callable[[Any], R]) -> R | None:
         [30.5, None]
     """
     try:
-        record = read_json(path)
+        record = parse_json(path.read_bytes(), dict)
         right = record.pop(_SEAL) == _seal_of(record) and record["key"] == key
         return load(record) if right else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -15,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.documents import misfit
 from sdd_bench.core.storage.files import output_errors, sealed, sha256_or_empty, write_json, write_text
 from sdd_bench.core.storage.tables import cell_text, table_text
 from sdd_bench.core.threads import few_threads
@@ -164,8 +166,8 @@ def _claim(blur_map: BlurMap, pictures: Mapping[str, Path], out: Path) -> None:
     """Begin the folder, or see that it was begun by the same method, and the maps there are of these pictures."""
     ours = {"schema": 1, "method": blur_map.method.name, "sha256": blur_map.sha256, "steps_per_px": STEPS_PER_PX}
     theirs = begin(out, SEAL, ours, what="blur maps", aside=(_PICTURES,))
-    known = theirs.get(_PICTURES)
-    known = known if isinstance(known, dict) else {}
+    known: Any = theirs.get(_PICTURES)
+    known = known if misfit(known, {"*": str}) == "" else {}
     found = {name: sha256_or_empty(path) for name, path in pictures.items()}
     for name, sha256 in found.items():
         if (out / f"{name}.png").is_file() and known.get(name) != sha256:

@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.storage.documents import COUNT, read_json
 from sdd_bench.core.storage.files import sha256_or_empty
-from sdd_bench.core.storage.json_files import read_json
 
 SEAL = "predict.json"
+_MADE = {"sha256": str, "seconds?": float, "megapixels?": float}
+_TEXT = (None, str)
+_SHAPE = {"model?": _TEXT, "sha256?": _TEXT, "device?": _TEXT, "params?": (None, COUNT), "made": {"*": _MADE}}
 _NO_OPTIONS = ("schema", "model", "sha256", "pictures", "made", "params", "device")
 
 
@@ -38,12 +42,12 @@ def prediction_of(files: Mapping[str, Path]) -> tuple[dict[str, Any] | None, str
     if not path.is_file():
         return None, ""
     try:
-        seal = read_json(path)
+        seal = read_json(path, _SHAPE, ManifestError, "")
         made = {name: seal["made"][name] for name in files}
-        changed = [name for name, file in files.items() if made[name]["sha256"] != sha256_or_empty(file)]
         rate = _rate(list(made.values()))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+    except (ManifestError, KeyError, ArithmeticError):
         return None, f"{SEAL} beside the predictions does not say of all of them how they were made: predict them anew."
+    changed = [name for name, file in files.items() if made[name]["sha256"] != sha256_or_empty(file)]
     if changed:
         shown = ", ".join(changed[:3])
         return None, f"{len(changed)} prediction(s) ({shown}) are not as predict made them, so no network is named."

@@ -23,8 +23,8 @@ from sdd_bench.core.config import as_dict
 from sdd_bench.core.errors import ImageError, ManifestError, PairingError
 from sdd_bench.core.parallel import run_sealed
 from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import output_errors, write_json
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.tables import Form, read_table, write_table
 from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
@@ -264,9 +264,9 @@ def _first_made(path: Path, summary: dict[str, Any]) -> dict[str, Any]:
     So a run that is made again keeps its seal, by which tables know it.
     """
     try:
-        before: dict[str, Any] = read_json(path)
+        before: dict[str, Any] = read_json(path, {"provenance": {"options": dict}}, ManifestError, "")
         return before if _timeless(before) == _timeless(summary) else summary
-    except (OSError, ValueError, KeyError, TypeError):
+    except ManifestError:
         return summary
 
 

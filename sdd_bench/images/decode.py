@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sdd_bench.core.arrays import Pixels
-from sdd_bench.core.errors import ImageError
+from sdd_bench.core.errors import ImageError, reason_of
 from sdd_bench.images.formats.bmp import bmp_header, decode_bmp
 from sdd_bench.images.formats.decoders import full_scale
 from sdd_bench.images.formats.header import SUFFIXES, TRANSPARENT, TRUNCATED, Header, format_of, refuse, truncated
@@ -50,10 +50,10 @@ def decode(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
     decoder = decoders[header.format]
     try:
         pixels, notes = decoder(path, data, header)
-    except (ImageError, MemoryError):  # memory that is short says nothing about the file
+    except ImageError:
         raise
     except Exception as error:  # a decoder of damaged data may raise anything
-        raise truncated(path, f"its pixels cannot be decoded ({error!r})") from error
+        raise truncated(path, f"its pixels cannot be decoded ({reason_of(error)})") from error
     size = (header.stored_height, header.stored_width)
     if pixels.shape[:2] != size or pixels.dtype not in (np.uint8, np.uint16):
         got = f"{pixels.shape[1]}x{pixels.shape[0]} of {pixels.dtype}"

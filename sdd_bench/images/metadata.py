@@ -85,6 +85,8 @@ def _exif(path: Path, data: Buffer) -> bytes:
             place = found.get_ifd(_GPS_DIRECTORY)
             main = {tag: value for tag, value in found.items() if tag in _KEPT}
             return _block(_writable(main), _writable(camera), _writable(place))
+    except MemoryError:
+        raise
     except Exception:  # Pillow may raise anything on what is no directory
         return b""
 

@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError, reason_of
+from sdd_bench.core.errors import ManifestError
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import AnyPath
 from sdd_bench.inspect import files, results
 from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
@@ -17,6 +17,9 @@ from sdd_bench.inspect.sets import describe_captures, describe_export
 from sdd_bench.prepared.leaks import leaks_of_set
 from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.prepared.shards import ShardSet, flow_info, shard_info
+
+_SUMMARY = {"scores?": {"*": {"*": {"*": {"mean": object}}}}, "problems?": list}
+"""What is read of ``summary.json``."""
 
 
 def describe(path: AnyPath) -> dict[str, Any]:
@@ -93,21 +96,17 @@ def _describe_shard(path: Path) -> dict[str, Any]:
 
 def _describe_run(path: Path) -> dict[str, Any]:
     root = path if path.is_dir() else path.parent
-    try:
-        summary = read_json(root / "summary.json")
-        listed = read_json(root / RUN_JSON)["files"]
-        keys = ("method", "dataset", "complete", "n_images", "n_expected", "resize", "flow", "warp", "signature")
-        return {
-            "run_sha256": sha256_of(root / RUN_JSON),
-            **{key: summary[key] for key in keys if key in summary},
-            "scores": _means(summary.get("scores", {})),
-            "n_problems": len(summary.get("problems", [])),
-            "files": list(listed),
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(
-            f"{root}: not a finished run, or damaged ({reason_of(error)}). See: sdd-bench validate."
-        ) from error
+    next_step = "It is no finished run, or damaged. See: sdd-bench validate."
+    summary = read_json(root / "summary.json", _SUMMARY, ManifestError, next_step)
+    listed = read_json(root / RUN_JSON, {"files": {"*": str}}, ManifestError, next_step)["files"]
+    keys = ("method", "dataset", "complete", "n_images", "n_expected", "resize", "flow", "warp", "signature")
+    return {
+        "run_sha256": sha256_of(root / RUN_JSON),
+        **{key: summary[key] for key in keys if key in summary},
+        "scores": _means(summary.get("scores", {})),
+        "n_problems": len(summary.get("problems", [])),
+        "files": list(listed),
+    }
 
 
 def _means(scores: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import tarfile
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdd_bench.core.errors import ManifestError, SddBenchError, reason_of
+from sdd_bench.core.storage.documents import parse_toml, read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.tables import Form, columns, read_table
 from sdd_bench.core.types import Problem
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES, read_photograph
@@ -140,12 +139,13 @@ def check_document(path: Path) -> tuple[int, list[Problem]]:
 
 
 def _document(path: Path) -> Any:
+    next_step = "Run the command that wrote it again."
+    if path.suffix != ".toml":
+        return read_json(path, object, ManifestError, next_step)
     try:
-        if path.suffix == ".toml":
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        return read_json(path)
+        return parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: damaged ({reason_of(error)}). Run the command that wrote it again.") from error
+        raise ManifestError(f"{path}: damaged ({reason_of(error)}). {next_step}") from error
 
 
 def describe_flow_file(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdd_bench.captures.recognise import candidates
 from sdd_bench.core.errors import ManifestError
-from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.inspect.files import PICTURE_SUFFIXES, TEXT_SUFFIXES, TEXTS, row_of_table
 from sdd_bench.prepared.export.options import EXPORT_JSON
 from sdd_bench.prepared.manifest import is_prepared
@@ -155,7 +155,6 @@ def _kind_of_results(folder: Path) -> Kind | None:
 
 def _says(path: Path, key: str) -> object:
     try:
-        value = read_json(path)
-    except (OSError, ValueError):
+        return read_json(path, dict, ManifestError, "").get(key)
+    except ManifestError:
         return None
-    return value.get(key) if isinstance(value, dict) else None

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.errors import WeightsError
+from sdd_bench.core.errors import WeightsError, reason_of
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.types import Problem
 
 _WEIGHTS_LIST = "data/weights/model_weights_config.json"
@@ -42,7 +42,7 @@ def describe_program(path: Path) -> dict[str, Any]:
                 "shapes": shapes,
             }
     except Exception as error:  # whatever a damaged archive leads its reader to
-        raise WeightsError(f"{path}: its archive is damaged ({error!r:.200}). Export or copy it again.") from error
+        raise WeightsError(f"{path}: its archive is damaged ({reason_of(error)}). Export or copy it again.") from error
 
 
 def check_program(path: Path) -> Iterator[Problem]:
@@ -51,7 +51,7 @@ def check_program(path: Path) -> Iterator[Problem]:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
     except Exception as error:  # whatever a damaged archive leads its reader to
-        yield Problem(str(path), f"cut short, or no ExportedProgram: {error}. Export or copy it again.")
+        yield Problem(str(path), f"cut short, or no ExportedProgram: {reason_of(error)}. Export or copy it again.")
         return
     if broken is not None:
         yield Problem(str(path), f"its record {broken} is damaged (CRC). Export or copy it again.")

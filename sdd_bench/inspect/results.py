@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sdd_bench.core.errors import ManifestError, SddBenchError, reason_of
+from sdd_bench.core.errors import ManifestError, SddBenchError
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.store import Store
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.core.types import Problem
@@ -212,14 +212,7 @@ def store_of(folder: Path) -> Store:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        value = read_json(path)
-        if not isinstance(value, dict):
-            raise ValueError(f"expected an object, got {type(value).__name__}")
-    except (OSError, ValueError) as error:
-        raise ManifestError(
-            f"{path}: missing or damaged ({reason_of(error)}). Run the command that wrote it again."
-        ) from error
+    value: dict[str, Any] = read_json(path, dict, ManifestError, "Run the command that wrote it again.")
     return value
 
 
@@ -232,9 +225,9 @@ def _mapping(value: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
 
 def _unreadable(path: Path) -> Iterator[Problem]:
     try:
-        read_json(path)
-    except (OSError, ValueError) as error:
-        yield Problem(str(path), f"damaged ({reason_of(error)}); it will be made again")
+        read_json(path, object, ManifestError, "It will be made again.")
+    except ManifestError as error:
+        yield Problem(str(path), str(error).removeprefix(f"{path}: "))
 
 
 def _title(page: Path) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from sdd_bench.captures.layouts import read_layout
 from sdd_bench.captures.metadata.parquet import content_of, find_parquet, open_parquet, picture_columns, split_of_file
 from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError, reason_of
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Pair, Problem
 from sdd_bench.images.formats.header import format_of
 from sdd_bench.images.photograph import read_header
@@ -29,11 +29,9 @@ def describe_export(path: Path) -> dict[str, Any]:
         ManifestError: Its seal is damaged.
     """
     root = path if path.is_dir() else path.parent
-    try:
-        seal = read_json(root / EXPORT_JSON)
-        form = seal.get("format", "sdd")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ManifestError(f"{root / EXPORT_JSON}: damaged ({reason_of(error)}). Export the set again.") from error
+    shape = {"format?": str, "only?": str, "dataset_sha256?": str}
+    seal = read_json(root / EXPORT_JSON, shape, ManifestError, "Export the set again.")
+    form = seal.get("format", "sdd")
     files = [file for file in root.rglob("*") if file.is_file()]
     described = {
         "format": form,

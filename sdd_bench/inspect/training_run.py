@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from sdd_bench.core.errors import ManifestError, SddBenchError, reason_of
+from sdd_bench.core.errors import ManifestError, SddBenchError
+from sdd_bench.core.storage.documents import COUNT, read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import Problem
 from sdd_bench.inspect.kinds import OPTIONS_JSON
 from sdd_bench.inspect.program import check_program
@@ -23,6 +23,12 @@ from sdd_bench.training.trainer import RESULT_JSON
 from sdd_bench.weights.tensors import read_tensors
 
 _REBLUR = "reblur.safetensors"
+_STEP, _PSNR = (None, COUNT), (None, float, str)
+_SHAPES = {
+    OPTIONS_JSON: dict,
+    BEST_JSON: {"step?": _STEP, "psnr?": _PSNR},
+    RESULT_JSON: {"step?": _STEP, "best_step?": _STEP, "best_psnr?": _PSNR},
+}
 Report = Callable[[str], None]
 
 
@@ -180,12 +186,7 @@ def _check_model(model: Path, checkpoint: Path) -> Iterator[Problem]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
-        if not isinstance(values, dict):
-            raise ValueError(f"expected an object, got {type(values).__name__}")
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: missing or damaged ({reason_of(error)}). Train again, or restore it.") from error
+    values: dict[str, Any] = read_json(path, _SHAPES[path.name], ManifestError, "Train again, or restore it.")
     return values
 
 

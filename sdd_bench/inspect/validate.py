@@ -10,8 +10,8 @@ from pathlib import Path
 from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, reason_of
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress
 from sdd_bench.inspect import files as files_alone
 from sdd_bench.inspect import results
@@ -19,7 +19,15 @@ from sdd_bench.inspect.kinds import RUN_JSON, Kind, kind_of, known_within
 from sdd_bench.inspect.program import check_program
 from sdd_bench.inspect.sets import check_captures, check_export
 from sdd_bench.prepared.leaks import leaks_of_set
-from sdd_bench.prepared.manifest import DATASET_JSON, PAIRS_CSV, FileRecord, Manifest, is_prepared, read_manifest
+from sdd_bench.prepared.manifest import (
+    DATASET_JSON,
+    PAIRS_CSV,
+    FileRecord,
+    Manifest,
+    file_record,
+    is_prepared,
+    read_manifest,
+)
 from sdd_bench.prepared.shards import flow_info, shard_info, verify_flows, verify_shard
 
 
@@ -206,12 +214,10 @@ def _extra_files(manifest: Manifest) -> list[Problem]:
 def _files_of_run(root: Path) -> tuple[list[_File], list[Problem]]:
     path = root / RUN_JSON
     try:
-        listed = read_json(path)["files"]
-        if not all(isinstance(sha256, str) for sha256 in listed.values()):
-            raise ValueError("a sha256 that is no text")
-        records = [FileRecord(name, -1, sha256) for name, sha256 in listed.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return [], [Problem(str(path), f"damaged: {reason_of(error)}. Run the command that made it again.")]
+        listed = read_json(path, {"files": {"*": str}}, ManifestError, "Run the command that made it again.")["files"]
+        records = [file_record({"name": name, "n_bytes": -1, "sha256": sha256}) for name, sha256 in listed.items()]
+    except (ManifestError, ValueError) as error:
+        return [], [Problem(str(path), str(error).removeprefix(f"{path}: "))]
     return [_File(root / record.name, record) for record in records], []
 
 

@@ -32,8 +32,8 @@ from sdd_bench.core.config import build
 from sdd_bench.core.devices import device_of
 from sdd_bench.core.errors import ConfigError, WeightsError
 from sdd_bench.core.precision import full_float32
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.types import AnyPath
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import options_of, own_tensors, recognise
@@ -248,12 +248,12 @@ def _told_spec(checkpoint: Path) -> ModelSpec | None:
     elif not checkpoint.exists():
         raise WeightsError(f"{checkpoint}: no such file; expected a checkpoint.")
     try:
-        values = parse_json(metadata[METADATA_KEY])
+        values = parse_json(metadata[METADATA_KEY], dict)
         known = {field.name for field in dataclasses.fields(ModelSpec)}
         return build(ModelSpec, {key: value for key, value in values.items() if key in known}, source="metadata")
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except KeyError:
         return None
-    except ConfigError as error:
+    except (ValueError, ConfigError) as error:
         raise WeightsError(
             f"{checkpoint}: its metadata describe no network: {error} Train or convert it again."
         ) from error

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.core.errors import ConfigError, WeightsError, reason_of
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.files import sealed
-from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, estimate_bytes_per_pixel, facts_of
 
 PROGRAM_SUFFIX = ".pt2"
@@ -66,7 +66,7 @@ def read_facts(path: Path) -> dict[str, Any]:
                 raise ValueError(f"{own[0].filename} has {own[0].file_size} bytes")
             facts = parse_json(archive.read(own[0]) or "{}") if own else {}
     except Exception as error:  # whatever a damaged archive leads its reader to
-        raise WeightsError(f"{path}: no ExportedProgram ({error!r:.200}). Export it again.") from error
+        raise WeightsError(f"{path}: no ExportedProgram ({reason_of(error)}). Export it again.") from error
     _check_facts(facts, path)
     return dict(facts)
 

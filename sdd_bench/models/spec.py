@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ConfigError, reason_of
+from sdd_bench.core.errors import ConfigError, is_short_of_memory, reason_of
 from sdd_bench.core.registry import Registry
 from sdd_bench.models.networks.dmphn import DMPHN
 from sdd_bench.models.networks.dpdnet import DPDNet
@@ -71,9 +71,10 @@ class ModelSpec:
         factory = MODELS.get(self.model)
         try:
             network = factory(**given)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+            reason = "too large for the memory" if is_short_of_memory(error) else reason_of(error)
             raise ConfigError(
-                f"model {self.model}: {reason_of(error)}. It was called with {given or 'no options'}; change or "
+                f"model {self.model}: {reason}. It was called with {given or 'no options'}; change or "
                 "leave out those it does not take."
             ) from error
         if not isinstance(network, nn.Module):

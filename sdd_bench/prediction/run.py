@@ -18,10 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.errors import ConfigError, ImageError, OutputError
 from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.documents import misfit, read_json
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.models.catalogue import TILED_DB
@@ -61,7 +61,7 @@ class PredictReport:
         """What ``predict.json`` knows of each prediction, as a pandas DataFrame: one row per picture."""
         import pandas as pd
 
-        made = read_json(self.out / SEAL)[_MADE]
+        made = read_json(self.out / SEAL, {_MADE: {"*": dict}}, OutputError, "Predict again.")[_MADE]
         return pd.DataFrame([{"name": name, **values} for name, values in made.items()])
 
     def _repr_html_(self) -> str:
@@ -221,7 +221,7 @@ def _noted(out: Path, made: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        seal = read_json(out / SEAL)
+        seal = read_json(out / SEAL, dict, OutputError, "Predict into another folder.")
         write_json(out / SEAL, seal | {_MADE: dict(made)})
 
 
@@ -249,9 +249,10 @@ def _claim(out: Path, ours: dict[str, Any], pictures: Mapping[str, Path], found:
     """
     compared = {key: value for key, value in ours.items() if key not in (_PARAMS, _DEVICE)}
     theirs = begin(out, SEAL, compared, what="predictions", aside=(_PICTURES, _MADE, _PARAMS, _DEVICE))
-    known, noted = (theirs.get(key) for key in (_PICTURES, _MADE))
-    known = known if isinstance(known, dict) else {}
-    noted = noted if isinstance(noted, dict) else {}
+    known: Any = theirs.get(_PICTURES)
+    noted: Any = theirs.get(_MADE)
+    known = known if misfit(known, {"*": str}) == "" else {}
+    noted = noted if misfit(noted, {"*": {"sha256": str}}) == "" else {}
     for name, sha256 in found.items():
         made = out / f"{name}.png"
         if made.is_file() and known.get(name) != sha256:

@@ -202,13 +202,10 @@ def _run(network: Network, window: Tensor) -> Tensor:
     except SddBenchError:
         raise
     except Exception as error:  # whatever someone's network raises
-        reason = reason_of(error)
-        short = any(sign in reason for sign in ("DefaultCPUAllocator", "out of memory"))
-        if short or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-            raise MemoryError(reason) from error
         height, width = window.shape[2:]
         raise ImageError(
-            f"{network.name}: failed on {width}x{height} pixels ({reason}). Does it need a size_multiple attribute?"
+            f"{network.name}: failed on {width}x{height} pixels ({reason_of(error)}). Does it need a size_multiple "
+            "attribute?"
         ) from error
 
 

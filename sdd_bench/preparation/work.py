@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from sdd_bench.core.arrays import Plane
 from sdd_bench.core.errors import ImageError, ManifestError, UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
-from sdd_bench.core.storage.files import output_errors, sealed, sha256_of
+from sdd_bench.core.storage.documents import misfit
+from sdd_bench.core.storage.files import sealed, sha256_of
+from sdd_bench.core.storage.locks import locked
 from sdd_bench.core.types import Pair
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.images.resize import parse_resize
@@ -30,10 +30,12 @@ from sdd_bench.optics.coc_map import read_coc, resize_coc, write_coc
 from sdd_bench.preparation.load import Loaded, failed_row, load_frames, load_patches, resized
 from sdd_bench.preparation.match import match_sharp, transfers_of
 from sdd_bench.preparation.plan import Task
-from sdd_bench.prepared.manifest import PARTS, FileRecord, PairRow, record_of
+from sdd_bench.prepared.manifest import FILE, PAIR, PARTS, FileRecord, PairRow, file_record, record_of
 from sdd_bench.prepared.shards import PairPatches, write_shard
 
 PLAN_JSON = "plan.json"
+_PART = {"key": str, "name": str, "rows": [PAIR], "shard": (None, FILE), "frames": [FILE]}
+"""Shape of the record of a part."""
 OnPair = Callable[[Pair], None]
 
 
@@ -74,12 +76,14 @@ def read_part(out: Path, name: str, plan_sha256: str) -> Part | None:
 
 
 def _part(value: dict[str, Any]) -> Part:
+    if wrong := misfit(value, _PART):
+        raise ValueError(wrong)
     return Part(
         value["key"],
         value["name"],
         tuple(PairRow(**row) for row in value["rows"]),
-        FileRecord(**value["shard"]) if value["shard"] is not None else None,
-        tuple(FileRecord(**record) for record in value["frames"]),
+        None if value["shard"] is None else file_record(value["shard"]),
+        tuple(map(file_record, value["frames"])),
     )
 
 
@@ -99,7 +103,7 @@ def run_unit(task: Task, on_pair: OnPair | None = None) -> Part:
     folder, name = task.out / PARTS, task.unit.name
     if not (folder / PLAN_JSON).is_file() or sha256_of(folder / PLAN_JSON) != task.plan_sha256:
         raise ManifestError(f"{task.out}: the run that {name} belongs to has ended.")
-    with output_errors(folder), FileLock(folder / f"{name}.lock"):
+    with locked(folder / f"{name}.lock", f"the part {name} of {task.out}"):
         part = read_part(task.out, name, task.plan_sha256)
         if part is None:
             part = _make_shard(task, on_pair) if task.unit.as_patches else _make_frames(task, on_pair)

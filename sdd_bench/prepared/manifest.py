@@ -13,18 +13,43 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError, reason_of, shown
+from sdd_bench.core.errors import ManifestError, reason_of
+from sdd_bench.core.storage.documents import COUNT, misfit, read_json
 from sdd_bench.core.storage.files import sha256_of, write_json, write_text
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.storage.tables import Form, read_table, table_text
 from sdd_bench.core.types import Problem, Split
 
+_AGAIN = "Prepare the set again in a new folder."
 SCHEMA = 1
 """Number of the format of ``dataset.json`` and ``pairs.csv``; sets of another number are refused."""
 DATASET_JSON = "dataset.json"
 PAIRS_CSV = "pairs.csv"
 PARTS = ".parts"
 """Folder that an unfinished set has in place of these files."""
+FILE = {"name": str, "n_bytes": COUNT, "sha256": str, "n_patches?": COUNT}
+"""Shape of a :class:`FileRecord` in JSON."""
+PAIR = {
+    **dict.fromkeys(("pair_id", "split", "scene", "group", "blurry_path", "sharp_path"), str),
+    **dict.fromkeys(("blurry_sha256?", "sharp_sha256?", "status?", "message?"), str),
+    **dict.fromkeys(("width?", "height?", "bit_depth?", "trusted?"), (None, COUNT)),
+    "n_patches?": COUNT,
+    "*": (None, str, float),
+}
+"""Shape of a :class:`PairRow` in JSON."""
+_SPLIT = {"n_pairs": COUNT, "n_patches": COUNT, "shards": [FILE], "virtual": (None, FILE), "frames": [FILE]}
+_LIGHT = {"model": str, "gains": [float], "distrust": [str]}
+_MANIFEST = {
+    "schema": int,
+    "name": str,
+    "tool_version": str,
+    "bit_depth": COUNT,
+    "options": dict,
+    "source": {"layout": str, "n_pairs": COUNT, "listing_sha256": str, "sha256": str},
+    "splits": {"*": _SPLIT},
+    "pairs_sha256": str,
+    "problems": [{"item": str, "reason": str, "split?": str, "pair?": str}],
+    "light?": {"*": _LIGHT},
+}
 
 
 @dataclass(frozen=True)
@@ -224,11 +249,6 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = path if path.name == DATASET_JSON else path / DATASET_JSON
     value = _read_json(path)
-    if value.get("schema") != SCHEMA:
-        raise ManifestError(
-            f"{path}: schema is {shown(value.get('schema'))}, expected {SCHEMA}. "
-            "Is it from another version of sdd-bench?"
-        )
     pairs = _read_pairs(path.parent / PAIRS_CSV, value.get("pairs_sha256"))
     try:
         return Manifest(
@@ -244,22 +264,22 @@ def read_manifest(path: Path) -> Manifest:
             light=dict(value.get("light", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ManifestError(
-            f"{path}: incomplete or damaged ({reason_of(error)}). Prepare the set again in a new folder."
-        ) from error
+        raise ManifestError(f"{path}: incomplete or damaged ({reason_of(error)}). {_AGAIN}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = read_json(path)
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ManifestError(
             f"{path}: missing, so {path.parent} is no finished prepared set. Make one with: sdd-bench prepare."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: not a readable JSON file ({reason_of(error)}). Prepare the set again.") from error
-    if not isinstance(value, dict):
-        raise ManifestError(f"{path}: expected a JSON object, got {type(value).__name__}.")
+        )
+    value: dict[str, Any] = read_json(path, dict, ManifestError, _AGAIN)
+    if value.get("schema") != SCHEMA:
+        raise ManifestError(
+            f"{path}: schema is {str(value.get('schema'))[:60]}, expected {SCHEMA}. Is it from another version of "
+            "sdd-bench?"
+        )
+    if wrong := misfit(value, _MANIFEST):
+        raise ManifestError(f"{path}: incomplete or damaged ({wrong}). {_AGAIN}")
     return value
 
 
@@ -267,13 +287,22 @@ def _split_record(value: dict[str, Any]) -> SplitRecord:
     return SplitRecord(
         n_pairs=value["n_pairs"],
         n_patches=value["n_patches"],
-        shards=tuple(_file_record(record) for record in value["shards"]),
-        virtual=_file_record(value["virtual"]) if value["virtual"] is not None else None,
-        frames=tuple(_file_record(record) for record in value["frames"]),
+        shards=tuple(map(file_record, value["shards"])),
+        virtual=None if value["virtual"] is None else file_record(value["virtual"]),
+        frames=tuple(map(file_record, value["frames"])),
     )
 
 
-def _file_record(value: dict[str, Any]) -> FileRecord:
+def file_record(value: dict[str, Any]) -> FileRecord:
+    """The record of a file from JSON values of the shape :data:`FILE`.
+
+    Raises:
+        ValueError, TypeError: The file lies outside the set, or a key is unknown.
+
+    Example:
+        >>> file_record({"name": "train-00000.h5", "n_bytes": 4, "sha256": "0123"}).n_patches
+        0
+    """
     record = FileRecord(**value)
     path = PurePosixPath(record.name)
     if not path.parts or path.is_absolute() or ".." in path.parts:
@@ -303,7 +332,7 @@ def _read_pairs(path: Path, sha256: object) -> tuple[PairRow, ...]:
             f"{path}: changed or cut short since the set was made (sha256 {found[:12]}..., {DATASET_JSON} says "
             f"{str(sha256)[:12]}...). Restore it, or prepare the set again in a new folder."
         )
-    form = Form(ManifestError, "Prepare the set again in a new folder.", exact=True)
+    form = Form(ManifestError, _AGAIN, exact=True)
     rows = tuple(read_table(path, PairRow, form, content=text).values())
     for row in rows:
         name = row.pair_id.removeprefix(f"{row.split}/")

@@ -16,10 +16,10 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from sdd_bench.core.errors import ConfigError, OutputError, reason_of
+from sdd_bench.core.errors import ConfigError, OutputError
 from sdd_bench.core.storage.claims import alone_in, begin
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import write_json, write_text
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import AnyPath, OnProgress
 from sdd_bench.training.config import TrainConfig, to_toml
 from sdd_bench.training.data.split import data_digest
@@ -144,13 +144,8 @@ def begun(run: Path) -> tuple[Path, Path] | None:
     """
     if not (run / OPTIONS_JSON).is_file() or not (run / CONFIG_TOML).is_file():
         return None
-    try:
-        data = Path(read_json(run / OPTIONS_JSON)[_DATA])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(
-            f"{run / OPTIONS_JSON}: does not say what data the run is of ({reason_of(error)}). Name the data: "
-            f"train-jdrl DATA -o {run} --resume."
-        ) from error
+    next_step = f"It must say what data the run is of. Name the data: train-jdrl DATA -o {run} --resume."
+    data = Path(read_json(run / OPTIONS_JSON, {_DATA: str}, OutputError, next_step)[_DATA])
     return data, run / CONFIG_TOML
 
 

@@ -1,8 +1,10 @@
 """Why foreign calls failed, in one line."""
 
+import errno
+
 import pytest
 
-from sdd_bench.core.errors import reason_of
+from sdd_bench.core.errors import WeightsError, is_short_of_memory, reason_of
 
 
 @pytest.mark.parametrize(
@@ -11,7 +13,6 @@ from sdd_bench.core.errors import reason_of
         (ValueError("first line\nand a trace\n"), "first line"),
         (ValueError("\n  told after a break"), "told after a break"),
         (ValueError("  "), "ValueError"),
-        (MemoryError(), "MemoryError"),
         (KeyError("files"), "KeyError: 'files'"),
         (IndexError(), "IndexError"),
         (PermissionError(13, "Permission denied", "/a/path"), "Permission denied"),
@@ -21,3 +22,25 @@ from sdd_bench.core.errors import reason_of
 )
 def test_a_reason_is_one_short_line_that_says_something(error: Exception, reason: str) -> None:
     assert reason_of(error) == reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ValueError("Memory allocation failure"),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_short_memory_is_no_verdict_on_a_file_however_deep_it_lies(error: Exception) -> None:
+    assert is_short_of_memory(error)
+    with pytest.raises(MemoryError):
+        reason_of(error)
+    outer = WeightsError("a.pt: damaged")
+    outer.__cause__ = error
+    assert is_short_of_memory(outer)
+    assert not is_short_of_memory(WeightsError("a.pt: damaged, say those who ran out of memory"))
+    assert not is_short_of_memory(ValueError("cut short"))

@@ -60,7 +60,7 @@ def test_a_run(tmp_path: Path) -> None:
     assert (found["method"], found["n_images"], found["n_problems"]) == ("mine", 2, 1)
     assert found["scores"] == {"mine": {"raw": {"psnr": 30.5}}}
     (tmp_path / "summary.json").unlink()
-    with pytest.raises(ManifestError, match="not a finished run, or damaged"):
+    with pytest.raises(ManifestError, match="no finished run, or damaged"):
         describe(tmp_path)
 
 

@@ -93,7 +93,7 @@ def test_a_sound_set_has_no_problems(finished: Path) -> None:
         (lambda root: shutil.copy(root / "train-00001.h5", root / "train-00000.h5"), None),
         (lambda root: (root / "pairs.csv").unlink(), [("", "pairs.csv")]),
         (lambda root: flip_byte(root / "pairs.csv", 200), [("", "pairs.csv: changed or cut short")]),
-        (lambda root: (root / "dataset.json").write_text("{"), [("", "not a readable JSON file")]),
+        (lambda root: (root / "dataset.json").write_text("{"), [("", "dataset.json: damaged")]),
     ],
 )
 def test_damage_of_a_set_is_named(

@@ -11,13 +11,14 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sdd_bench.captures.csv_pairs import RowError, inside
 from sdd_bench.captures.folders import Found
 from sdd_bench.captures.listing import below
 from sdd_bench.captures.metadata.columns import FILE_NAME, choose_columns, split_called
 from sdd_bench.core.errors import PairingError, reason_of
-from sdd_bench.core.storage.json_files import parse_json
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.types import Pair, Problem, Split
 
 TABLES = ("metadata.csv", "metadata.jsonl")
@@ -107,9 +108,15 @@ def _rows(table: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             return
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
-                values = parse_json(line)
-                if not isinstance(values, dict):
-                    raise ValueError(f"line {number}: expected an object, got {type(values).__name__}")
+                values = _values_of(line, number)
                 yield number, {str(name): "" if value is None else str(value) for name, value in values.items()}
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise PairingError(f"{table}: cannot be read ({reason_of(error)}). Write it again, in UTF-8.") from error
+
+
+def _values_of(line: str, number: int) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = parse_json(line, dict)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from error
+    return values

@@ -24,6 +24,7 @@ from sdd_bench.captures.folders import Found
 from sdd_bench.captures.metadata.columns import choose_columns, split_called
 from sdd_bench.captures.metadata.imagefolder import read_imagefolder
 from sdd_bench.core.errors import ConfigError, PairingError, reason_of
+from sdd_bench.core.storage.documents import COUNT, read_json
 from sdd_bench.core.storage.files import sealed, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.types import Problem, Split
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 4
 """Rows in memory at a time: eight pictures."""
 _SEAL = "unpacked.json"
+_SHAPE = {"problems": [[str]], "n_jpeg": COUNT, "n_renamed": COUNT}
 _TEXTS = ("scene", "group", "f_number", "blurry_f_number")
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 
@@ -152,7 +154,7 @@ def read_parquet(root: Path, default_split: Split, columns: tuple[str, str] | No
         write_table(folder / "metadata.csv", _Row, unpacked.rows)
         values = {"problems": [[each.item, each.reason, each.split, each.pair] for each in unpacked.problems]}
         write_json(folder / _SEAL, values | {"n_jpeg": unpacked.n_jpeg, "n_renamed": unpacked.n_renamed})
-    seal = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
+    seal = read_json(folder / _SEAL, _SHAPE, PairingError, f"Remove {folder}, which is made anew.")
     found = read_imagefolder(folder, default_split, None)
     found.root = folder
     found.problems += [Problem(*each) for each in seal["problems"]]

@@ -13,10 +13,11 @@ from sdd_bench.captures.csv_pairs import RowError, inside
 from sdd_bench.captures.folders import Found
 from sdd_bench.captures.listing import below, natural_key
 from sdd_bench.captures.metadata.columns import split_called
-from sdd_bench.core.errors import reason_of
-from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.core.errors import PairingError
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.types import Pair, Problem, Split
 
+_SCENE = {"source_image": str, "target_images": [str], "target_avs": [float]}
 _FOLDERS = ("train", "val", "validation", "test")
 
 
@@ -54,8 +55,9 @@ def read_realbokeh(root: Path) -> Found:
         try:
             source, targets, numbers = _scene(path)
             sharp = inside(folder, source, "source_image")
-        except (OSError, ValueError, RecursionError, RowError) as error:
-            found.problems.append(Problem(below(path, root), reason_of(error), split, path.stem))
+        except (PairingError, RowError) as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            found.problems.append(Problem(below(path, root), reason, split, path.stem))
             continue
         for target, number in zip(targets, numbers, strict=True):
             try:
@@ -71,14 +73,10 @@ def read_realbokeh(root: Path) -> Found:
 
 def _scene(path: Path) -> tuple[str, list[str], list[float]]:
     """The sharp picture, the blurry ones, and their f-numbers."""
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise ValueError(f"expected an object, got {type(values).__name__}")
-    source, targets, numbers = (values.get(name) for name in ("source_image", "target_images", "target_avs"))
-    if not isinstance(source, str) or not isinstance(targets, list) or not isinstance(numbers, list):
-        raise ValueError("expected source_image, target_images and target_avs: a name, names and f-numbers")
-    if len(targets) != len(numbers) or not all(isinstance(target, str) for target in targets):
-        raise ValueError(f"names {len(targets)} target_images, but {len(numbers)} target_avs")
-    if not all(isinstance(number, (int, float)) and number > 0 for number in numbers):
-        raise ValueError(f"target_avs are {numbers}; expected f-numbers")
+    values = read_json(path, _SCENE, PairingError, "A scene has a name, names and f-numbers.")
+    source, targets, numbers = (values[name] for name in ("source_image", "target_images", "target_avs"))
+    if len(targets) != len(numbers):
+        raise PairingError(f"names {len(targets)} target_images, but {len(numbers)} target_avs")
+    if not all(number > 0 for number in numbers):
+        raise PairingError(f"target_avs are {str(numbers)[:60]}; expected f-numbers")
     return source, targets, [float(number) for number in numbers]

@@ -8,25 +8,23 @@ A folder is claimed in two steps:
 
 So no folder mixes the work of two commands, and a killed run is finished by the same command.
 
-The lock is on the file ``.lock`` in the folder. A lock on the folder itself would hold on one machine only when the
-folder is on a network file system; a lock on a file that is open for writing holds on all machines. The operating
-system releases the lock of a process that dies. A run that ends removes the file, so a finished folder has none.
+The lock (:mod:`sdd_bench.core.storage.locks`) is on the file ``.lock`` in the folder. A run that ends removes the file,
+so a finished folder has none.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from sdd_bench.core.errors import ConfigError, OutputError, reason_of, shown
+from sdd_bench.core.errors import ConfigError, OutputError, shown
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import output_errors, write_json
-from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.core.storage.locks import LockedError, locked
 
 LOCK = ".lock"
 _SHOWN = 8
@@ -47,24 +45,19 @@ def alone_in(folder: Path) -> Iterator[None]:
         True
     """
     path = folder / LOCK
-    lock = FileLock(path, timeout=0)
-    try:
-        with output_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-    except Timeout as error:
-        raise OutputError(f"{folder}: another run is writing here. Wait for it, or choose another folder.") from error
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be locked ({reason_of(error)}). Choose a folder on a file system with locks."
-        ) from error
-    try:
-        yield
-    finally:
-        # Removed while it is held: a run that opened it meanwhile locks a file that is gone, which is refused.
-        with suppress(OSError):
-            path.unlink()
-        lock.release()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, "the folder", at_most_s=0))
+        except LockedError as error:
+            raise OutputError(
+                f"{folder}: another run is writing here. Wait for it, or choose another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            # Removed while it is held: a run that opened it meanwhile locks a file that is gone, which is refused.
+            with suppress(OSError):
+                path.unlink()
 
 
 def begin(
@@ -114,15 +107,9 @@ def begin(
 
 
 def _read_seal(path: Path) -> dict[str, Any]:
-    try:
-        seal = read_json(path)
-        if not isinstance(seal, dict):
-            raise ValueError(f"expected a JSON object, got {type(seal).__name__}")
-        return seal
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{path}: damaged ({reason_of(error)}). Remove {path.parent}, or choose another output folder."
-        ) from error
+    next_step = f"Remove {path.parent}, or choose another output folder."
+    seal: dict[str, Any] = read_json(path, dict, OutputError, next_step)
+    return seal
 
 
 def _refuse_others(folder: Path, seal: str, what: str) -> None:

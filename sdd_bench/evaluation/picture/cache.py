@@ -27,6 +27,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from sdd_bench.core.errors import ConfigError, reason_of
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.store import Store, open_store
 from sdd_bench.evaluation.picture.records import Baselines, baselines_from_json, baselines_to_json
 from sdd_bench.registration.light.transfer import Transfer
@@ -126,7 +127,7 @@ class SharedCache:
         if content is None:
             return None
         try:
-            return baselines_from_json(json.loads(content))
+            return baselines_from_json(parse_json(content))
         except (ValueError, KeyError, TypeError):
             return None
 

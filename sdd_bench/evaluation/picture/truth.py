@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdd_bench.core.errors import ManifestError, reason_of
-from sdd_bench.core.storage.json_files import read_json
+from sdd_bench.captures.truth import read_known_truth
 from sdd_bench.geometry.similarity import Similarity
 
 
@@ -25,22 +24,10 @@ def read_truth(path: Path, *, width: int, height: int) -> Truth:
     Raises:
         ManifestError: The file is damaged or lacks a key.
     """
-    try:
-        values = read_json(path)
-        across, down = width / float(values["width"]), height / float(values["height"])
-        names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
-        similarity = Similarity(*(float(values[name]) for name in names))
-        coc = values.get("coc_diameter_px")
-        diameter = None if coc is None else float(coc["mean"]) * math.sqrt(across * down)
-        moved_px = _displacement_rms(similarity, width, height, across, down)
-        if not all(math.isfinite(value) for value in (moved_px, diameter or 0.0)):
-            raise ValueError("numbers of no picture")
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise ManifestError(
-            f"{path}: expected JSON with width, height, zoom, rotation_deg, shift_x_px and shift_y_px, got "
-            f"{reason_of(error)}. Make the set again, or remove the file."
-        ) from error
-    return Truth(moved_px, diameter)
+    known = read_known_truth(path)
+    across, down = width / known.width, height / known.height
+    diameter = None if known.coc_diameter_px is None else known.coc_diameter_px * math.sqrt(across * down)
+    return Truth(_displacement_rms(known.similarity, width, height, across, down), diameter)
 
 
 def _displacement_rms(similarity: Similarity, width: int, height: int, across: float, down: float) -> float:

@@ -31,7 +31,7 @@ def ceiling_of(rows: Sequence[ImageRow], truth: str, metric: str, images: Sequen
     """Mean of the aligned truth on these pictures; None where it is not known on all of them."""
     values = {row.image: row.figures[metric] for row in rows_of(rows, "ceiling", truth)}
     known = [value for image in images if (value := values.get(image)) is not None]
-    return float(capped(metric, np.array(known)).mean()) if len(known) == len(images) else None
+    return float(capped(metric, np.array(known)).mean()) if known and len(known) == len(images) else None
 
 
 def scenes_of(runs: Mapping[str, Mapping[str, ImageRow]], images: Sequence[str]) -> tuple[str, ...]:

@@ -6,49 +6,40 @@ by their SHA-256, and the means of ``summary.json`` must be those of ``per_image
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdd_bench.core.errors import LeaderboardError, reason_of, shown
+from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.storage import documents
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.core.storage.json_files import parse_json
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.evaluation.per_image import ImageRow
 
 SCHEMA = 1
 FORM = Form(LeaderboardError, "Run sdd-bench evaluate again.")
 """Of ``per_image.csv``."""
-_EACH = "*"
 _SHA256 = 64
 """Characters of a digest in hex."""
 _SHAPE = {
     "method": str,
     "dataset": {"name": str, "split": str, "pixels_sha256": str},
     "complete": bool,
-    "n_images": int,
-    "n_expected": int,
-    "bit_depth": int | str,
+    "n_images": documents.COUNT,
+    "n_expected": documents.COUNT,
+    "bit_depth": (int, str),
     "resize": str,
     "crop": str,
     "warp": str,
-    "signature": {_EACH: str},
-    "scores": {_EACH: {_EACH: {_EACH: dict}}},
+    "signature": {"*": str},
+    "scores": {"*": {"*": {"*": dict}}},
     "drift_px": dict,
     "flow": {"name": str},
     "provenance": {"options": dict},
     "problems": [{"item": str, "reason": str}],
 }
-"""Shape of ``summary.json``: a type, an object by its keys (or the shape of each value), or a list of one shape."""
-_KINDS: Mapping[Any, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    int: "a whole number",
-    int | str: "a whole number or text",
-    bool: "true or false",
-}
+"""Shape of ``summary.json``."""
 
 
 class RunFiles(NamedTuple):
@@ -134,25 +125,10 @@ def read_files(files: RunFiles, *, next_step: str) -> Run:
             )
     summary = read_json(files.summary)
     if summary.get("schema") != SCHEMA:
-        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {shown(summary.get('schema'))}.")
-    misfit = next(_misfits(summary, _SHAPE), None)
-    if misfit is not None:
-        raise LeaderboardError(f"{files.summary}: {misfit}. Run sdd-bench evaluate again.")
+        raise LeaderboardError(f"{files.summary}: expected schema {SCHEMA}, got {summary.get('schema')!r}.")
+    if wrong := documents.misfit(summary, _SHAPE):
+        raise LeaderboardError(f"{files.summary}: {wrong}. Run sdd-bench evaluate again.")
     return Run(files, sha256_of(files.seal), summary, read_rows(files.figures))
-
-
-def _misfits(value: Any, shape: Any, name: str = "") -> Iterator[str]:
-    """Places where a JSON value does not have the given shape."""
-    kind: Any = type(shape) if isinstance(shape, (dict, list)) else shape
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        yield f"{name}: expected {_KINDS[kind]}, got {value!r:.60}"
-    elif isinstance(shape, list):
-        for index, item in enumerate(value):
-            yield from _misfits(item, shape[0], f"{name}[{index}]")
-    elif isinstance(shape, dict):
-        keys = value if _EACH in shape else shape
-        for key in keys:
-            yield from _misfits(value.get(key), shape.get(_EACH) or shape[key], f"{name}.{key}".lstrip("."))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -161,10 +137,5 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         LeaderboardError: The file cannot be read, or holds no JSON object.
     """
-    try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise LeaderboardError(f"{path}: not JSON ({reason_of(error)}). Run sdd-bench evaluate again.") from error
-    if not isinstance(value, dict):
-        raise LeaderboardError(f"{path}: expected a JSON object. Run sdd-bench evaluate again.")
+    value: dict[str, Any] = documents.read_json(path, dict, LeaderboardError, "Run sdd-bench evaluate again.")
     return value

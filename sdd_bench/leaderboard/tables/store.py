@@ -12,12 +12,13 @@ whose own SHA-256 is ``run_sha256``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sdd_bench.core.errors import LeaderboardError
+from sdd_bench.core.storage import locks
 from sdd_bench.core.storage import tables as core_tables
-from sdd_bench.core.storage.files import output_errors, write_text
+from sdd_bench.core.storage.files import write_text
 from sdd_bench.leaderboard.tables.schema import (
     MEASURED_DIGITS,
     PAPER_DIGITS,
@@ -121,19 +122,12 @@ def locked(leaderboards: Path) -> Iterator[None]:
         LeaderboardError: Another process kept the lock for a minute.
         OutputError: The folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
     lock = leaderboards / ".lock"
-    with output_errors(lock):
-        leaderboards.mkdir(parents=True, exist_ok=True)
-        guard = FileLock(lock, timeout=_LOCK_SECONDS)
+    with ExitStack() as stack:
         try:
-            guard.acquire()
-        except Timeout as error:
+            stack.enter_context(locks.locked(lock, f"the tables in {leaderboards}", at_most_s=_LOCK_SECONDS))
+        except locks.LockedError as error:
             raise LeaderboardError(
                 f"{lock}: another process has been writing for {_LOCK_SECONDS:.0f} s. Try again when it has ended."
             ) from error
-    try:
         yield
-    finally:
-        guard.release()

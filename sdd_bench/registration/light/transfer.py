@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core import config
-from sdd_bench.core.errors import ConfigError, ImageError, reason_of
-from sdd_bench.core.storage.json_files import parse_json
+from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.optics.tone import radius_squared
 from sdd_bench.registration.light.camera_curve import STRAIGHT, log_light
@@ -195,13 +195,9 @@ class Transfer:
             ConfigError: Not JSON, an unknown key, or a value of the wrong type.
         """
         try:
-            values = parse_json(text)
+            values = parse_json(text, dict)
         except ValueError as error:
-            raise ConfigError(
-                f"transfer of light: not JSON ({reason_of(error)}). Expected what Transfer.to_json wrote."
-            ) from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"transfer of light: expected a JSON object, got {type(values).__name__}.")
+            raise ConfigError(f"transfer of light: {error}. Expected what Transfer.to_json wrote.") from error
         return config.build(cls, values, source="transfer of light")
 
     def _field(self, height: int, width: int, place: Place | None) -> Array | None:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import write_json
-from sdd_bench.core.storage.json_files import read_json
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.warp import backwarp, valid_mask
 from sdd_bench.images.photograph import to_float
@@ -162,11 +162,11 @@ def _laid_out(
 
 def _read(path: Path, match: Match) -> Mapping[str, Transfer]:
     try:
-        values = read_json(path)
+        values = read_json(path, {"schema": int, "match": str, "pairs": {"*": dict}}, ConfigError, "")
         if values["schema"] != SCHEMA or values["match"] != match.value:
             raise ConfigError(f"schema {values['schema']}, match {values['match']}")
         return {name: Transfer.from_json(json.dumps(value)) for name, value in values["pairs"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+    except ConfigError as error:
         raise ConfigError(
             f"{path}: expected the transfers of light of this run (schema {SCHEMA}, match {match.value}), got {error}. "
             "Start the run anew in another folder."
