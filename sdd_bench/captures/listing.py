@@ -2,7 +2,7 @@
 
 A picture is identified by its *stem*: its path below the folder without the suffix, with ``/`` between the parts.
 Hidden files and what file managers leave behind are ignored. Anything else is a :class:`Problem`: a file that is not a
-picture, a folder that cannot be read, a name that a table cannot hold.
+picture, a name that a table cannot hold.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
         root: Folder that the problems' file names are relative to.
         split: Split that the folder belongs to.
 
+    Raises:
+        PairingError: The folder, or one in it, cannot be read.
+
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +114,10 @@ def _walk(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
 
     def refused(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            leave_out(Path(error.filename), f"the folder cannot be read ({error.strerror})")
+            # That says nothing of the pictures in it: a set without them is not made.
+            raise PairingError(
+                f"{error.filename}: the folder cannot be read ({error.strerror}). Check the disk and the rights."
+            ) from error
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted((name for name in folders if not _is_ignored(name)), key=natural_key)

@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,9 @@ CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first
 _SHORT_OF_MEMORY = (
     "memory ran out. What was finished is kept; allow more, or run again with fewer --jobs or smaller pictures."
 )
+_MOST_OF_ANY = 2**31 - 1
+_MOST = {"seed": 2**63 - 1, "max_pixels": 2**53, "jobs": 1024, "workers": 1024}
+"""Largest whole number of an option, where it is another than of any."""
 SECONDS_BETWEEN_LINES = 60.0
 """Time between lines of progress where no bar can be drawn."""
 
@@ -53,6 +56,7 @@ def handle_errors(function: F) -> F:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        _check_sizes(kwargs)
         try:
             return function(*args, **kwargs)
         except BrokenPipeError:  # no error: see Group
@@ -73,6 +77,17 @@ def handle_errors(function: F) -> F:
             sys.exit(2)
 
     return guarded  # type: ignore[return-value]
+
+
+def _check_sizes(options: Mapping[str, Any]) -> None:
+    """Refuse whole numbers that no option means and some library cannot hold."""
+    for name, value in options.items():
+        most = _MOST.get(name, _MOST_OF_ANY)
+        if type(value) is int and abs(value) > most:
+            context = click.get_current_context()
+            option = next(each for each in context.command.params if each.name == name)
+            digits = str(value) if len(str(value)) < 25 else f"a number of {len(str(value))} digits"
+            raise click.BadParameter(f"expected a whole number up to {most}, got {digits}.", context, option)
 
 
 def out_argument(*, dir_okay: bool = True) -> Callable[[F], F]:

@@ -74,7 +74,11 @@ _RULES = (
     type=FILE,
     help="misalignment.csv of analyze.  [default: where a rule needs it, it is made in analysis/NAME OF SRC]",
 )
-@click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="A scene in two splits, a picture that occurs twice, or a link out of the set is an error.",
+)
 @click.option("--resize", help="Resizing: none, a factor, or WIDTHxHEIGHT.")
 @click.option("--patch", type=int, help="Side of a patch in pixels.")
 @click.option("--overlap", type=float, help="Overlap of neighbouring patches, 0 to 1.")

@@ -13,7 +13,11 @@ from sdd_bench.cli.inputs import Existing
 
 @click.command()
 @click.argument("path", type=Existing("captures, a set, an export, a shard, a run, or weights"))
-@click.option("--strict", is_flag=True, help="A scene in two splits, or a picture that occurs twice, is an error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="A scene in two splits, a picture that occurs twice, or a link out of the set is an error.",
+)
 @jobs_options
 @json_option
 @handle_errors

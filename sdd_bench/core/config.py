@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdd_bench.core.errors import ConfigError, shown
+from sdd_bench.core.errors import ConfigError, reason_of, shown
+from sdd_bench.core.storage.documents import parse_toml
 
 C = TypeVar("C")
 _KEYS_LENGTH = 200
@@ -104,11 +104,11 @@ def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
         {'size': 256}
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}.") from error
+        raise ConfigError(f"{path}: cannot be read ({reason_of(error)}).") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not TOML: {reason_of(error)}.") from error
     build(kind, values, source=str(path))
     return values
 

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from sdd_bench.captures.links import links_out
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
@@ -44,6 +45,7 @@ def describe(path: AnyPath) -> dict[str, Any]:
 def _describe_dataset(path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
     splits = {}
+    links = links_out(manifest.root, (manifest.root / file.name for file in manifest.files))
     for split, record in manifest.splits.items():
         splits[split.value] = {
             "n_pairs": record.n_pairs,
@@ -59,7 +61,7 @@ def _describe_dataset(path: Path) -> dict[str, Any]:
         "splits": splits,
         "n_failed": sum(row.status == "failed" for row in manifest.pairs),
         "n_dropped": sum(row.status == "dropped" for row in manifest.pairs),
-        "warnings": [f"{problem.item}: {problem.reason}" for problem in leaks_of_set(manifest)],
+        "warnings": [f"{problem.item}: {problem.reason}" for problem in (*links, *leaks_of_set(manifest))],
         "source": dataclasses.asdict(manifest.source),
         "options": manifest.options,
         **({"light": _describe_light(manifest.light)} if manifest.light else {}),

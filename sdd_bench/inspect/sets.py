@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdd_bench.captures.layouts import read_layout
+from sdd_bench.captures.links import links_of_pairs
 from sdd_bench.captures.metadata.parquet import content_of, find_parquet, open_parquet, picture_columns, split_of_file
 from sdd_bench.core.errors import ImageError, ManifestError, SddBenchError, reason_of
 from sdd_bench.core.storage.documents import read_json
@@ -76,7 +77,9 @@ def describe_captures(path: Path) -> dict[str, Any]:
         "first_pair": f"{pairs[0].blurry_path.relative_to(found.root)} - {pairs[0].sharp_path.relative_to(found.root)}",
         "n_left_out": len(found.problems),
         "left_out": [f"{problem.item}: {problem.reason}" for problem in found.problems[:_SHOWN]],
-        "warnings": [f"{problem.item}: {problem.reason}" for problem in leaks_of_pairs(found)],
+        "warnings": [
+            f"{problem.item}: {problem.reason}" for problem in [*links_of_pairs(found), *leaks_of_pairs(found)]
+        ],
     }
     try:
         header = read_header(pairs[0].blurry_path)
@@ -135,7 +138,7 @@ def check_captures(path: Path) -> tuple[int, list[Problem], list[Problem]]:
     """Number of pairs, what cannot be used by its header or forms no pair, and what makes scores worthless."""
     found = read_layout(path)
     problems = [*found.problems, *(problem for pair in found.pairs for problem in _check_pair(pair))]
-    return 2 * len(found.pairs), problems, leaks_of_pairs(found)
+    return 2 * len(found.pairs), problems, [*links_of_pairs(found), *leaks_of_pairs(found)]
 
 
 def _check_pair(pair: Pair) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdd_bench.captures.links import links_out
 from sdd_bench.core.errors import ManifestError, SddBenchError, WeightsError, reason_of
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
@@ -93,7 +94,8 @@ def validate(
             manifest = read_manifest(path)
         except ManifestError as error:
             return Validation(kind, 1, (Problem(str(path), str(error)),))
-        files, problems, warnings = _files_of_set(manifest), _extra_files(manifest), leaks_of_set(manifest)
+        files, problems = _files_of_set(manifest), _extra_files(manifest)
+        warnings = [*links_out(manifest.root, (file.path for file in files)), *leaks_of_set(manifest)]
     elif kind is Kind.RUN:
         files, problems = _files_of_run(path if path.is_dir() else path.parent)
     elif kind in (Kind.SHARD, Kind.FLOW):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sdd_bench.captures.splits import SplitRule
 from sdd_bench.core.config import as_dict
-from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.errors import ConfigError, shown
 from sdd_bench.core.types import Split
 from sdd_bench.images.photograph import MAX_PIXELS
 from sdd_bench.images.raw import RawOptions
@@ -92,10 +92,10 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", str(parse_resize(self.resize)))
-        for name, least in (("patch", 1), ("pairs_per_shard", 1), ("max_pixels", 1), ("limit", 1)):
+        for name, most in (("patch", 2**15), ("pairs_per_shard", 2**20), ("max_pixels", 2**53), ("limit", 2**53)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} is {value}; expected {least} or more.")
+            if value is not None and not 1 <= value <= most:
+                raise ConfigError(f"{name} is {shown(value)}; expected 1 to {most}.")
         for name in ("overlap", "drop", "overlap_eval", "drop_eval"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdd_bench.captures.layouts import PairList, read_layout
+from sdd_bench.captures.links import links_of_pairs
 from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
@@ -144,7 +145,8 @@ def plan(
     found = left.source
     if not left.pairs:
         raise PairingError(f"{source}: the rules drop all {len(left.dropped)} pairs. First: {left.dropped[0].reason}.")
-    warnings = (*leaks_of_pairs(dataclasses.replace(found, pairs=left.pairs)), *two_scenes(left))
+    kept_pairs = dataclasses.replace(found, pairs=left.pairs)
+    warnings = (*links_of_pairs(kept_pairs), *leaks_of_pairs(kept_pairs), *two_scenes(left))
     if strict and warnings:
         raise PairingError(f"{source}: {listed(warnings)}")
     resize = parse_resize(options.resize)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from sdd_bench.core.errors import reason_of
 from sdd_bench.core.storage.files import output_errors
 from sdd_bench.training.step import StepTerms
 from sdd_bench.training.validation import Validation
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLDER = "tensorboard"
 """Folder of the curves in that of a run."""
+_WRITERS_THREAD = "_AsyncWriterThread"
+"""Class, in TensorBoard, of the thread that writes."""
+_LOG = logging.getLogger(__name__)
 
 
 def read_curves(run: Path) -> DataFrame:
@@ -33,9 +39,15 @@ def read_curves(run: Path) -> DataFrame:
 
 
 class Curves:
-    """Curves of one run. Points of steps that a resumed run repeats are dropped."""
+    """Curves of one run. Points of steps that a resumed run repeats are dropped.
+
+    Where they can no longer be written, as on a full disk, that is said once, and the training goes on: what it cannot
+    do without are its checkpoints.
+    """
 
     def __init__(self, run: Path, first_step: int) -> None:
+        self._run, self._broken = run, False
+        self._hook, threading.excepthook = threading.excepthook, self._in_thread
         with output_errors(run):
             self._writer = SummaryWriter(str(run / FOLDER), purge_step=first_step)  # type: ignore[no-untyped-call]
 
@@ -64,18 +76,34 @@ class Curves:
         for name, value in found.items():
             if value is not None:
                 picture = value[0].detach().float().cpu().clamp(0, 1)
-                self._writer.add_image(f"train/{name}", picture, step)  # type: ignore[no-untyped-call]
+                self._write("add_image", f"train/{name}", picture, step)
 
     def validation(self, step: int, found: Validation) -> None:
         """Write scores and pictures of the held-out patches."""
         self._scalar("val/psnr", found.psnr, step)
         self._scalar("val/gain over blurry", found.psnr - found.blurry_psnr, step)
-        self._writer.add_images("val/pictures", found.pictures, step)  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+        self._write("add_images", "val/pictures", found.pictures, step)
+        self._write("flush")
 
     def close(self) -> None:
         """Write the remaining points and close the file."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._write("close")
+        threading.excepthook = self._hook
 
     def _scalar(self, name: str, value: float, step: int) -> None:
-        self._writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+        self._write("add_scalar", name, value, step)
+
+    def _write(self, what: str, *arguments: Any) -> None:
+        if self._broken:
+            return
+        try:
+            getattr(self._writer, what)(*arguments)
+        except (OSError, ValueError) as error:  # ValueError: the file of a writer that failed before is closed
+            self._broken = True
+            place = self._run / FOLDER
+            _LOG.warning("%s: curves are no longer written (%s); training goes on", place, reason_of(error))
+
+    def _in_thread(self, failed: threading.ExceptHookArgs) -> None:
+        """Say nothing of the writer's thread, whose error comes with the next point; and all of others."""
+        if type(failed.thread).__name__ != _WRITERS_THREAD:
+            self._hook(failed)

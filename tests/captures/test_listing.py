@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.captures.listing import list_pictures
+from sdd_bench.core.errors import PairingError
 
 
 def test_names_that_no_table_can_hold_are_problems(tmp_path: Path) -> None:
@@ -30,11 +31,9 @@ def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatch: 
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    listing = list_pictures(tmp_path, tmp_path)
-    assert listing.stems == ["open/a"]
-    assert [(p.item, p.reason) for p in listing.problems] == [
-        ("closed", "the folder cannot be read (Permission denied)")
-    ]
+    for folder in (tmp_path, tmp_path / "closed"):
+        with pytest.raises(PairingError, match=r"closed: the folder cannot be read \(Permission denied\)\. Check"):
+            list_pictures(folder, tmp_path)
 
 
 def test_names_that_differ_only_in_how_accents_are_composed_are_one_name(tmp_path: Path) -> None:

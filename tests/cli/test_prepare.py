@@ -141,7 +141,7 @@ def test_a_bad_picture_is_listed_the_others_are_done_and_the_status_is_1(  # typ
         (("--lists", "/"), "name lists go with the layouts dpdd, restormer"),
         (("--resize", "huge"), "huge"),
         (("--resize", "0"), "0"),
-        (("--patch", "0"), "patch is 0; expected 1 or more"),
+        (("--patch", "0"), "patch is 0; expected 1 to 32768"),
         (("--overlap", "1"), "overlap is 1.0; expected 0 or more and less than 1"),
         (("--drop", "2"), "drop is 2.0"),
         (("--compression", "zip"), "'zip' is not one of 'blosc2'"),

@@ -589,7 +589,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path: Path, write_pic
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"patch": 0}, "patch is 0; expected 1 or more"),
+        ({"patch": 0}, "patch is 0; expected 1 to 32768"),
         ({"overlap": 1.0}, "overlap is 1.0; expected 0 or more and less than 1"),
         ({"drop": -0.1}, "drop is -0.1"),
         ({"overlap": 0.99, "patch": 32}, "leaves patches of 32 pixels no stride"),
