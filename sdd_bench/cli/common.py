@@ -31,8 +31,10 @@ CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first
 _SHORT_OF_MEMORY = (
     "memory ran out. What was finished is kept; allow more, or run again with fewer --jobs or smaller pictures."
 )
+_MOST_AT_ONCE = 1024
+"""Processes or threads: more than any machine has use for."""
 _MOST_OF_ANY = 2**31 - 1
-_MOST = {"seed": 2**63 - 1, "max_pixels": 2**53, "jobs": 1024, "workers": 1024}
+_MOST = {"seed": 2**63 - 1, "max_pixels": 2**53, "workers": _MOST_AT_ONCE}
 """Largest whole number of an option, where it is another than of any."""
 SECONDS_BETWEEN_LINES = 60.0
 """Time between lines of progress where no bar can be drawn."""
@@ -149,7 +151,7 @@ def jobs_options(function: F) -> F:
 def jobs_option(function: F) -> F:
     """Add ``--jobs`` and ``--threads``."""
     jobs = click.option(
-        "--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes."
+        "--jobs", "-j", type=click.IntRange(min=1, max=_MOST_AT_ONCE), default=1, show_default=True, help="Local processes."
     )
     return jobs(threads_option(function))
 
@@ -163,7 +165,7 @@ def threads_option(function: F) -> F:
 
     return click.option(
         "--threads",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=1, max=_MOST_AT_ONCE),
         is_eager=True,  # before --device asks torch, which reads the environment once
         expose_value=False,
         callback=allow,

@@ -1,6 +1,9 @@
 """What a folder of pictures holds, and what is said of the rest."""
 
 import os
+import shutil
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -44,3 +47,26 @@ def test_names_that_differ_only_in_how_accents_are_composed_are_one_name(tmp_pat
         (tmp_path / form / f"{unicodedata.normalize(form, name)}.png").touch()
     stems = [list_pictures(tmp_path / form, tmp_path).stems for form in ("NFC", "NFD")]
     assert stems == [[name], [name]]
+
+
+@pytest.mark.parametrize("closed", ["", "train", "train/blur", "train/gt"])
+def test_a_folder_without_the_right_to_read_it_is_one_line(tmp_path: Path, closed: str) -> None:
+    """As a user without the rights of root; root gives them up for the command."""
+    for side in ("blur", "gt"):
+        (tmp_path / "set/train" / side).mkdir(parents=True)
+        (tmp_path / "set/train" / side / "1.png").write_bytes(b"")
+    command = [sys.executable, "-m", "sdd_bench", "info", str(tmp_path / "set")]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root, and no setpriv to give up its rights")
+        without = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}", *command]
+    (tmp_path / "set" / closed).chmod(0)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        (tmp_path / "set" / closed).chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "Permission denied" in line or "not readable" in line
