@@ -151,7 +151,12 @@ def jobs_options(function: F) -> F:
 def jobs_option(function: F) -> F:
     """Add ``--jobs`` and ``--threads``."""
     jobs = click.option(
-        "--jobs", "-j", type=click.IntRange(min=1, max=_MOST_AT_ONCE), default=1, show_default=True, help="Local processes."
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1, max=_MOST_AT_ONCE),
+        default=1,
+        show_default=True,
+        help="Local processes.",
     )
     return jobs(threads_option(function))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from sdd_bench.core.errors import reason_of, shown
+from sdd_bench.core.storage.documents import misfit, parse_toml
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,18 +95,26 @@ def config_option(function: F) -> F:
         if path is None:
             return
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path}: not TOML: {error}.") from error
+            values = parse_toml(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be read ({reason_of(error)}).") from error
+        except ValueError as error:
+            raise BadInput(f"{path}: not TOML: {reason_of(error)}.") from error
         options = {
-            max(option.opts, key=len).removeprefix("--").replace("-", "_"): option.name
+            max(option.opts, key=len).removeprefix("--").replace("-", "_"): option
             for option in context.command.params
             if isinstance(option, click.Option) and option is not parameter
         }
         named = {key.replace("-", "_"): value for key, value in values.items()}
         if unknown := sorted(set(named) - set(options)):
             raise BadInput(f"{path}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(options))}.")
-        context.default_map = {**(context.default_map or {}), **{options[key]: named[key] for key in named}}
+        for key, value in named.items():
+            takes_more = options[key].multiple or options[key].nargs != 1
+            one = (str, int, float, bool)
+            if misfit(value, (*one, [one]) if takes_more else one):
+                expected = "a value or a list of values" if takes_more else "one value"
+                raise BadInput(f"{path}: {key}: expected {expected}, got {shown(value)}.")
+        context.default_map = {**(context.default_map or {}), **{options[key].name: named[key] for key in named}}
 
     return click.option(
         "--config",

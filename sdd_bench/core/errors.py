@@ -73,10 +73,10 @@ class LeaderboardError(SddBenchError):
 
 _SHORT = re.compile(
     r"bad_alloc|(not enough|out of|insufficient|can(no|')t allocate) memory|memory allocation (failed|failure)"
-    r"|unable to allocate",
+    r"|unable to allocate|can't start new thread",
     re.IGNORECASE,
 )
-"""How libraries in C and C++ say that memory was short."""
+"""How libraries in C and C++ say that memory was short. A thread that cannot start lacks memory for its stack."""
 
 
 def is_short_of_memory(error: BaseException) -> bool:

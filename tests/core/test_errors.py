@@ -33,6 +33,7 @@ def test_a_reason_is_one_short_line_that_says_something(error: Exception, reason
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         ValueError("Memory allocation failure"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("can't start new thread"),
     ],
 )
 def test_short_memory_is_no_verdict_on_a_file_however_deep_it_lies(error: Exception) -> None:

@@ -208,7 +208,7 @@ def test_a_seal_of_a_run_with_a_hash_that_is_no_text_is_a_problem(sha256: object
     (tmp_path / "per_image.csv").write_text("method\n")
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1, "files": {"per_image.csv": sha256}}))
     (problem,) = validate(tmp_path).problems
-    assert "damaged: a sha256 that is no text" in problem.reason
+    assert "files.per_image.csv: expected text, got" in problem.reason
 
 
 def test_an_archive_whose_names_are_no_text_is_a_problem(tmp_path: Path) -> None:

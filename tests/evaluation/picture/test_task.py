@@ -117,7 +117,7 @@ FAR = '{"width": 10, "height": 10, "zoom": 1e200, "rotation_deg": 0, "shift_x_px
 @pytest.mark.parametrize("values", ["{", "[]", '{"width": 0}', '{"width": 10, "zoom": 1}', "[" * 100_000, FAR])
 def test_damaged_truth_is_named(tmp_path: Path, values: str) -> None:
     (tmp_path / "a.json").write_text(values)
-    with pytest.raises(ManifestError, match=r"a\.json: damaged: "):
+    with pytest.raises(ManifestError, match=r"a\.json: (damaged: |zoom is 1e\+200; expected 0.01 to 100)"):
         read_truth(tmp_path / "a.json", width=10, height=10)
 
 
