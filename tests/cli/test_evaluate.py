@@ -61,6 +61,16 @@ def test_people_get_a_table_notes_and_the_run_folder(captures: Path) -> None:
     assert (captures / "runs/net/run.json").is_file()
 
 
+def test_a_pair_whose_light_cannot_be_estimated_is_scored_and_said_and_no_failure(captures: Path) -> None:
+    result = evaluate("captures", "--predictions", "net", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "The light of 2 of 2 pairs is in doubt" in " ".join(result.stdout.split())  # too small to compare light
+    summary = json.loads((captures / "runs/net/summary.json").read_text())
+    assert [flag["item"] for flag in summary["light"]["flagged"]] == ["p0", "p1"]
+    assert (summary["complete"], summary["n_images"], summary["problems"]) == (True, 2, [])
+    assert summary["scores"]["net"]["matched"] == summary["scores"]["net"]["registered"]
+
+
 def test_extra_measures_are_shown_and_stored_and_change_no_signature(captures: Path) -> None:
     plain = json.loads(evaluate("captures", "--predictions", "net", "-o", "plain", "--json", *FAST).stdout)
     (captures / "mine.py").write_text("def level(picture):\n    return picture.mean()\n")
