@@ -142,11 +142,25 @@ class _Processes(ProcessPoolExecutor):
     """Processes that hear nothing of Ctrl-C, not even while they start."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a process that starts inherits this
-        try:
+        with _undisturbed():
             return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put Ctrl-C off: a process that starts here is whole, and inherits that it is blocked."""
+    asked: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number)) if in_main else None
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)  # other threads may have taken the signal meanwhile
+        if in_main:
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+            if asked:
+                signal.raise_signal(signal.SIGINT)
 
 
 def _begin_worker(jobs: int, end: Connection) -> None:

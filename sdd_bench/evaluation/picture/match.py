@@ -76,7 +76,8 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
 
     Args:
         names: The names.
-        folder: Folder of predictions.
+        folder: Folder of predictions; where it holds none, those in its subfolders, called after the picture, or after
+            its path with ``__`` in place of ``/``.
         suffix: Ending of every prediction's name before the extension, as ``_out``; None finds it.
 
     Raises:
@@ -91,14 +92,18 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
     """
     if not folder.is_dir():
         raise PairingError(f"{folder}: expected a folder of predictions, found {kind_of_file(folder)}.")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = _files(folder)
     predictions = [path for path in files if path.suffix.lower() in SUFFIXES]
     ending = _common_suffix(names, predictions) if suffix is None else suffix
     candidates: dict[str, list[Path]] = {}
     others: dict[str, list[Path]] = {}
     strangers: list[Path] = []
+    known = set(names)
     for path in files:
-        kind, stem = candidates if path.suffix.lower() in SUFFIXES else others, normalize("NFC", path.stem)
+        kind = candidates if path.suffix.lower() in SUFFIXES else others
+        stem = normalize("NFC", path.stem)
+        if (whole := normalize("NFC", "__".join(path.relative_to(folder).with_suffix("").parts))) != stem:
+            stem = whole if whole.removesuffix(ending) in known else stem
         if stem.endswith(ending):
             kind.setdefault(stem.removesuffix(ending), []).append(path)
         elif kind is candidates:
@@ -126,6 +131,15 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
         problems.insert(0, Problem(folder.name, f"half or more do not fit. {_names(names, ending, extra)}"))
     problems += [Problem(path.name, "extra: no pair of this name in the test split.") for path in extra]
     return NameMatching(matches, tuple(problems), ending, found=suffix is None and bool(ending))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of ``folder``, or where no prediction is among them, of its subfolders; none that is hidden."""
+    here = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if any(path.suffix.lower() in SUFFIXES for path in here):
+        return here
+    below = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _note(ending: str, found: bool) -> str:

@@ -26,6 +26,21 @@ def test_predictions_match_by_stem_in_the_order_of_pairs(tmp_path: Path) -> None
     assert problems == ()
 
 
+def test_subfolders_are_walked_where_the_folder_itself_holds_no_prediction(tmp_path: Path) -> None:
+    for place in ("hall/a.png", "hall/b.png", "yard/deep/c.1.png", ".cache/a.png", "log.txt"):
+        (tmp_path / "ours" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ours" / place).touch()
+    matching = match_predictions(PAIRS, tmp_path / "ours")
+    below = [match.prediction_path.relative_to(tmp_path / "ours").as_posix() for match in matching.matches]
+    assert below == ["hall/a.png", "hall/b.png", "yard/deep/c.1.png"]
+    twins = [Pair(name, Split.TEST, Path("x"), Path("y")) for name in ("hall__a", "yard__a")]
+    (tmp_path / "ours/yard/a.png").touch()
+    found = match_predictions(twins, tmp_path / "ours").matches
+    assert [match.prediction_path.parent.name for match in found] == ["hall", "yard"]
+    (tmp_path / "ours/a.png").touch()
+    assert [match.pair.name for match in match_predictions(PAIRS, tmp_path / "ours").matches] == ["a"]
+
+
 def test_missing_extra_and_double_ones_are_listed(tmp_path: Path) -> None:
     folder = _fill(tmp_path / "ours", "a.png", "b.png", "b.npy", "d.png", "c.1.webp")
     matching = match_predictions(PAIRS, folder)
