@@ -53,7 +53,7 @@ COMMANDS = (
     Command("add-replace", ("leaderboard", "add", "{in}/run-new", "--leaderboards", "boards-full", "--replace"),
             copies=("boards-full",)),
     Command("render", ("leaderboard", "render", "-o", "site", "--leaderboards", "{in}/boards-full",
-                       "--pictures", "{in}/run", "{in}/captures", "{in}/predictions")),
+                       "--pictures-from", "{in}/run", "{in}/captures", "{in}/predictions")),
     Command("bundle", ("leaderboard", "bundle", "{in}/run", "-o", "m.zip", "--predictions", "{in}/predictions")),
     Command("train", ("train-jdrl", "set", "-o", "run", *_TINY), copies=("set",), again=("--resume",)),
 )  # fmt: skip
@@ -74,9 +74,8 @@ def call(arguments: Sequence[str]) -> None:
     from sdd_bench.evaluation import provenance
 
     provenance.commit = lambda: ""
-    provenance.datetime = SimpleNamespace(  # type: ignore[misc]
-        now=lambda zone: SimpleNamespace(strftime=lambda form: "2024-02-29T12:00:00Z")
-    )
+    day = SimpleNamespace(strftime=lambda form: "2024-02-29T12:00:00Z")
+    provenance.datetime = SimpleNamespace(now=lambda zone: day)  # type: ignore
     main(list(arguments), prog_name="sdd-bench")
 
 

@@ -19,6 +19,8 @@ from tools.torture.fuzz import _mib
 from tools.torture.kinds import Result
 
 SIZES = (100, 1000, 10_000)
+_Step = Callable[[Path, int], None]
+"""Called with the folder of inputs and the number of pairs."""
 MOST_RATIO = 2.0
 """Seconds a pair at the largest size over those at the size before it."""
 MOST_KIB_A_PAIR = 40.0
@@ -75,7 +77,7 @@ class Growth:
         output = os.dup(1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         try:
-            work(n)
+            work(self._bench.inputs, n)
         except SystemExit as error:
             if error.code not in (0, 1, None):
                 raise
@@ -156,25 +158,20 @@ def _board(inputs: Path, n: int) -> None:
             raise
 
 
-def _tables(n: int) -> None:
-    place = Path(os.environ["TORTURE_INPUTS"])
-    _run(place, n)
-
-
 def _nothing(inputs: Path, n: int) -> None:
-    os.environ["TORTURE_INPUTS"] = str(inputs)
+    """Nothing has to be there."""
 
 
-def _command(*line: str) -> Callable[[int], None]:
-    return lambda n: call(line)
+def _command(*line: str) -> _Step:
+    return lambda inputs, n: call(line)
 
 
-_STEPS: dict[str, tuple[Callable[[Path, int], None], Callable[[int], None]]] = {
+_STEPS: dict[str, tuple[_Step, _Step]] = {
     "plan": (_captures, _command("prepare", "captures", "-o", "set", "--resize", "none", "--dry-run")),
     "prepare": (_captures, _command("prepare", "captures", "-o", "set", "--resize", "none")),
     "validate": (_captures, _command("validate", "captures")),
     "validate-set": (_set, _command("validate", "set")),
-    "tables": (_nothing, _tables),
+    "tables": (_nothing, _run),
     "add": (_run, _command("leaderboard", "add", "run", "--leaderboards", "boards")),
     "render": (_board, _command("leaderboard", "render", "-o", "site", "--leaderboards", "boards")),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,20 @@ class KillPoints:
     def names(self, seed: int) -> Iterator[str]:
         """``COMMAND/POINT``: every command in turn, so that a short campaign sees them all."""
         rng = np.random.default_rng(seed)
-        left = {command.name: list(1 + rng.permutation(self._count(command))) for command in self._commands}
-        while any(left.values()):
-            for name, points in left.items():
-                if points:
-                    yield f"{name}/{points.pop()}"
+        left: dict[str, list[int]] = {}
+        while len(left) < len(self._commands) or any(left.values()):
+            for command in self._commands:
+                if command.name not in left:
+                    left[command.name] = list(self._points(command, rng))
+                if left[command.name]:
+                    yield f"{command.name}/{left[command.name].pop()}"
+
+    def _points(self, command: Command, rng: np.random.Generator) -> Iterable[int]:
+        """All points of a command in random order; 0, which is none, of one that does not run at all."""
+        try:
+            return 1 + rng.permutation(self._count(command))
+        except RuntimeError:
+            return [0]
 
     def _count(self, command: Command) -> int:
         place = self._bench.place(command)
