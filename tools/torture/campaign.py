@@ -68,6 +68,8 @@ def note(tally: Tally, kind: Kind, name: str, result: Result, say: Callable[[str
     tally.tried += result.tried
     tally.falls += result.falls
     tally.lines += result.lines
+    for line in result.lines:
+        say(line)
     what = name.split("/")[0]
     tally.whats[what] = tally.whats.get(what, 0) + result.tried
     for fallen, reason in result.falls:

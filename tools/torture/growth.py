@@ -168,11 +168,11 @@ def _command(*line: str) -> _Step:
 
 _STEPS: dict[str, tuple[_Step, _Step]] = {
     "plan": (_captures, _command("prepare", "captures", "-o", "set", "--resize", "none", "--dry-run")),
-    "prepare": (_captures, _command("prepare", "captures", "-o", "set", "--resize", "none")),
-    "validate": (_captures, _command("validate", "captures")),
-    "validate-set": (_set, _command("validate", "set")),
     "tables": (_nothing, _run),
     "add": (_run, _command("leaderboard", "add", "run", "--leaderboards", "boards")),
+    "validate": (_captures, _command("validate", "captures")),
     "render": (_board, _command("leaderboard", "render", "-o", "site", "--leaderboards", "boards")),
+    "prepare": (_captures, _command("prepare", "captures", "-o", "set", "--resize", "none")),
+    "validate-set": (_set, _command("validate", "set")),
 }
 """What is made before, and what is measured."""
