@@ -53,7 +53,10 @@ def read_sources(run: Path) -> tuple[Match, ...]:
         ['predicted.png']
     """
     path = run / SOURCES_JSON
-    advice = "Evaluate it again (what is scored stays), or name them: --pictures-from RUN DATA PREDICTIONS."
+    advice = (
+        "Evaluate it again (what is scored stays), or name them: leaderboard render --pictures-from RUN DATA "
+        "PREDICTIONS."
+    )
     if not path.is_file():
         raise ManifestError(f"{run}: does not say where its pictures are (no {SOURCES_JSON}). {advice}")
     try:

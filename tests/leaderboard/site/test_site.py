@@ -248,7 +248,10 @@ def test_notes_compare_and_page_give_one_interval_and_one_verdict(tmp_path: Path
     assert f"registered PSNR: {found.difference:+.2f} dB {found.interval(2)}: {found.verdict}" in notes
     render_site(boards, tmp_path / "out")
     page = next((tmp_path / "out").glob(f"*/methods/*{entry.run_sha256[:8]}.html")).read_text(encoding="utf-8")
-    assert f'<td>{found.interval(2)}</td><td>{found.superiority:.0%}</td><td class="text">{found.verdict}</td>' in page
+    assert (
+        f'<td>{found.interval(2)}</td><td>{found.superiority:.0%}</td><td class="text reason">{found.verdict}</td>'
+        in page
+    )
 
 
 def test_the_page_of_a_method_no_better_than_the_ceiling_allows_says_so(tmp_path: Path) -> None:
