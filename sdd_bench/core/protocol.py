@@ -13,10 +13,11 @@ EVALUATION = 3
 and the support of the flow are told."""
 LIGHT = 2
 """Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
-ANALYSIS = 6
+ANALYSIS = 7
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
 grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
-it moved; since 6, intervals allow for an unknown tone curve."""
+it moved; since 6, intervals allow for an unknown tone curve; since 7, as much as the pictures
+say, and small pictures far out of focus have larger tiles."""
 
 
 def numbers() -> dict[str, int]:

@@ -42,6 +42,9 @@ _GREY = (0.25, 0.5, 0.25)
 """Weights of red, green and blue in grey: their shares of a Bayer mosaic."""
 _Z95 = 1.96
 """Two-sided 95 % quantile of the normal distribution."""
+_NEIGHBOURS = 1.3
+"""How many times larger the standard errors are than those of independent tiles: neighbours share the same blur, which
+``tools/bench/intervals.py`` shows."""
 _STILL_PX = 1.0
 """RMS displacement, in pixels of the planes, below which a second layer stands still."""
 _CLOSE_PX = 1.5
@@ -234,12 +237,11 @@ def _beyond_statistics(light: NDArray[np.float32], other: NDArray[np.float32], f
 
 
 def _together(error: Similarity, other: Similarity, factor: int) -> Similarity:
-    """Standard errors of independent parts; ``other`` in pixels that are ``factor`` times as large."""
+    """Standard errors of both parts; ``other`` in pixels that are ``factor`` times as large."""
     names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
-    scales = (1, 1, factor, factor)
-    return Similarity(
-        *(math.hypot(getattr(error, name), by * getattr(other, name)) for name, by in zip(names, scales, strict=True))
-    )
+    own, added = ([getattr(part, name) for name in names] for part in (error, other))
+    scaled = (by * value for by, value in zip((1, 1, factor, factor), added, strict=True))
+    return Similarity(*(math.hypot(_NEIGHBOURS * a, b) for a, b in zip(own, scaled, strict=True)))
 
 
 def _planes(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> tuple[Plane, Plane]:

@@ -49,6 +49,11 @@ _STEPS = (4, 8)
 """Most steps at half size and at full size, for pictures that do not settle."""
 _SETTLED_PX = 0.002
 """Motion of a corner at which the fit has settled: a tenth of the precision, so that stopping costs none of it."""
+_WIDE = 48, (1.0, 2.0, 4.0, 7.0)
+"""Side of a tile and bank of blurs in small pictures far out of focus: 32 px do not hold a blur of 25 px."""
+_WIDE_BLUR_PX = 2.75
+"""Standard deviation of the blur from which that tiling is used: a circle of confusion of 11 px."""
+_FEWEST_WIDE_TILES = 24
 _TRUSTED_CHI2 = 15.0
 """Largest squared length of the residual of a tile that agrees: noise alone exceeds it in 0.06 % of tiles."""
 
@@ -75,6 +80,10 @@ class DirectFit:
     """Whether the last step moved every corner by less than 0.05 px."""
     log_unexplained: float
     """Logarithm of the share of a tile's variance that the blurred moving picture leaves unexplained, median."""
+    blur_px: float
+    """Standard deviation of the blur of the reference against the moving picture, median over these tiles."""
+    wide: bool = False
+    """Whether the tiles were those for small pictures far out of focus."""
 
 
 def register(
@@ -85,6 +94,7 @@ def register(
     clipped: NDArray[np.uint8] | None = None,
     moving_clipped: NDArray[np.uint8] | None = None,
     from_half: bool = True,
+    wide: bool | None = None,
 ) -> DirectFit | None:
     """Refine ``start`` until it settles.
 
@@ -95,6 +105,7 @@ def register(
         clipped: Mask, non-zero where ``reference`` is saturated.
         moving_clipped: Mask, non-zero where ``moving`` is saturated.
         from_half: Whether half the size is registered first, for a start that is off by more than a pixel.
+        wide: Whether tiles are those for small pictures far out of focus; None decides by their blur.
 
     Returns:
         The fit, or None where fewer than six tiles have texture.
@@ -111,10 +122,19 @@ def register(
     level = (reference, moving, clipped, moving_clipped)
     coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
-    found = _settle(*coarse, start.scaled(0.5), _STEPS[0], halved=True) if from_half else None
+    found = None
+    if from_half:
+        found = _settle(*coarse, start.scaled(0.5), _STEPS[0], _tiling(*coarse[0].shape, halved=True))
     if found is not None:
         start = found.similarity.scaled(2.0)
-    return _settle(*level, start, _STEPS[1], halved=False)
+    tiling = _tiling(*reference.shape, halved=False)
+    if wide:
+        return _settle(*level, start, _STEPS[1], _WIDE)
+    found = _settle(*level, start, _STEPS[1], tiling)
+    if wide is False or found is None or tiling[0] >= _WIDE[0] or found.blur_px < _WIDE_BLUR_PX:
+        return found
+    larger = _settle(*level, found.similarity, _STEPS[1], _WIDE)
+    return found if larger is None or larger.n_tiles < _FEWEST_WIDE_TILES else larger
 
 
 def _settle(
@@ -124,11 +144,10 @@ def _settle(
     moving_clipped: NDArray[np.uint8],
     similarity: Similarity,
     steps: int,
-    *,
-    halved: bool,
+    tiling: tuple[int, tuple[float, ...]],
 ) -> DirectFit | None:
     height, width = reference.shape
-    tile, bank = _tiling(height, width, halved)
+    tile, bank = tiling
     reach = math.hypot(height, width) / 2
     reference, moving = smooth(reference), spline(smooth(moving))
     for _ in range(steps):
@@ -144,17 +163,18 @@ def _settle(
         moved = abs(step.linear - 1) * reach + abs(step.shift)
         if moved < _SETTLED_PX:
             break
-    return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX)
+    settled = moved < 25 * _SETTLED_PX
+    return _report(tiles, estimate, similarity, settled=settled, wide=tiling == _WIDE)
 
 
-def _tiling(height: int, width: int, halved: bool) -> tuple[int, tuple[float, ...]]:
+def _tiling(height: int, width: int, *, halved: bool) -> tuple[int, tuple[float, ...]]:
     """Side of a tile and standard deviations of the bank of blurs; the blur of large pictures spans more pixels."""
     if height * width >= 700_000 * (0.25 if halved else 1):
         return (32, (1.0, 2.0, 4.0)) if halved else (64, (1.0, 2.0, 4.0, 7.0))
     return (16 if halved and min(height, width) < 256 else 32), ((1.0, 2.0) if halved else (1.0, 2.0, 4.0))
 
 
-def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
+def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool, wide: bool) -> DirectFit:
     """Judge the fit by every tile that shows the same texture in both pictures, whether it voted or not."""
     slope, shift = complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
     noise = np.trace(tiles.covariance, axis1=1, axis2=2)
@@ -177,4 +197,6 @@ def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled
         trusted_share=float(np.mean(distance < _TRUSTED_CHI2)),
         settled=settled,
         log_unexplained=float(np.median(np.log(np.clip(1 - tiles.explained[judged], 1e-6, 1)))),
+        blur_px=float(np.median(tiles.blur_px[judged])),
+        wide=wide,
     )

@@ -57,7 +57,8 @@ def fit_tiles(tiles: Tiles) -> Estimate | None:
         >>> x = np.arange(-1.0, 2.0)
         >>> nine = (x + 1j * x[:, None]).ravel() * 64
         >>> shift, noise = np.tile([0.5, -0.25], (9, 1)), np.tile(0.01 * np.eye(2), (9, 1, 1))
-        >>> fit_tiles(Tiles(nine, shift, noise, explained=np.ones(9), n_inside=9)).theta[2:].round(3).tolist()
+        >>> tiles = Tiles(nine, shift, noise, explained=np.ones(9), blur_px=np.ones(9), n_inside=9)
+        >>> fit_tiles(tiles).theta[2:].round(3).tolist()
         [0.5, -0.25]
     """
     deviation = np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1]) if len(tiles.centre) else np.empty(0)

@@ -57,6 +57,8 @@ class Tiles:
     """Covariance of each displacement, (n, 2, 2), from the residual of the tile."""
     explained: NDArray[np.float64]
     """Share of the reference's variance that the blurred moving picture explains, (n,); next to none for noise."""
+    blur_px: NDArray[np.float64]
+    """Standard deviation of the blur of each tile, (n,), at most that of the widest Gaussian of the bank."""
     n_inside: int
     """Number of tiles inside both pictures that are not clipped, textured or not."""
 
@@ -191,11 +193,12 @@ def _solve(
     displacement = np.linalg.solve(hessian, gradient[..., None])[..., 0]
     freedom = np.maximum(count - n - 3, 1)
     variance = np.maximum(power - (gradient * displacement).sum(axis=1), 0) / freedom + rounding**2
-    lopsided = _LOPSIDED * _blur(projection[:, :, 2] / scale, bank)
+    blur = _blur(projection[:, :, 2] / scale, bank)
+    lopsided = _LOPSIDED * blur
     covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     explained = 1 - power / np.maximum(moments[:, -1, -1], 1e-20)
-    return Tiles(centre[known], displacement[known], covariance[known], explained[known], len(centre))
+    return Tiles(centre[known], displacement[known], covariance[known], explained[known], blur[known], len(centre))
 
 
 def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:

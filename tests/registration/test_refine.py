@@ -81,8 +81,25 @@ def test_the_fit_weighs_tiles_by_what_they_know(rng: np.random.Generator) -> Non
     moved = (0.002 + 0.001j) * centre + (0.4 - 0.2j)
     noise = deviation * (rng.standard_normal(80) + 1j * rng.standard_normal(80))
     displacement = np.stack(((moved + noise).real, (moved + noise).imag), axis=1)
-    tiles = Tiles(centre, displacement, deviation[:, None, None] ** 2 * np.eye(2), np.ones(80), 80)
+    tiles = Tiles(centre, displacement, deviation[:, None, None] ** 2 * np.eye(2), np.ones(80), np.ones(80), 80)
     fit = fit_tiles(tiles)
     assert fit is not None
     np.testing.assert_allclose(fit.theta, [0.002, 0.001, 0.4, -0.2], atol=0.01)
     assert np.sqrt(fit.covariance[2, 2]) < 0.006
+
+
+@pytest.mark.parametrize(("radius", "wide"), [(3.0, False), (12.0, True)])
+def test_small_pictures_far_out_of_focus_are_measured_by_larger_tiles(radius: float, wide: bool) -> None:
+    """Tiles of 32 px do not hold a blur of 24 px."""
+    truth = Similarity(1.004, 0.05, 0.8, -0.6)
+    sharp = _scene(np.random.default_rng(3))
+    blurry = _blurry(sharp, truth, radius)
+    found = register(blurry, sharp, truth)
+    assert found is not None
+    assert found.wide is wide
+    assert (truth.inverse() @ found.similarity).corner_px(*_SIZE) < 0.15
+    if wide:
+        smaller = register(blurry, sharp, truth, wide=False)
+        assert smaller is not None
+        off = [(truth.inverse() @ fit.similarity).rms_px(*_SIZE) for fit in (found, smaller)]
+        assert off[0] < off[1]

@@ -18,6 +18,7 @@ def _tiles(rng: np.random.Generator, inner_px: float, outer_px: float, n: int = 
         displacement=rng.normal(size=(n, 2)) * deviation[:, None],
         covariance=np.tile(0.02**2 * np.eye(2), (n, 1, 1)),
         explained=np.full(n, 0.9),
+        blur_px=np.zeros(n),
         n_inside=n,
     )
 

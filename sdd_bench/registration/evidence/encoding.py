@@ -6,7 +6,7 @@ another encoding, the display values. With the difference :math:`\Delta` of the 
 how much more of the tiles the display values leave unexplained (above zero where light explains them better), the
 standard errors of the first result are widened by :math:`c(u)\,\Delta`, with
 
-.. math:: c(u) = \mathrm{clip}(1.2 - u / 2,\; 0.4,\; 1.5)
+.. math:: c(u) = \min(0.8\,e^{-u},\; 0.8)
 
 as ``tools/bench/intervals.py`` found over four tone curves: the more the pictures say for linear light, the less.
 """
@@ -23,7 +23,7 @@ from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import linear_to_srgb
 from sdd_bench.registration.refine import DirectFit, register
 
-_LEAST, _MOST = 0.4, 1.5
+_MOST = 0.8
 
 
 def encoding_error(
@@ -44,10 +44,12 @@ def encoding_error(
         moving_clipped: Mask, non-zero where ``moving`` must not be used.
     """
     planes = linear_to_srgb(reference), linear_to_srgb(moving)
-    other = register(*planes, fit.similarity, clipped=clipped, moving_clipped=moving_clipped, from_half=False)
+    other = register(
+        *planes, fit.similarity, clipped=clipped, moving_clipped=moving_clipped, from_half=False, wide=fit.wide
+    )
     if other is None:
         return Similarity(0.0, 0.0, 0.0, 0.0)
-    share = float(np.clip(1.2 - (other.log_unexplained - fit.log_unexplained) / 2, _LEAST, _MOST))
+    share = _MOST * min(math.exp(fit.log_unexplained - other.log_unexplained), 1.0)
     step = fit.similarity.inverse() @ other.similarity
     # One direction may agree by chance: half of each number's own difference, half of the mean of all four.
     reach = math.hypot(*reference.shape) / 4
