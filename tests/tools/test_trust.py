@@ -28,9 +28,9 @@ def test_what_is_wrong_is_flagged_and_what_is_right_is_not() -> None:
     import trust_sets
 
     families = (trust_sets.plain, trust_sets.circle, trust_sets.border, trust_sets.layers, trust_sets.mirrored)
-    canvases = chain.from_iterable(trust_sets.canvases(None, 1, number) for number in range(len(families)))
+    canvases = chain.from_iterable(trust_sets.canvases([], 1, number) for number in range(len(families)))
     pairs = [family(canvas) for family, canvas in zip(families, canvases, strict=True)]
-    pairs.append(trust_sets.repeated(next(iter(trust_sets.canvases(None, 1, 7)))))
+    pairs.append(trust_sets.repeated(next(iter(trust_sets.canvases([], 1, 7)))))
     table = trust.judge(pairs, load_flow("dis"), show=True)
     for name in ("plain", "mask", "border", "layers"):
         assert dict(table[name]) == {"right": 1}, name

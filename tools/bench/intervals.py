@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from trust_sets import HEIGHT, WIDTH, Canvas, Picture, blurred, canvases, inner, moved, random_similarity
+from trust_sets import HEIGHT, WIDTH, Canvas, Picture, blurred, canvases, inner, moved, photographs, random_similarity
 
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.geometry.similarity import Similarity
@@ -80,10 +80,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     flow = load_flow("dis")
-    photos = options.data / "photos" if options.data.is_dir() else None
     for half in (0, 1) if options.half is None else (options.half,):
         print(f"\n{('tuned on', 'held out')[half]:20}{'pairs':>7}{'held':>8}{'width':>9}{'95 % error':>12}{'ratio':>7}")
-        show(rows_of(canvases(photos, options.scenes, 200 + half, half=half), flow))
+        show(rows_of(canvases(photographs(options.data / "photos", half), options.scenes, 200 + half), flow))
 
 
 def rows_of(scenes: Iterable[Canvas], flow: FlowEstimator) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:

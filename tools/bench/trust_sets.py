@@ -1,9 +1,9 @@
 """The pairs on which ``tools/bench/trust.py`` asks whether a measurement knows when it is wrong.
 
-A pair is 480x320 and made from one canvas in linear light: a photograph of ``data/photos`` where there are some, else
-dead leaves. ``sharp(truth(p))`` is the canvas, ``blurry(p)`` the canvas out of focus, in another exposure, with noise.
-Then something is wrong with most of them: a mask, a stamp, layers, too little to see, another scene. ``real`` are the
-pairs of ``data/measured.csv``, judged by SIFT features, and of ``cases/parallax``.
+A pair is 480x320 and made from one canvas in linear light: a photograph where there are some, else dead leaves.
+``sharp(truth(p))`` is the canvas, ``blurry(p)`` the canvas out of focus, in another exposure, with noise. Then
+something is wrong with most of them: a mask, a stamp, layers, too little to see, another scene. ``real`` are the pairs
+of ``data/measured.csv``, judged by SIFT features, and of ``cases/parallax``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,10 +57,26 @@ class Canvas:
     rng: np.random.Generator
 
 
-def canvases(photos: Path | None, count: int, family: int, *, half: int | None = None) -> Iterator[Canvas]:
-    """Canvases of one family of pairs: photographs and dead leaves in turns; of every second photograph by ``half``."""
-    files = sorted(photos.glob("*.png")) if photos is not None and photos.is_dir() else []
-    files = files if half is None else files[half::2]
+def photographs(folder: Path | None, half: int | None = None) -> list[Path]:
+    """The photographs of ``data/photos``; every second of them by ``half``."""
+    files = sorted(folder.glob("*.png")) if folder is not None and folder.is_dir() else []
+    return files if half is None else files[half::2]
+
+
+def other_photographs(data: Path) -> list[Path]:
+    """Sharp pictures of the real pairs: scenes that are not in ``data/photos``."""
+    places = (
+        "aperture/*/sharp/*",
+        "aperture/*/input/*",
+        "homography/img1.png",
+        "focus_6mp/*2426*",
+        "flow/*/frame10.png",
+    )
+    return sorted(path for place in places for path in data.glob(place))
+
+
+def canvases(files: Sequence[Path], count: int, family: int) -> Iterator[Canvas]:
+    """Canvases of one family of pairs: photographs and dead leaves in turns."""
     side = HEIGHT + 2 * _MARGIN, WIDTH + 2 * _MARGIN
     for index in range(count):
         rng = np.random.default_rng([_SEED, family, index])
@@ -296,13 +312,19 @@ _FAMILIES: tuple[Callable[[Canvas], Judged], ...] = (
 )  # fmt: skip
 
 
-def made(photos: Path | None, per_family: int) -> Iterator[Judged]:
+_HELD_OUT = 500
+"""Number of the first family of the held-out pairs, which gives them other random numbers."""
+
+
+def made(files: Sequence[Path], per_family: int, *, held_out: bool = False) -> Iterator[Judged]:
     """Pairs of every family; plain ones twice as many."""
-    for number, family in enumerate(_FAMILIES):
-        for canvas in canvases(photos, per_family * (2 if family is plain else 1), number):
+    first_family = _HELD_OUT if held_out else 0
+    for number, family in enumerate(_FAMILIES, start=first_family):
+        for canvas in canvases(files, per_family * (2 if family is plain else 1), number):
             yield family(canvas)
-    others = canvases(photos, per_family, len(_FAMILIES) + 1)
-    for first, second in zip(canvases(photos, per_family, len(_FAMILIES)), others, strict=True):
+    last = first_family + len(_FAMILIES)
+    others = canvases(files, per_family, last + 1)
+    for first, second in zip(canvases(files, per_family, last), others, strict=True):
         yield other_scene(first, second)
 
 
