@@ -36,11 +36,13 @@ def command(context: click.Context, as_json: bool) -> None:
             card.size_multiple,
             _tiles(card),
             card.origin.published or "-",
-            card.origin.licence or "-",
+            f"{card.origin.weights}: {card.origin.licence}" if card.origin.weights else "-",
+            card.origin.parity.replace(":", ",").partition(",")[0] or "-",
         )
         for card in cards
     ]
-    columns = ["name", "million parameters", "sides", "exact tiles", "PSNR in papers (dB)", "licence of its weights"]
+    columns = ["name", "million parameters", "sides", "exact tiles", "PSNR in papers (dB)"]
+    columns += ["released weights", "compared with the released program"]
     echo_table("Networks", columns, rows)
 
 
@@ -63,9 +65,9 @@ def show(name: str, as_json: bool) -> None:
         "paper": origin.paper,
         "parameters": f"{card.parameters:,}",
         "sides": f"multiples of {card.size_multiple} (pictures are padded)",
-        "exact tiles": _tiles(card),
+        "exact tiles": _tiles(card) + (" between tiles of 768 px and the whole, at 1536x1024" if card.tiled_db else ""),
         "released weights": f"{origin.weights} ({origin.licence})" if origin.weights else "none known",
-        "published": f"{origin.published} dB" if origin.published else "not in the paper's tables",
+        "published PSNR in dB": origin.published or "not in the paper's tables",
         "compared with the released program": origin.parity or "nothing: there is none",
     }
     click.echo(f"{card.name}")

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.outline import outline
 from sdd_bench.models.spec import MODELS
+from sdd_bench.weights.table import TABLE
 
 _OUTPUTS = "outputs, under weights by a formula"
 _COUNTS = "shapes and counts"
+_DERIVED = "shapes and counts alone: no file was at hand, and"
 _PEERS = "outputs, under random weights, of the released code in"
+_KPAC = f"{_DERIVED} the order of the arrays is derived"
 _WARPED = "on SDD, warped (Table 1)"
 
 
@@ -21,7 +24,7 @@ class Origin:
 
     paper: str
     weights: str = ""
-    """Repository whose authors release weights; empty where none are known."""
+    """Repository whose authors release weights for this network; empty where none are known."""
     licence: str = ""
     """Terms of the released weights and code."""
     published: str = ""
@@ -34,7 +37,7 @@ ORIGINS: Mapping[str, Origin] = {
     "drbnet": Origin(
         "Ruan et al., CVPR 2022", "lingyanruan/DRBNet", "AGPL-3.0", "24.70 on RealDOF, raw (Table 5)", _OUTPUTS
     ),
-    "ifan": Origin("Lee et al., CVPR 2021", "codeslake/IFAN", "AGPL-3.0", "", _COUNTS),
+    "ifan": Origin("Lee et al., CVPR 2021", "", "", "", _COUNTS),
     "ifan-released": Origin(
         "Lee et al., CVPR 2021", "codeslake/IFAN", "AGPL-3.0", "25.37, IFAN* 25.54 on DPDD, raw (Table 2)", _OUTPUTS
     ),
@@ -53,13 +56,13 @@ ORIGINS: Mapping[str, Origin] = {
         "Abdullah-Abuolaim/defocus-deblurring-dual-pixel",
         "MIT",
         f"24.81 {_WARPED}",
-        _COUNTS,
+        f"{_DERIVED} the numbering of the Keras layers is derived",
     ),
-    "kpac": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _COUNTS),
-    "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _COUNTS),
+    "kpac": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _KPAC),
+    "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _KPAC),
     "unet": Origin("Li et al., AAAI 2023, Table 6", "", "", f"24.62, UNet* 25.82 {_WARPED}"),
     "unet-released": Origin("Li et al., AAAI 2023", "liyucs/JDRL", "none stated", "", _OUTPUTS),
-    "unet-folded": Origin("this project"),
+    "unet-folded": Origin("this project", "this package", TABLE["unet-folded"].licence),
     "unet-laplacian": Origin("this project"),
     "unet-small": Origin("this project"),
 }

@@ -22,7 +22,8 @@ from sdd_bench.prediction.classical import Classical, read_true_sigma
 from sdd_bench.prediction.options import PredictOptions
 from sdd_bench.prediction.tiling import deblur, tile_side, window_of
 
-_UNKNOWN_RADIUS_PX = 128
+UNKNOWN_RADIUS_PX = 128
+"""Overlap of tiles where nothing says how far the network looks."""
 
 Run = Callable[[str, NDArray[np.float32]], tuple[NDArray[np.float32], bool]]
 """From a picture's name and pixels to its prediction, and whether tiles made it another than the whole would be."""
@@ -83,7 +84,7 @@ def _tiled(network: Network, options: PredictOptions) -> tuple[dict[str, Any], R
     radius = network.receptive_radius_px
     overlap = options.overlap
     if overlap is None:
-        overlap = _UNKNOWN_RADIUS_PX if radius is None else radius
+        overlap = UNKNOWN_RADIUS_PX if radius is None else radius
     pixels = None if options.tile else tile_side(network, options.memory_gib, overlap) ** 2
     made_with = {
         "schema": 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
@@ -22,7 +23,19 @@ def test_every_network_has_a_card_with_its_origin() -> None:
     assert found["mprnet"]["parameters"] == 20_127_073
     assert found["dpdnet"]["receptive_radius_px"] == 123
     assert found["restormer"]["receptive_radius_px"] is None
-    assert "dmphn" in CliRunner().invoke(main, ["models"]).stdout
+    table = CliRunner().invoke(main, ["models"], env={"COLUMNS": "400"}).stdout
+    row = next(line for line in table.splitlines() if " mprnet " in line)
+    assert "swz30/MPRNet: non-commercial" in row
+    assert "outputs" in row
+    assert found["unet-folded"]["origin"]["weights"] == "this package"
+    assert not found["ifan"]["origin"]["weights"], "released files are for ifan-released"
+
+
+@pytest.mark.parametrize(("name", "derived"), [("dpdnet", "numbering"), ("kpac", "order"), ("kpac-2level", "order")])
+def test_a_card_says_what_no_file_confirmed(name: str, derived: str) -> None:
+    shown = CliRunner().invoke(main, ["models", "show", name]).stdout
+    assert "no file was at hand" in shown
+    assert f"the {derived} of the" in shown
 
 
 def test_a_card_is_shown_and_an_unknown_name_lists_the_known() -> None:

@@ -1,12 +1,16 @@
 """Time, memory and share of convolution of every network, beside the plain forward of the same module.
 
     python tools/bench/networks.py [--size 768 512] [--only mprnet,ifan]
+    python tools/bench/networks.py --tiles 2 --size 4096 2160 --memory 8 [--only mprnet]
 
 Ours is what ``predict`` runs: channels last, strips of rows, filters of IFAN one iteration at a time. Plain is the
 module in torch's default layout, whole maps, IFAN's filters of all iterations at once, and MPRNet stage by stage, as
 its figure is drawn. Weights are those before training; time and memory do not depend on them. Every measurement runs in
 a process of its own. Memory is what the forward pass adds to the process at rest, where the C library gives every
 buffer back at once; times are taken with the memory kept for reuse, as the commands do.
+
+``--tiles N`` shows instead what ``predict --memory`` makes of a picture of that size: how many windows of which shape,
+and the peak memory and time of the first N, after which it stops.
 """
 
 from __future__ import annotations
@@ -25,10 +29,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.executors import reuse_memory
-from sdd_bench.models.network import final_output
+from sdd_bench.models.network import Network, final_output
 from sdd_bench.models.networks.ifan import IFAN
 from sdd_bench.models.networks.mprnet import MPRNet
-from sdd_bench.models.spec import MODELS
+from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
+from sdd_bench.prediction.method import UNKNOWN_RADIUS_PX
+from sdd_bench.prediction.tiling import spans, tile_side, window_of
 
 NAMES = "unet,dmphn,dpdnet,kpac,kpac-2level,ifan-released,ifan,drbnet,nafnet,restormer,mprnet"
 _LEAKY_SLOPE = 0.1
@@ -143,16 +149,55 @@ def apart(name: str, width: int, height: int, *, plain: bool, repeats: int) -> d
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def measure_windows(name: str, width: int, height: int, memory_gib: float, most: int) -> str:
+    """What the first windows of a picture under ``--memory`` take, in a line."""
+    torch.set_num_threads(1)
+    reuse_memory()
+    module = build(name, plain=False)
+    facts = facts_of(module, ModelSpec(name))
+    radius, multiple = facts["receptive_radius_px"], facts["size_multiple"]
+    network = Network(module, name, "", multiple, radius, facts["bytes_per_pixel"], torch.device("cpu"))
+    overlap = UNKNOWN_RADIUS_PX if radius is None else radius
+    pixels = tile_side(network, memory_gib, overlap) ** 2
+    high, wide = window_of(network, height, width, pixels=pixels, overlap=overlap)
+    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
+    windows = [(y, x) for y in spans(rows, high, overlap, multiple) for x in spans(columns, wide, overlap, multiple)]
+
+    def run() -> None:
+        for y, x in windows[:most]:
+            network.deblur(torch.rand(1, 3, y.last - y.first, x.last - x.first))
+
+    start = time.process_time()
+    gib = peak_mib(run) / 1024
+    seconds = time.process_time() - start
+    passed = sum((y.last - y.first) * (x.last - x.first) for y, x in windows[:most])
+    total = sum((y.last - y.first) * (x.last - x.first) for y, x in windows)
+    stopped = f"stopped there; all would take about {seconds * total / passed:.0f} s" if most < len(windows) else "all"
+    return (
+        f"{name:14} {width}x{height}, --memory {memory_gib:g}: {len(windows)} window(s) of {wide}x{high} px; peak "
+        f"{gib:.2f} GiB, {seconds:.0f} s of the processor for {min(most, len(windows))} ({stopped})"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, nargs=2, default=(768, 512), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--only", default=NAMES, help="networks")
     parser.add_argument("--repeats", type=int, default=1, help="runs after that of the memory; the fastest counts")
+    parser.add_argument("--tiles", type=int, help="how many windows of a picture of --size to pass")
+    parser.add_argument("--memory", type=float, default=8.0, help="GiB, for --tiles")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     width, height = arguments.size
+    if arguments.tiles:
+        names = arguments.only.split(",")
+        if len(names) == 1:
+            print(measure_windows(names[0], width, height, arguments.memory, arguments.tiles), flush=True)
+        for name in names if len(names) > 1 else ():  # memory that one keeps for reuse is not the next one's
+            subprocess.run([sys.executable, *sys.argv, "--only", name], check=True)
+        return
     if arguments.one:
         print(json.dumps(measure(arguments.one, width, height, plain=arguments.plain, repeats=arguments.repeats)))
         return

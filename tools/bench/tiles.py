@@ -1,11 +1,12 @@
 """How much tiles change what a network makes of a picture, where its output depends on all of it.
 
-    python tools/bench/tiles.py [--steps 120]
+    python tools/bench/tiles.py [--steps 120] [--only dmphn,nafnet] [--full]
 
 Prints the PSNR between a picture of 1536x1024 in tiles of 768 px, which look 128 px farther than they reach, and the
 same picture as a whole. No released weights come with the package, and untrained networks say nothing (some are the
-identity). So narrow forms are trained for a moment to undo a Gaussian blur of photographs, or of made pictures without
-``SDD_BENCH_DATA``; the last column is what they gain on the picture, to show that they do something.
+identity). So narrow forms (or those of full width, with ``--full``) are trained for a moment to undo a Gaussian blur of
+photographs, or of made pictures without ``SDD_BENCH_DATA``; the last column is what they gain on the picture, to show
+that they do something. Networks that look a known way pass tiles that overlap by it: what is left is rounding.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ NARROW: dict[str, dict[str, Any]] = {
     "kpac-2level": {"width": 12},
     "restormer": {"width": 8, "blocks": (1, 1, 1, 1), "refinement": 1},
     "nafnet": {"width": 8, "encoder": (1, 1, 1, 2)},
+    "drbnet": {"width": 8},
+    "dpdnet": {"width": 8},
+    "ifan": {"width": 8, "iterations": 8},
 }
 SIGMA, CROP, TILE, OVERLAP = 1.5, 96, 768, 128
 
@@ -45,11 +49,11 @@ def as_tensor(pictures: list[NDArray[np.float32]]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2)))
 
 
-def train(name: str, sharp: list[NDArray[np.float32]], steps: int) -> Network:
-    """A narrow network after a few steps on crops."""
+def train(name: str, options: dict[str, Any], sharp: list[NDArray[np.float32]], steps: int) -> Network:
+    """A network after a few steps on crops."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    module = MODELS.get(name)(**NARROW[name]).train()
+    module = MODELS.get(name)(**options).train()
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
     for _ in range(steps):
         places = [(rng.integers(len(sharp)), *rng.integers(0, 512 - CROP, 2)) for _ in range(2)]
@@ -63,13 +67,15 @@ def train(name: str, sharp: list[NDArray[np.float32]], steps: int) -> Network:
         optimiser.step()
     module.eval().requires_grad_(False)
     facts = facts_of(module, ModelSpec(name))
-    return Network(module, name, "", facts["size_multiple"], None, facts["bytes_per_pixel"], torch.device("cpu"))
+    radius = facts["receptive_radius_px"]
+    return Network(module, name, "", facts["size_multiple"], radius, facts["bytes_per_pixel"], torch.device("cpu"))
 
 
 def main() -> None:
     """Print a line per network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--full", action="store_true", help="published widths")
     parser.add_argument("--only", default=",".join(NARROW), help="networks")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -78,11 +84,17 @@ def main() -> None:
     sharp = np.concatenate(rows, axis=0)
     blurry = blurred(sharp)
     for name in arguments.only.split(","):
-        network = train(name, patches[6:], arguments.steps)
+        network = train(name, {} if arguments.full else NARROW[name], patches[6:], arguments.steps)
         whole = deblur(network, blurry).clip(0, 1)
-        tiled = deblur(network, blurry, tile=TILE, overlap=OVERLAP).clip(0, 1)
+        overlap = OVERLAP if network.receptive_radius_px is None else network.receptive_radius_px
+        tile = max(TILE, 2 * overlap + 128)
+        tiled = deblur(network, blurry, tile=tile, overlap=overlap).clip(0, 1)
         gain = psnr(whole, sharp) - psnr(blurry, sharp)
-        print(f"{name:12} tiles against whole {psnr(tiled, whole):5.1f} dB, gain {gain:+.2f} dB", flush=True)
+        print(
+            f"{name:12} tiles of {tile} px, overlap {overlap} px, against whole {psnr(tiled, whole):5.1f} dB, "
+            f"gain {gain:+.2f} dB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
