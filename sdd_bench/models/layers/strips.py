@@ -9,15 +9,21 @@ from torch import Tensor
 
 from sdd_bench.models.layers.shared import plus
 
-_CACHED_NUMBERS = 1 << 20
-"""Numbers of a strip (4 MiB): what layers make of it is several times that, and most of it stays in the cache."""
+_CACHED_NUMBERS = 1 << 21
+"""Numbers of a strip (8 MiB): small, so that what layers make of it stays in the cache."""
 _ROWS_PER_HALO = 32
 """Least height of a strip by that of its halo, which is computed twice."""
 _STRIP_NUMBERS = 1 << 23
 """Most numbers of a strip (32 MiB), however wide the picture is."""
 
 
-def by_strips(layers: Callable[..., Tensor], *inputs: Tensor, halo: int, onto: Tensor | None = None) -> Tensor:
+def by_strips(
+    layers: Callable[..., Tensor],
+    *inputs: Tensor,
+    halo: int,
+    beside: Tensor | None = None,
+    onto: Tensor | None = None,
+) -> Tensor:
     """Layers applied from top to bottom; to all rows at once with gradients, or while a program is traced.
 
     Args:
@@ -28,15 +34,17 @@ def by_strips(layers: Callable[..., Tensor], *inputs: Tensor, halo: int, onto: T
             of its rows.
         halo: How many rows of the first input a window reaches farther. Too small a number gives a wrong result at the
             seams.
-        onto: What the output is added to, in its own memory where no gradient needs it; nothing else may need it.
+        beside: What is added to the output, of its shape, and stays as it is.
+        onto: In place of ``beside``: in its own memory where no gradient needs it, so nothing else may need it.
 
     Returns:
         :math:`(N, C', s H, w')`.
     """
     n, channels, height, width = inputs[0].shape
     tracked = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if tracked or (step := _rows(n * channels * width, halo)) >= height:
+    if tracked or (step := _rows(height, n * channels * width, halo)) >= height:
         whole = layers(*inputs, slice(None))
+        whole = whole if beside is None else plus(whole, beside)
         return whole if onto is None else plus(onto, whole)
     out = onto
     for start in range(0, height, step):
@@ -46,13 +54,18 @@ def by_strips(layers: Callable[..., Tensor], *inputs: Tensor, halo: int, onto: T
         windows = (x[:, :, first * x.shape[2] // height : last * x.shape[2] // height] for x in inputs)
         part = layers(*windows, slice(start - first, stop - first))
         scale = part.shape[2] // (stop - start)
+        place = slice(scale * start, scale * stop)
         if onto is not None:
-            onto[:, :, scale * start : scale * stop] += part
+            onto[:, :, place] += part
             continue
         if out is None:
             shape = (n, part.shape[1], scale * height, part.shape[3])
-            out = torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=_format_of(part))
-        out[:, :, scale * start : scale * stop] = part
+            dtype = part.dtype if beside is None else torch.promote_types(part.dtype, beside.dtype)
+            out = torch.empty(shape, dtype=dtype, device=part.device, memory_format=_format_of(part))
+        if beside is None:
+            out[:, :, place] = part
+        else:
+            torch.add(part, beside[:, :, place], out=out[:, :, place])
     assert out is not None
     return out
 
@@ -67,9 +80,10 @@ def twice(rows: slice) -> slice:
     return slice(rows.start and 2 * rows.start, rows.stop and 2 * rows.stop)
 
 
-def _rows(numbers: int, halo: int) -> int:
-    """Height of a strip whose rows have so many numbers."""
-    return max(1, min(max(_CACHED_NUMBERS // numbers, _ROWS_PER_HALO * halo), _STRIP_NUMBERS // numbers))
+def _rows(height: int, numbers: int, halo: int) -> int:
+    """Height of a strip of a map whose rows have so many numbers; all strips have about the same."""
+    most = max(1, min(max(_CACHED_NUMBERS // numbers, _ROWS_PER_HALO * halo), _STRIP_NUMBERS // numbers))
+    return -(-height // -(-height // most))
 
 
 def _format_of(x: Tensor) -> torch.memory_format:

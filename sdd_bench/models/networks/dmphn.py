@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from sdd_bench.models.layers.checks import check_whole
-from sdd_bench.models.layers.shared import plus
 from sdd_bench.models.layers.strips import by_strips
 from sdd_bench.models.shapes import Shapes
 
@@ -34,7 +33,7 @@ def _residual(width: int) -> nn.Sequential:
 
 def _add(residual: nn.Sequential, x: Tensor) -> Tensor:
     """``x`` and its residual."""
-    return by_strips(lambda window, rows: plus(residual(window), window)[:, :, rows], x, halo=2)
+    return by_strips(lambda window, rows: residual(window)[:, :, rows], x, halo=2, beside=x)
 
 
 class _Encoder(nn.Module):

@@ -52,3 +52,41 @@ def test_a_second_input_of_twice_the_size_passes_along(numbers: int, monkeypatch
 
     with torch.inference_mode():
         torch.testing.assert_close(by_strips(run, small, large, halo=1), run(small, large, slice(None)))
+
+
+@pytest.mark.parametrize("numbers", [1, 150, 1 << 23])
+def test_what_is_added_is_added_once_in_its_own_memory_or_a_new_one(
+    numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", numbers)
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 3, 3, padding=1).double()
+    x, other = torch.rand(2, 1, 3, 13, 7, dtype=torch.float64)
+
+    def run(window: torch.Tensor, rows: slice) -> torch.Tensor:
+        out: torch.Tensor = layer(window)[:, :, rows]
+        return out
+
+    with torch.inference_mode():
+        expected, before = layer(x) + other, other.clone()
+        torch.testing.assert_close(by_strips(run, x, halo=1, beside=other), expected)
+        assert torch.equal(other, before)
+        onto = by_strips(run, x, halo=1, onto=other)
+        torch.testing.assert_close(onto, expected)
+        assert onto.data_ptr() == other.data_ptr()
+
+
+def test_a_sum_keeps_the_higher_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", 20)
+    x = torch.rand(1, 2, 8, 4)
+    with torch.inference_mode():
+        found = by_strips(lambda window, rows: window[:, :, rows].bfloat16(), x, halo=0, beside=x)
+    assert found.dtype == torch.float32
+
+
+def test_strips_of_a_map_are_about_equally_high(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_NUMBERS", 8 * 10)
+    heights = []
+    with torch.inference_mode():
+        by_strips(lambda window, rows: heights.append(window.shape[2]) or window, torch.rand(1, 2, 11, 4), halo=0)  # type: ignore[func-returns-value]
+    assert heights == [6, 5]
