@@ -31,8 +31,9 @@ from sdd_bench.training.run import train
 METHODS: dict[str, dict[str, Any]] = {
     "vanilla": {"vanilla": True},
     "jdrl": {},
-    "jdrl, reblurring first": {"reblur_epochs": 4, "reblur_learning_rate": 1e-3},
-    "jdrl, reblurring first, alpha 0.1": {"reblur_epochs": 4, "reblur_learning_rate": 1e-3, "alpha": 0.1},
+    "jdrl, reblurring first": {"reblur_epochs": 2},
+    "jdrl, alpha 0.05": {"alpha": 0.05},
+    "jdrl, alpha 0.05, edges": {"alpha": 0.05, "edge_weight": 0.05},
     "jdrl without reblurring": {"no_reblur": True},
 }
 MATCHED = GroundTruth.MATCHED.value

@@ -84,6 +84,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "#5 free kernels": {"free_kernels": True},
     "#6 no weight maps": {"no_weight_maps": True},
     "no cycle": {"no_cycle": True},
+    "alpha 0.05": {"alpha": 0.05},
     "similarity mask": {"mask": "similarity"},
 }
 

@@ -46,6 +46,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "crop": 128,
         "batch": 4,
         "stage_one_epochs": 1,
+        "alpha": 0.05,  # so short a training does not teach reblurring, whose loss then holds the picture blurry
         "learning_rate": 1e-3,
         "warm_up": 20,
         "val_patches": 8,
@@ -146,7 +147,8 @@ class TrainConfig:
     """``misalignment.csv`` of ``analyze``: pairs that it holds take their transfer from there."""
 
     alpha: float = 0.5
-    """Weight of the reblurring loss."""
+    """Weight of the reblurring loss. Until the reblurring network can reblur, this loss pulls the deblurred picture back
+    to the blurry one; in a training too short for that, 0.05 is better."""
     edge_weight: float = 0.0
     """Weight of the Charbonnier distance of edges beside that of pictures; 0.05 where MPRNet was trained first."""
     mask: MaskKind = MaskKind.MAGNITUDE
