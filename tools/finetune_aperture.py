@@ -33,7 +33,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl": {},
     "jdrl, reblurring first": {"reblur_epochs": 2},
     "jdrl, alpha 0.05": {"alpha": 0.05},
-    "jdrl, alpha 0.05, edges": {"alpha": 0.05, "edge_weight": 0.05},
     "jdrl without reblurring": {"no_reblur": True},
 }
 MATCHED = GroundTruth.MATCHED.value

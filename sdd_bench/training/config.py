@@ -147,8 +147,8 @@ class TrainConfig:
     """``misalignment.csv`` of ``analyze``: pairs that it holds take their transfer from there."""
 
     alpha: float = 0.5
-    """Weight of the reblurring loss. Until the reblurring network can reblur, this loss pulls the deblurred picture back
-    to the blurry one; in a training too short for that, 0.05 is better."""
+    """Weight of the reblurring loss. Until the reblurring network can reblur, it draws the deblurred picture to the
+    blurry one; 0.05 is better in a short training."""
     edge_weight: float = 0.0
     """Weight of the Charbonnier distance of edges beside that of pictures; 0.05 where MPRNet was trained first."""
     mask: MaskKind = MaskKind.MAGNITUDE
