@@ -16,10 +16,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.compiled import compiled
+from sdd_bench.core.side_by_side import in_strips
 from sdd_bench.defocus.from_pair import blur_from_pair
 
 Picture = NDArray[np.float32]
@@ -127,7 +128,26 @@ def _sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _squares(a: Picture, b: Picture, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Sum of squared differences over the valid pixels of each region."""
-    difference = cv2.subtract(a, b)
-    # NumPy reduces a last axis of three ten times slower.
-    squares = cv2.transform(cv2.multiply(difference, difference), np.ones((1, 3), np.float32))
-    return _sums(squares * valid)
+    rows, columns = (-(-side // REGION_PX) for side in valid.shape)
+    sums = np.zeros((rows, columns))
+    pictures = [np.ascontiguousarray(picture, np.float32) for picture in (a, b)]
+    in_strips(rows, lambda first, last: _add_squares(*pictures, valid, sums, first, last), size=1, pixels=a.size)
+    return sums
+
+
+@compiled
+def _add_squares(
+    a: Picture, b: Picture, valid: NDArray[np.bool_], sums: NDArray[np.float64], first: int, last: int
+) -> None:
+    """Add to the rows ``first`` to ``last`` of ``sums``."""
+    height, width = valid.shape
+    for row in range(first, last):
+        for y in range(row * REGION_PX, min((row + 1) * REGION_PX, height)):
+            for column in range(sums.shape[1]):
+                total = 0.0
+                for x in range(column * REGION_PX, min((column + 1) * REGION_PX, width)):
+                    if valid[y, x]:
+                        for c in range(3):
+                            difference = a[y, x, c] - b[y, x, c]
+                            total += difference * difference
+                sums[row, column] += total

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,12 +142,7 @@ def to_float(pixels: Pixels) -> NDArray[np.float32]:
         >>> to_float(np.array([0, 51, 255], np.uint8)).tolist() == np.float32([0, 0.2, 1]).tolist()
         True
     """
-    if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.size:
-        return np.asarray(cv2.LUT(np.ascontiguousarray(pixels), _EIGHT_BITS))
     return np.divide(pixels, np.float32(full_scale(pixels)), dtype=np.float32)
-
-
-_EIGHT_BITS = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
 @contextmanager
