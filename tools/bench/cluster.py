@@ -29,7 +29,7 @@ from sdd_bench.weights import path
 def predicted(root: Path, out: Path, tasks: int, address: str) -> None:
     """Predict pictures of 512x512 with the bundled network."""
     files = {f"{number}": root / f"{number}.png" for number in range(tasks)}
-    predict(load_network(path("unet-small-jdrl")), files, out, dask=address)
+    predict(load_network(path("unet-folded")), files, out, dask=address)
 
 
 def made(_: Path, out: Path, tasks: int, address: str) -> None:

@@ -5,8 +5,8 @@
 The old commit is checked out into a temporary git worktree. ``flow``: one ``pwcnet`` flow, imports and reading left
 out. ``first``: ``evaluate`` of one picture with all metrics, nothing cached, the whole command. ``later``: a second
 method, the registered flow cached. Columns: seconds on the clock, seconds of processor, share of it in the system,
-peak resident memory; the best of the repeats. The last line: largest difference of PSNR between both trees. On a busy
-machine only the processor's seconds mean something, and only with one thread: more of them wait for each other awake.
+peak resident memory; the best of the repeats, after a small picture that compiles what is compiled. The last line:
+largest difference of PSNR between both trees. On a busy machine only the processor's seconds mean something, and only with one thread: more of them wait for each other awake.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +101,13 @@ def measure_flow(tree: Path, root: Path) -> Cost:
     return Cost(**json.loads(text.splitlines()[-1]))
 
 
-def measure_first(tree: Path, root: Path) -> Cost:
-    """``evaluate`` of a set that nothing is known of."""
+def measure_first(tree: Path, root: Path, *more: str) -> Cost:
+    """``evaluate`` of a set that nothing is known of, with ``more`` options."""
     for kept in (root / "set" / "registered", root / "cache", root / "first"):  # by the old commit and by this one
         shutil.rmtree(kept, ignore_errors=True)
     (root / "cache").mkdir()
     shutil.copy(weights.path("alexnet"), root / "cache")  # where the old commit looks for it
-    return evaluate(tree, root, "first")
+    return evaluate(tree, root, "first", *more)
 
 
 def measure_later(tree: Path, root: Path) -> Cost:
@@ -116,11 +116,18 @@ def measure_later(tree: Path, root: Path) -> Cost:
     return evaluate(tree, root, "later")
 
 
-def evaluate(tree: Path, root: Path, run_name: str) -> Cost:
+def evaluate(tree: Path, root: Path, run_name: str, *more: str) -> Cost:
     """The command, as a user gives it."""
     predictions, out = str(root / "net"), str(root / run_name)
     command = ["-m", "sdd_bench", "evaluate", str(root / "set"), "--predictions", predictions, "-o", out, "--json"]
-    return run(tree, root, *command, "--method", run_name)[0]
+    return run(tree, root, *command, "--method", run_name, *more)[0]
+
+
+def warm_up(trees: Mapping[str, Path], folder: Path) -> None:
+    """``evaluate`` of a small picture by each tree, so that no compiling is measured."""
+    for name, tree in trees.items():
+        make_set(folder / "small" / name, 640, 360)
+        measure_first(tree, folder / "small" / name)
 
 
 WORK: dict[str, Callable[[Path, Path], Cost]] = {
@@ -155,6 +162,7 @@ def main() -> None:
         roots = {name: Path(folder) / name for name in trees}
         for root in roots.values():
             make_set(root, width, height)
+        warm_up(trees, Path(folder))
         print(f"{options.size}, {options.against} beside this tree, best of {options.repeats}")
         print(f"{'':8}{'':5}{'clock':>9}{'processor':>11}{'system':>8}{'peak':>10}")
         for what in options.what.split(","):
