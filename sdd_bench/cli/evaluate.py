@@ -148,6 +148,10 @@ def command(
         _describe(data, predictions, out or Path("runs") / method, method, chosen, where, jobs, dask, as_json)
         return
     dataset = open_dataset(data, **where)
+    if jobs == 1 and dask is None:
+        from sdd_bench.evaluation.picture.ahead import read_first_ahead
+
+        read_first_ahead(dataset.pairs, predictions, out or Path("runs") / method, chosen)
     from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
     from sdd_bench.evaluation.run import evaluate  # imports torch: not for a folder without pairs
 

@@ -130,8 +130,8 @@ def _squares(a: Picture, b: Picture, valid: NDArray[np.bool_]) -> NDArray[np.flo
     """Sum of squared differences over the valid pixels of each region."""
     rows, columns = (-(-side // REGION_PX) for side in valid.shape)
     sums = np.zeros((rows, columns))
-    pictures = [np.ascontiguousarray(picture, np.float32) for picture in (a, b)]
-    in_strips(rows, lambda first, last: _add_squares(*pictures, valid, sums, first, last), size=1, pixels=a.size)
+    one, other = (np.ascontiguousarray(picture, np.float32) for picture in (a, b))
+    in_strips(rows, lambda first, last: _add_squares(one, other, valid, sums, first, last), size=1, pixels=a.size)
     return sums
 
 

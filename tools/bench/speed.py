@@ -6,7 +6,8 @@ The old commit is checked out into a temporary git worktree. ``flow``: one ``pwc
 out. ``first``: ``evaluate`` of one picture with all metrics, nothing cached, the whole command. ``later``: a second
 method, the registered flow cached. Columns: seconds on the clock, seconds of processor, share of it in the system,
 peak resident memory; the best of the repeats, after a small picture that compiles what is compiled. The last line:
-largest difference of PSNR between both trees. On a busy machine only the processor's seconds mean something, and only with one thread: more of them wait for each other awake.
+largest difference of PSNR between both trees. On a busy machine only the processor's seconds mean something, and only
+with one thread: more of them wait for each other awake.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,13 @@ from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.storage.npy import read_npy
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import Crop, EvaluateOptions, crop_size
-from sdd_bench.evaluation.picture.scorer import Picture
 from sdd_bench.evaluation.picture.truth import Truth, read_truth
 from sdd_bench.evaluation.signature import pixels_sha256
 from sdd_bench.images.pair import read_pair
 from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.images.resize import Resize, parse_resize, resize_area
 
+Picture = NDArray[np.float32]
 _MOST_CROPPED_PX = 128
 """Networks crop to multiples of 64 at most; a prediction that lacks more is of another size altogether."""
 
@@ -50,13 +51,34 @@ class Inputs:
     """SHA-256 of the bytes that were decoded; empty where that is not known."""
 
 
+_AHEAD: dict[Hashable, Future[Inputs]] = {}
+"""What is being read before it is asked for."""
+
+
+def read_ahead(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> None:
+    """Begin to read in a thread what :func:`read_inputs` will be asked for first."""
+    pool = ThreadPoolExecutor(1)
+    _AHEAD[_asked(pair, prediction_path, options)] = pool.submit(_read, pair, prediction_path, options)
+    pool.shutdown(wait=False)
+
+
+def _asked(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Hashable:
+    paths = (prediction_path, pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
+    return (*(path and path.absolute() for path in paths), options.resize, options.crop, options.crop_to)
+
+
 def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Inputs:
-    """Read, resize and crop, in this order.
+    """Read, resize and crop, in this order; what :func:`read_ahead` has begun is awaited.
 
     Raises:
         ImageError: A file cannot be read, or sizes do not fit.
         ManifestError: The truth file of the pair is damaged.
     """
+    begun = _AHEAD.pop(_asked(pair, prediction_path, options), None)
+    return _read(pair, prediction_path, options) if begun is None else begun.result()
+
+
+def _read(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Inputs:
     (prediction, prediction_bit_depth, prediction_sha256), (blurry, sharp) = side_by_side(
         lambda: _read_hashed(prediction_path), lambda: read_pair(pair.blurry_path, pair.sharp_path)
     )
