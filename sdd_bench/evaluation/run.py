@@ -26,14 +26,14 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import output_errors, write_json
 from sdd_bench.core.storage.tables import Form, read_table, write_table
-from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem
+from sdd_bench.core.types import AnyPath, OnProgress, Problem
 from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
 from sdd_bench.evaluation.per_image import ImageRow
 from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
-from sdd_bench.evaluation.picture.match import Match, Matching, match_predictions
+from sdd_bench.evaluation.picture.match import Matching, absolute, match_predictions
 from sdd_bench.evaluation.picture.task import PictureTask, evaluate_picture
 from sdd_bench.evaluation.prediction import prediction_of
 from sdd_bench.evaluation.provenance import provenance
@@ -221,18 +221,8 @@ def _match(dataset: PairList, predictions: Path, options: EvaluateOptions) -> Ma
     matches = (match for match in matching.matches if match.pair.name not in later)
     return replace(
         matching,
-        matches=tuple(Match(_absolute(match.pair), match.prediction_path.absolute()) for match in matches),
+        matches=tuple(absolute(match) for match in matches),
         problems=tuple(problem for problem in matching.problems if problem.item not in later),
-    )
-
-
-def _absolute(pair: Pair) -> Pair:
-    return replace(
-        pair,
-        blurry_path=pair.blurry_path.absolute(),
-        sharp_path=pair.sharp_path.absolute(),
-        aligned_path=pair.aligned_path and pair.aligned_path.absolute(),
-        truth_path=pair.truth_path and pair.truth_path.absolute(),
     )
 
 

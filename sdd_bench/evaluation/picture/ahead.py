@@ -8,7 +8,7 @@ from pathlib import Path
 from sdd_bench.core.errors import PairingError
 from sdd_bench.core.types import Pair
 from sdd_bench.evaluation.options import EvaluateOptions
-from sdd_bench.evaluation.picture.match import match_predictions
+from sdd_bench.evaluation.picture.match import absolute, match_predictions
 from sdd_bench.evaluation.picture.read import read_ahead
 
 
@@ -26,4 +26,5 @@ def read_first_ahead(pairs: Sequence[Pair], predictions: Path, run: Path, option
     except PairingError:
         return
     if matches and not (run / "pictures" / f"{matches[0].pair.name}.json").exists():
-        read_ahead(matches[0].pair, matches[0].prediction_path, options)
+        first = absolute(matches[0])
+        read_ahead(first.pair, first.prediction_path, options)

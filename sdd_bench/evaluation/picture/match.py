@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -169,3 +169,16 @@ def _common_suffix(names: Sequence[str], predictions: Sequence[Path]) -> str:
     best = min(endings, key=lambda ending: (-endings[ending], ending))
     enough = 2 * endings[best] >= min(len(names), len(stems))
     return best if enough and endings[best] > max(exact, min(1, len(names) - 1)) else ""
+
+
+def absolute(match: Match) -> Match:
+    """The match with absolute paths: a worker may stand in another folder. Links stay links, for their names' sake."""
+    pair = match.pair
+    pair = replace(
+        pair,
+        blurry_path=pair.blurry_path.absolute(),
+        sharp_path=pair.sharp_path.absolute(),
+        aligned_path=pair.aligned_path and pair.aligned_path.absolute(),
+        truth_path=pair.truth_path and pair.truth_path.absolute(),
+    )
+    return Match(pair, match.prediction_path.absolute())

@@ -64,7 +64,7 @@ def read_ahead(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> N
 
 def _asked(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Hashable:
     paths = (prediction_path, pair.blurry_path, pair.sharp_path, pair.aligned_path, pair.truth_path)
-    return (*(path and path.absolute() for path in paths), options.resize, options.crop, options.crop_to)
+    return (*paths, options.resize, options.crop, options.crop_to)
 
 
 def read_inputs(pair: Pair, prediction_path: Path, options: EvaluateOptions) -> Inputs:

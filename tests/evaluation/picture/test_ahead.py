@@ -14,6 +14,7 @@ from sdd_bench.core.errors import ImageError
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.picture import read
 from sdd_bench.evaluation.picture.ahead import read_first_ahead
+from sdd_bench.evaluation.picture.match import Match, absolute
 from sdd_bench.evaluation.picture.read import read_inputs
 
 OPTIONS = EvaluateOptions(flow="dis")
@@ -29,10 +30,11 @@ def test_what_was_begun_is_taken_once(make_set: Any, predictions: Path, tmp_path
     expected = read_inputs(pairs[0], predictions / "p0.png", OPTIONS)
     read_first_ahead(pairs, predictions, tmp_path / "run", OPTIONS)
     (begun,) = read._AHEAD.values()
-    assert read_inputs(pairs[0], predictions / "p0.png", OPTIONS) is begun.result()
+    match = absolute(Match(pairs[0], predictions / "p0.png"))
+    assert read_inputs(match.pair, match.prediction_path, OPTIONS) is begun.result()
     assert read._AHEAD == {}
     np.testing.assert_array_equal(begun.result().prediction, expected.prediction)
-    assert read_inputs(pairs[0], predictions / "p0.png", OPTIONS) is not begun.result()
+    assert read_inputs(match.pair, match.prediction_path, OPTIONS) is not begun.result()
 
 
 def test_a_picture_that_is_scored_and_a_folder_without_predictions_are_left(
@@ -51,5 +53,7 @@ def test_what_cannot_be_read_is_said_when_it_is_asked_for(make_set: Any, predict
     pairs = make_set(1).pairs
     (predictions / "p0.png").write_bytes(b"no picture")
     read_first_ahead(pairs, predictions, tmp_path / "run", OPTIONS)
+    match = absolute(Match(pairs[0], predictions / "p0.png"))
     with pytest.raises(ImageError, match=r"p0\.png"):
-        read_inputs(pairs[0], predictions / "p0.png", OPTIONS)
+        read_inputs(match.pair, match.prediction_path, OPTIONS)
+    assert read._AHEAD == {}
