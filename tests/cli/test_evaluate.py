@@ -251,7 +251,8 @@ def test_a_cache_on_a_full_disk_is_no_failure(captures: Path) -> None:
     with _little_space():
         result = evaluate("captures", "--predictions", "net", *FAST, "--cache", "kept")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert {path.suffix for path in (captures / "kept/registered").iterdir()} == {".light", ".scores"}
+    kinds = {path.suffix for path in (captures / "kept/registered").iterdir()}
+    assert kinds == {".light", ".blur", ".exposure", ".scores"}
 
 
 @pytest.mark.parametrize(
