@@ -32,12 +32,14 @@ def test_info_says_what_is_kept_where(folder: Path) -> None:
     result = run("info", "--cache", str(folder))
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert [line[:3] for line in lines[:3]] == [
+    assert [line[:3] for line in lines[:5]] == [
         ["flow", "1", "files"],
         ["light", "0", "files"],
+        ["blur", "0", "files"],
+        ["exposure", "0", "files"],
         ["scores", "2", "files"],
     ]
-    assert lines[3:] == [["folder:", str(folder / "registered")], ["size:", "0.00", "of", "20", "GB"]]
+    assert lines[5:] == [["folder:", str(folder / "registered")], ["size:", "0.00", "of", "20", "GB"]]
 
 
 def test_info_for_machines_counts_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +52,7 @@ def test_info_for_machines_counts_bytes(folder: Path, monkeypatch: pytest.Monkey
         "limit_bytes": 500_000_000,
         "kinds": {
             "flow": {"files": 1, "bytes": sizes["flow"]},
-            "light": {"files": 0, "bytes": 0},
+            **{kind: {"files": 0, "bytes": 0} for kind in ("light", "blur", "exposure")},
             "scores": {"files": 2, "bytes": sizes["scores"]},
         },
     }
