@@ -16,7 +16,7 @@ import click
 
 from sdd_bench.cli.groups import INTERRUPTED
 from sdd_bench.cli.pace import Pace, in_words
-from sdd_bench.core.errors import SddBenchError, is_short_of_memory, reason_of
+from sdd_bench.core.errors import SddBenchError, is_short_of_memory, is_short_of_shared_memory, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
@@ -30,6 +30,10 @@ CACHE_LIMIT_HELP = "Size limit of the cache; the least recently used leave first
 
 _SHORT_OF_MEMORY = (
     "memory ran out. What was finished is kept; allow more, or run again with fewer --jobs or smaller pictures."
+)
+_SHORT_OF_SHARED_MEMORY = (
+    "shared memory ran out (/dev/shm), which processes need to hand over what they read. What was finished is kept; "
+    "make it larger, or run again with --workers 0 or --jobs 1."
 )
 _MOST_AT_ONCE = 1024
 """Processes or threads: more than any machine has use for."""
@@ -68,7 +72,8 @@ def handle_errors(function: F) -> F:
             sys.exit(INTERRUPTED)
         except Exception as error:
             if is_short_of_memory(error):
-                click.echo(f"error: {_SHORT_OF_MEMORY}", err=True)
+                short = _SHORT_OF_SHARED_MEMORY if is_short_of_shared_memory(error) else _SHORT_OF_MEMORY
+                click.echo(f"error: {short}", err=True)
             elif isinstance(error, SddBenchError):
                 click.echo(f"error: {error}", err=True)
             elif isinstance(error, OSError):

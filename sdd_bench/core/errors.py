@@ -71,12 +71,24 @@ class LeaderboardError(SddBenchError):
     """A table or a submission breaks the leaderboard's rules."""
 
 
+_SHARED = re.compile(r"shared memory|to file </torch_|killed by signal: Bus error", re.IGNORECASE)
+"""How torch says that /dev/shm is full, by which processes that read hand over what they read."""
 _SHORT = re.compile(
     r"bad_alloc|(not enough|out of|insufficient|can(no|')t allocate) memory|memory allocation (failed|failure)"
-    r"|unable to allocate|can't start new thread",
+    r"|unable to allocate|can't start new thread|killed by signal: Killed|" + _SHARED.pattern,
     re.IGNORECASE,
 )
 """How libraries in C and C++ say that memory was short. A thread that cannot start lacks memory for its stack."""
+
+
+def is_short_of_shared_memory(error: BaseException) -> bool:
+    """Whether the memory that processes share was short; it is short of memory, too.
+
+    Example:
+        >>> is_short_of_shared_memory(RuntimeError("unable to allocate shared memory(shm) for file </torch_1_2_3>"))
+        True
+    """
+    return any(not isinstance(each, SddBenchError) and _SHARED.search(str(each)) for each in _chain(error))
 
 
 def is_short_of_memory(error: BaseException) -> bool:

@@ -126,7 +126,13 @@ def open_executor(jobs: int = 1, dask: str | None = None, *, sight: Path | None 
     else:
         context = multiprocessing.get_context("spawn")
         end, stop = context.Pipe(duplex=False)
-        pool = _Processes(jobs, mp_context=context, initializer=_begin_worker, initargs=(jobs, end))
+        try:
+            pool = _Processes(jobs, mp_context=context, initializer=_begin_worker, initargs=(jobs, end))
+        except OSError as error:
+            raise ConfigError(
+                f"--jobs {jobs}: processes cannot be started ({reason_of(error)}). Their locks need room in shared "
+                "memory (/dev/shm): make it larger, or run with --jobs 1."
+            ) from error
         try:
             yield pool
         except BaseException:  # nobody waits for what is under way; the next run makes it anew

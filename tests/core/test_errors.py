@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from sdd_bench.core.errors import WeightsError, is_short_of_memory, reason_of
+from sdd_bench.core.errors import WeightsError, is_short_of_memory, is_short_of_shared_memory, reason_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,17 @@ def test_short_memory_is_no_verdict_on_a_file_however_deep_it_lies(error: Except
     assert is_short_of_memory(outer)
     assert not is_short_of_memory(WeightsError("a.pt: damaged, say those who ran out of memory"))
     assert not is_short_of_memory(ValueError("cut short"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Caught RuntimeError in DataLoader worker process 0.\nunable to write to file </torch_9_1_0>: No space left",
+        "unable to allocate shared memory(shm) for file </torch_9_1_0>: Success (0)",
+        "DataLoader worker (pid(s) 9) is killed by signal: Bus error. It is possible that workers are out of shared",
+    ],
+)
+def test_a_full_dev_shm_is_told_from_other_short_memory(said: str) -> None:
+    assert is_short_of_shared_memory(RuntimeError(said))
+    assert is_short_of_memory(RuntimeError(said))
+    assert not is_short_of_shared_memory(RuntimeError("CUDA out of memory"))

@@ -1,5 +1,6 @@
 """Many items at once, whatever runs them."""
 
+import errno
 import json
 import os
 import signal
@@ -249,3 +250,12 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError
+
+
+def test_processes_that_cannot_start_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sdd_bench.core.executors._Processes", full)
+    with pytest.raises(ConfigError, match=r"--jobs 2: processes cannot be started .*/dev/shm"), open_executor(2):
+        pass
