@@ -125,7 +125,7 @@ def compare(depth: int, root: Path) -> None:
 
 
 def compare_places(depth: int, root: Path) -> None:
-    """Print the time of a crop with and without the check of its place, the median of interleaved rounds."""
+    """Print the processor time of a crop with and without the check of its place, the median of interleaved rounds."""
     bound, unbound = root / "bound.h5", root / "unbound.h5"
     write_ours(bound, natural_pictures(depth, N))
     shutil.copy(bound, unbound)
@@ -138,10 +138,10 @@ def compare_places(depth: int, root: Path) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in readers}
     for number in range(ROUNDS):
         for name, reader in list(readers.items())[:: -1 if number % 2 else 1]:
-            start = time.perf_counter()
+            start = time.process_time()
             for index, y, x in crops:
                 reader.read_crop(index, y, x, CROP, CROP)
-            seconds[name].append((time.perf_counter() - start) / CROPS)
+            seconds[name].append((time.process_time() - start) / CROPS)
     medians = {name: float(np.median(values[1:])) for name, values in seconds.items()}
     print(
         f"{depth} bit, crops of both pictures: bound {medians['bound'] * 1e3:.2f} ms, not bound "
