@@ -10,6 +10,8 @@ lands in ``--out``; a killed run goes on, a finished cell is kept.
 
     python tools/reproduce_jdrl.py --sets B --methods oracle,vanilla,jdrl --seeds 0,1,2
     python tools/reproduce_jdrl.py --model ifan --sets A --seeds 0 --threads 1 --out runs/reproduce-ifan
+    python tools/reproduce_jdrl.py --model nafnet --sets A --seeds 0 --batch 4 --crop 96 --steps 480 --n-train 12 \\
+        --aligned-only --precision bf16-mixed --learning-rate 2e-3 --threads 1 --out runs/reproduce-nafnet
     python tools/reproduce_jdrl.py --table
 """
 

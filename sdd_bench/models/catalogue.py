@@ -68,7 +68,7 @@ ORIGINS: Mapping[str, Origin] = {
 }
 
 
-TILED_DB: Mapping[str, str] = {"mprnet": "58", "restormer": "56", "kpac": "144", "kpac-2level": "152"}
+TILED_DB: Mapping[str, str] = {"mprnet": "58", "nafnet": "65", "restormer": "56", "kpac": "144", "kpac-2level": "152"}
 """PSNR in dB between a picture of 1536x1024 in tiles and as a whole, of networks whose output depends on all of it:
 narrow forms after a short training, tiles of 768 px with an overlap of 128 (``tools/bench/tiles.py``)."""
 
