@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.flow.pwcnet.refinement import Luma, explain, resize_flow, texture
+from sdd_bench.flow.pwcnet.refinement import Luma, explain, passes_of, resize_flow, texture
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.geometry.similarity import Similarity
 
@@ -142,8 +142,7 @@ def _similarity(reference: Luma, flow: Tensor, left: Tensor, scale: float) -> Si
 
 def _shown(gain: Tensor, alike: Tensor, left: Tensor, *, lax: float) -> Tensor:
     """Where a flow is shown, by evidence or by fine detail, if ``lax`` (0 to 1) of the leniency is granted."""
-    by_gain = _ramp(gain, *_between(_EVIDENCE, lax))
-    return torch.maximum(by_gain, _ramp(alike, *_ALIKE) * _explained(left, lax))
+    return passes_of(gain).shown(gain, alike, left, (_between(_EVIDENCE, lax), _ALIKE, _between(_LEFT, lax)))
 
 
 def _explained(left: Tensor, lax: float) -> Tensor:

@@ -115,6 +115,22 @@ def equalise(pictures: Tensor, kernel: Tensor) -> Tensor:
     return torch.from_numpy(out)
 
 
+def shown(gain: Tensor, alike: Tensor, left: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
+    """``max(ramp(gain), ramp(alike) * (1 - ramp(left)))`` of planes ``(H, W)``; a ramp rises smoothly between bounds.
+
+    Args:
+        gain: Evidence for a flow.
+        alike: How alike both pictures are in sharpness.
+        left: What fine detail leaves unexplained.
+        bounds: Of the three ramps.
+    """
+    a, b, c = (_array(plane) for plane in (gain, alike, left))
+    out = np.empty(gain.shape, np.float32)
+    ramps = np.array([(low, high - low) for low, high in bounds], np.float32)
+    _shared(len(out), out.size, lambda first, last: _shown(a, b, c, ramps, out, first, last))
+    return torch.from_numpy(out)
+
+
 def _array(planes: Tensor) -> Plane:
     return np.ascontiguousarray(planes.numpy(), dtype=np.float32)
 
@@ -381,3 +397,19 @@ def _equalise(pictures: Plane, kernel: Plane, out: Plane, first: int, last: int)
             picture = pictures[i, y]
             for x in range(width):
                 result[x] += spread[x] * picture[x]
+
+
+@compiled
+def _shown(gain: Plane, alike: Plane, left: Plane, ramps: Plane, out: Plane, first: int, last: int) -> None:
+    for y in range(first, last):
+        a, b, c, result = gain[y], alike[y], left[y], out[y]
+        for x in range(len(result)):
+            sharp = _ramp(b[x], ramps[1, 0], ramps[1, 1]) * (np.float32(1) - _ramp(c[x], ramps[2, 0], ramps[2, 1]))
+            by_gain = _ramp(a[x], ramps[0, 0], ramps[0, 1])
+            result[x] = by_gain if by_gain > sharp else sharp
+
+
+@compiled
+def _ramp(value: np.float32, low: np.float32, span: np.float32) -> np.float32:
+    share = _inside((value - low) / span, np.float32(1))
+    return share * share * (np.float32(3) - np.float32(2) * share)

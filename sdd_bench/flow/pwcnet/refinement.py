@@ -105,7 +105,7 @@ def choose(
         Flow ``(2, H, W)``; softly blended where the candidates are about as good.
     """
     first, second = reference.at(scale), moving.at(scale)
-    passes = _passes(first)
+    passes = passes_of(first)
     bank = reference.bank(scale)
     left = []
     for flow in candidates:
@@ -141,7 +141,7 @@ def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window
         window: Standard deviation of the windows, in cells of four pixels at that size.
     """
     first, second = reference.at(scale), moving.at(scale)
-    passes, own = _passes(first), reference.bank(scale)
+    passes, own = passes_of(first), reference.bank(scale)
     warped = _bank(passes.warp(second, resize_flow(flow, first.shape), _no_step(first)))
     found, sums = _regression(own[0], warped, window)
     power = (sums[-1] - sums[-2] ** 2).clamp(min=0)
@@ -153,7 +153,7 @@ def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window
 def texture(picture: Luma, *, scale: float, window: float) -> Tensor:
     """Mean squared derivative of a picture per cell ``(h, w)``, in grey levels of [0, 1] per pixel of ``1 / scale``."""
     plane = picture.at(scale)
-    passes = _passes(plane)
+    passes = passes_of(plane)
     sums = passes.blur(passes.step_sums(plane, plane, _SQUARES[:2]), _taps(window, plane))
     return sums[0] + sums[1]
 
@@ -178,7 +178,7 @@ def refine(
     first, second = reference.at(scale), moving.at(scale)
     if min(first.shape) < _SMALLEST_SIDE:
         return flow
-    passes = _passes(first)
+    passes = passes_of(first)
     start, total, own = resize_flow(flow, first.shape), _no_step(first), reference.bank(scale)
     sharper = 0.5
     for index in range(steps):
@@ -203,7 +203,7 @@ def _share_of_second(left: Tensor, other: Tensor) -> Tensor:
 
 def _step(blurry: Tensor, sharps: Tensor, window: float, ridge: float) -> tuple[Tensor, Tensor]:
     r"""Per cell, :math:`\delta` with ``blurry(p)`` ~ ``sharp(p + delta)`` but for blur and exposure; what is left."""
-    passes = _passes(blurry)
+    passes = passes_of(blurry)
     found = _regression(blurry, sharps, window)[0]
     damping = ridge + _DAMPING * found[-1].clamp(min=0)
     equalised = passes.equalise(sharps, found[:-1])
@@ -221,7 +221,7 @@ def _unexplained(blurry: Tensor, sharps: Tensor, window: float) -> Tensor:
 
 def _regression(blurry: Tensor, sharps: Tensor, window: float) -> tuple[Tensor, Tensor]:
     """``blurry`` by the blurred versions of the other picture and a constant: what ``solve`` gives, and from what."""
-    passes = _passes(blurry)
+    passes = passes_of(blurry)
     sums = passes.blur(passes.product_sums(sharps, blurry), _taps(window, blurry))
     ridge = blurry.new_tensor([_RIDGE_KERNEL] * len(sharps) + [_RIDGE_REST]).view(-1, 1, 1)
     return passes.solve(sums, ridge), sums
@@ -233,14 +233,14 @@ def _left_over(unexplained: Tensor, *, power: Tensor, mean: Tensor) -> Tensor:
 
 def _sharpness(smooth: Tensor, window: float) -> Tensor:
     """Energy of derivatives relative to the contrast, per cell."""
-    passes = _passes(smooth)
+    passes = passes_of(smooth)
     along, down, mean, power = passes.blur(passes.step_sums(smooth, smooth, _SQUARES), _taps(window, smooth))
     return (along + down) / (power - mean**2 + 1e-5)
 
 
 def _bank(picture: Tensor) -> Tensor:
     """The picture blurred by each of the Gaussians, ``(k, H, W)``; the first one only takes off the noise."""
-    passes, bank = _passes(picture), picture.new_empty(len(_BLURS), *picture.shape)
+    passes, bank = passes_of(picture), picture.new_empty(len(_BLURS), *picture.shape)
     for sigma, blurred in zip(_BLURS, bank, strict=True):
         passes.blur(picture[None], _taps(math.hypot(sigma, _DENOISE), picture), out=blurred[None])
     return bank
@@ -257,7 +257,8 @@ def _no_step(picture: Tensor) -> Tensor:
     return picture.new_zeros(2, *(-(-side // fused.CELL) for side in picture.shape))
 
 
-def _passes(picture: Tensor) -> ModuleType:
+def passes_of(picture: Tensor) -> ModuleType:
+    """The passes for the device of a tensor."""
     return fused if picture.device.type == "cpu" else unfused
 
 

@@ -77,3 +77,13 @@ def solve(sums: Tensor, ridge: Tensor) -> Tensor:
 def equalise(pictures: Tensor, kernel: Tensor) -> Tensor:
     coefficients = spread(kernel, pictures.shape[1:])
     return (coefficients[:-1] * pictures).sum(0) + coefficients[-1]
+
+
+def shown(gain: Tensor, alike: Tensor, left: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
+    by_gain, sharp, unexplained = (_ramp(plane, *pair) for plane, pair in zip((gain, alike, left), bounds, strict=True))
+    return torch.maximum(by_gain, sharp * (1 - unexplained))
+
+
+def _ramp(values: Tensor, low: float, high: float) -> Tensor:
+    share = ((values - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)

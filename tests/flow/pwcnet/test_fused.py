@@ -69,3 +69,11 @@ def test_some_sums_of_a_step_are_those_among_all():
     only = ((0, 0), (1, 1), (3, 5), (5, 5))
     for form in (fused, unfused):
         torch.testing.assert_close(form.step_sums(picture, target, only), whole[[0, 5, -3, -1]], atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_shown_equals_its_torch_expression(size):
+    gain, alike, left = planes(3, size)
+    bounds = ((0.1, 0.4), (0.3, 0.6), (0.02, 0.3))
+    found, expected = (form.shown(gain, alike, left, bounds) for form in (fused, unfused))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
