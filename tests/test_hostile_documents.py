@@ -162,6 +162,7 @@ def test_the_seal_of_a_run(tmp_path: Path) -> None:
     _check(run / "run.json", _mutants(run / "run.json"), _of_run(run, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_table_and_what_is_kept_beside_it(tmp_path: Path) -> None:
     boards, page = tmp_path / "boards", tmp_path / "page"
     run = make_run(tmp_path / "run", images=["a", "b", "c"])
@@ -198,6 +199,7 @@ def test_the_seal_of_an_export(prepared: Path, tmp_path: Path) -> None:
     _check(table, mutants(line, seed=SEED, n=N), {"info": _cli("info", out), "read": lambda: read_layout(out)})
 
 
+@pytest.mark.slow
 def test_the_files_of_a_training_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
