@@ -199,7 +199,7 @@ def test_what_cannot_be_scored_is_listed_with_status_1(
             ["captures", "--predictions", "nowhere"],
             "--predictions nowhere: does not exist",
         ),
-        (["captures", "--predictions", "captures"], "no prediction matches a blurry picture"),
+        (["captures", "--predictions", "net", "--suffix", "_x"], "no prediction matches a blurry picture"),
         (["captures", "--predictions", "net", "--metrics", "psnr,vif"], "expected some of psnr,ssim,mae,lpips"),
         (["captures", "--predictions", "net", "--extra", "vif"], "--extra vif: expected one of dists, niqe-style"),
         (["captures", "--predictions", "net", "--flow", "magic"], "unknown flow 'magic'"),

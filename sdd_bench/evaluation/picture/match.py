@@ -115,7 +115,7 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
         if len(found) == 1:
             matches[name] = found[0]
         elif found:
-            twins = ", ".join(path.name for path in found)
+            twins = ", ".join(path.relative_to(folder).as_posix() for path in found)
             problems.append(Problem(name, f"several predictions: {twins}; keep one."))
         else:
             near = "".join(f"; {path.name} is of no kind that can be read" for path in others.get(name, []))
