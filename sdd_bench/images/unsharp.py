@@ -20,8 +20,8 @@ def unsharp(picture: NDArray[np.float32], *, amount: float = 1.0, sigma_px: floa
 
     Example:
         >>> edge = np.repeat(np.float32([0.25, 0.75]), 8)[None]
-        >>> unsharp(edge, sigma_px=1.0).round(2)[0, 6:10].tolist() == np.float32([0.25, 0.05, 0.95, 0.75]).tolist()
-        True
+        >>> [round(float(value), 2) for value in unsharp(edge, sigma_px=1.0)[0, 6:10]]
+        [0.22, 0.1, 0.9, 0.78]
     """
     blurred = cv2.GaussianBlur(picture, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT)
     return np.clip(picture + np.float32(amount) * (picture - blurred), 0, 1)

@@ -189,10 +189,10 @@ def _truth(**values: float) -> Callable[[Pair, Path, pytest.MonkeyPatch], Pair]:
         (_unreadable, "test/0000", "cannot be read"),
         (_named("caf\udce9"), r"test/caf\udce9", "expected UTF-8 without control characters"),
         (_named("a\rb"), r"test/a\rb", "expected UTF-8 without control characters"),
-        (_truth(zoom=0), "test/0000", "not the truth of a pair"),
-        (_truth(zoom=float("nan")), "test/0000", "not the truth of a pair"),
-        (_truth(shift_x_px=float("inf")), "test/0000", "not the truth of a pair"),
-        (_truth(zoom=1e-320), "test/0000", "not the truth of a pair"),
+        (_truth(zoom=0), "test/0000", "zoom is 0; expected 0.01 to 100"),
+        (_truth(zoom=float("nan")), "test/0000", "NaN is no number of JSON"),
+        (_truth(shift_x_px=float("inf")), "test/0000", "Infinity is no number of JSON"),
+        (_truth(zoom=1e-320), "test/0000", "zoom is 1e-320; expected 0.01 to 100"),
     ],
 )
 def test_what_is_wrong_with_one_pair_costs_that_pair_alone(

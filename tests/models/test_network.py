@@ -264,7 +264,7 @@ def test_facts_of_a_program_that_cannot_be_are_refused(tmp_path: Path, program: 
 def test_a_file_without_that_needs_a_name(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_file(unet_small(4).state_dict(), file)
-    with pytest.raises(WeightsError, match="those of no known network.*Name its network with --model"):
+    with pytest.raises(WeightsError, match="fit unet and unet-small alike.*Say which: --model unet"):
         load_network(file)
     assert load_network(file, ModelSpec("unet-small", width=4)).name == "unet-small"
 

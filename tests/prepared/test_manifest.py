@@ -73,12 +73,12 @@ def test_unknown_values_are_empty_cells(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda value: "", "dataset.json: not a readable JSON file"),
-        (lambda value: json.dumps(value)[:100], "dataset.json: not a readable JSON file"),
-        (lambda value: "[1]", "expected a JSON object, got list"),
+        (lambda value: "", "dataset.json: damaged: Expecting value"),
+        (lambda value: json.dumps(value)[:100], "dataset.json: damaged: Unterminated string"),
+        (lambda value: "[1]", r"dataset.json: damaged: expected an object, got \[1\]"),
         (lambda value: json.dumps(value | {"schema": 7}), "schema is 7, expected 1"),
         (lambda value: json.dumps({"name": "x"}), "schema is None, expected 1"),
-        (lambda value: json.dumps({k: v for k, v in value.items() if k != "splits"}), "KeyError: 'splits'"),
+        (lambda value: json.dumps({k: v for k, v in value.items() if k != "splits"}), "splits: expected an object"),
         (lambda value: json.dumps(value | {"splits": {"dev": {}}}), "incomplete or damaged"),
         (lambda value: json.dumps(value | {"splits": 3}), "incomplete or damaged"),
         (lambda value: json.dumps(value | {"pairs_sha256": "00"}), "pairs.csv: changed or cut short"),

@@ -38,7 +38,7 @@ def read_realbokeh(root: Path) -> Found:
     """The pairs of every scene, each with the f-number of its blurry picture.
 
     Example:
-        >>> import tempfile
+        >>> import json, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     split = Path(folder, "test")
         ...     (split / "metadata").mkdir(parents=True)

@@ -20,6 +20,12 @@ from sdd_bench.evaluation.picture.read import read_inputs
 OPTIONS = EvaluateOptions(flow="dis")
 
 
+@pytest.fixture(autouse=True)
+def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that commands in this process began to read and, refused, never took."""
+    monkeypatch.setattr(read, "_AHEAD", {})
+
+
 def test_reading_ahead_needs_no_torch() -> None:
     code = "import sys, sdd_bench.evaluation.picture.ahead; print({'torch', 'numba'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
