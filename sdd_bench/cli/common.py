@@ -279,16 +279,22 @@ class _Status:
         self._title, self._unit = title, unit
         self._progress: Progress | None = None
         self._pace = Pace(time.monotonic())
+        self._noted = 0.0
 
     def note(self, progress: Progress) -> None:
         now = time.monotonic()
         if self._progress is not None and progress.total != self._progress.total:  # another part of the work
             self._pace = Pace(now)
-        self._progress = progress
+        self._progress, self._noted = progress, now
         self._pace.note(progress.done, now, progress.n_bytes)
 
     def left(self) -> float | None:
-        return None if self._progress is None else self._pace.left(self._progress.total, time.monotonic())
+        if self._progress is None:
+            return None
+        now = time.monotonic()
+        left = self._pace.left(self._progress.total, now)
+        most = self._progress.most_seconds
+        return left if left is None or most is None else min(left, max(0.0, self._noted + most - now))
 
     def rate(self) -> str:
         each, megabytes = self._pace.seconds_per_item(), self._pace.megabytes_per_second()

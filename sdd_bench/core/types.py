@@ -113,6 +113,8 @@ class Progress:
     total: int
     n_bytes: int = 0
     item: str = ""
+    most_seconds: float | None = None
+    """Seconds after which the call ends, whatever is left; None: it ends with the last item."""
 
 
 OnProgress = Callable[[Progress], None]

@@ -113,6 +113,8 @@ class Trainer:
         )
         self._readers: dict[bool, tuple[PairDataset, DataLoader[dict[str, Any]]]] = {}
         self.n_steps = config.steps or (config.reblur_epochs + config.epochs) * self.batches.steps_per_epoch
+        self._ends: float | None = None
+        """When the time that the run may take is up, by the monotonic clock."""
         _seed(config.seed, 3)
         self.networks = build_networks(config)
         multiple = int(getattr(self.networks.deblur, "size_multiple", 1))
@@ -247,7 +249,8 @@ class Trainer:
         if self.standing.step < self.n_steps:
             (self.run / RESULT_JSON).unlink(missing_ok=True)  # the seal of a run that now goes on
             self._foretell()
-        begun = time.monotonic()
+        minutes = self.config.max_minutes
+        self._ends = None if minutes is None else time.monotonic() + 60 * minutes
         while self.standing.step < self.n_steps and not over:
             epoch, within = divmod(self.standing.step, per_epoch)
             self.networks.train()
@@ -258,7 +261,7 @@ class Trainer:
                     group["lr"] = learning_rate_of(self.config, epoch, self.standing.step)
                 terms, batch = self._step(stage, loader)
                 self._after_step(epoch, stage, terms, batch)
-                over = self._is_over(begun)
+                over = self._is_over()
                 if over or self.standing.step == self.n_steps:
                     break
                 if self.standing.step % per_epoch and self._must_stop():
@@ -335,10 +338,9 @@ class Trainer:
         """Whether any process was asked to stop."""
         return self._any(self._stopping.asked)
 
-    def _is_over(self, begun: float) -> bool:
+    def _is_over(self) -> bool:
         """Whether the time that the run may take is up in any process."""
-        minutes = self.config.max_minutes
-        return minutes is not None and self._any(time.monotonic() - begun >= 60 * minutes)
+        return self._ends is not None and self._any(time.monotonic() >= self._ends)
 
     def _any(self, here: bool) -> bool:
         """Whether something holds in any process."""
@@ -354,7 +356,9 @@ class Trainer:
                 self.curves.pictures(step, batch, terms)
         if self._on_progress is not None and self.fabric.is_global_zero:
             loss = self._loss.after(terms.total.item())
-            self._on_progress(Progress(step, self.n_steps, item=f"epoch {epoch + 1} ({stage}) loss {loss:.4f}"))
+            item = f"epoch {epoch + 1} ({stage}) loss {loss:.4f}"
+            most = None if self._ends is None else max(0.0, self._ends - time.monotonic())
+            self._on_progress(Progress(step, self.n_steps, item=item, most_seconds=most))
         if step % config.checkpoint_every == 0 and step % self.batches.steps_per_epoch:
             self._save()
 

@@ -99,3 +99,17 @@ def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is_also_within_a
             assert said.splitlines()[-1].startswith(started)
             assert "0 MB/s" not in said
     assert " left" in said
+
+
+def test_no_more_time_is_left_than_the_work_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(common.time, "monotonic", lambda: now)
+    status = common._Status("train", "steps")
+    for done in (1, 2, 3, 4):
+        now += 1.0
+        status.note(Progress(done, 1000, most_seconds=64.0 - done))
+    assert status.left() == pytest.approx(60)
+    now += 25.0
+    assert status.left() == pytest.approx(35)
+    status.note(Progress(5, 1000))
+    assert (status.left() or 0) > 900
