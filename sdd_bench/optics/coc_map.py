@@ -12,6 +12,9 @@ from sdd_bench.core.errors import ImageError, reason_of
 from sdd_bench.core.storage.files import sealed
 from sdd_bench.images.resize import Resize, resize_area
 
+_LARGEST_SIDE_PX = 16384
+"""As of the largest set that ``synth`` makes."""
+
 
 def write_coc(path: Path, coc_px: Plane) -> None:
     """Write a map, without loss; equal maps give equal bytes."""
@@ -33,13 +36,19 @@ def read_coc(path: Path) -> Plane:
         np.float32(4.5)
     """
     try:
-        coc_px = tifffile.imread(path)
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            shape, dtype = page.shape, page.dtype  # as declared, before anything is unpacked
+            fits = len(shape) == 2 and dtype == np.float32 and max(shape) <= _LARGEST_SIDE_PX
+            coc_px = page.asarray() if fits else None
     except Exception as error:  # tifffile raises whatever a damaged file leads it to
         raise ImageError(
             f"{path}: expected a map of circles of confusion, got: {reason_of(error)}. synth --truth full writes them."
         ) from error
-    if coc_px.ndim != 2 or coc_px.dtype != np.float32:
-        raise ImageError(f"{path}: expected (H, W) float32, got {coc_px.shape} of {coc_px.dtype}.")
+    if coc_px is None:
+        raise ImageError(
+            f"{path}: expected (H, W) float32 with sides up to {_LARGEST_SIDE_PX}, got {shape} of {dtype}."
+        )
     return np.asarray(coc_px)
 
 

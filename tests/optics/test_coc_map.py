@@ -31,3 +31,12 @@ def test_what_is_no_map_is_refused(tmp_path: Path) -> None:
     for name in ("rgb.tiff", "damaged.tiff", "missing.tiff"):
         with pytest.raises(ImageError, match=name):
             read_coc(tmp_path / name)
+
+
+def test_a_map_that_says_to_be_huge_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "0001_coc.tiff"
+    write_coc(path, np.full((32, 48), 3, np.float32))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["ImageWidth"].overwrite(2**28)
+    with pytest.raises(ImageError, match=r"sides up to 16384, got \(32, 268435456\)"):
+        read_coc(path)

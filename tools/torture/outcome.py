@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-IGNORED = re.compile(r"(^|/)(tensorboard|cache)(/|$)|^log|(^|/)\.lock$")
-"""Curves of TensorBoard (a run that goes on begins another file), the cache, our own logs, locks that stay."""
+IGNORED = re.compile(r"(^|/)(tensorboard|cache)(/|$)|^log|(^|/)\.lock$|(^|/)run/report\.html$")
+"""Curves of TensorBoard (a run that goes on begins another file), the page that draws them, the cache, our own logs,
+locks that stay."""
 LEFT_OVER = re.compile(r"\.partial$|(^|/)\.[0-9a-f]{32}")
 """Names that no command leaves when it ends, be it with an error; parts of what is to be gone on with may stay."""
 _TIMED = {"seconds", "seconds_per_mpx", "megapixels", "tiled"}

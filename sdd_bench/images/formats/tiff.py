@@ -231,7 +231,8 @@ def tiff_header(path: Path, data: Buffer, whole: bool) -> Header:
         name = {2: "signed", 3: "float"}.get(sample_format, f"format {sample_format}")
         raise refuse(path, f"{name} samples of {bits[0]} bits, whose scale is not stated")
     if set(bits) not in ({1}, {8}, {16}) or (bits[0] == 1 and (photometric > 1 or samples > 1)):
-        raise refuse(path, f"samples of {'/'.join(str(b) for b in bits)} bits")
+        few = [*map(str, bits[:8]), *(["..."] if len(bits) > 8 else [])]
+        raise refuse(path, f"samples of {'/'.join(few)} bits")
     base = 3 if photometric == 2 else 1
     if samples == base + 1 and page.first(_EXTRA_SAMPLES, _UNSPECIFIED) == _UNSPECIFIED:
         raise refuse(
