@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from sdd_bench.core.errors import reason_of, shown
-from sdd_bench.core.storage.documents import misfit, parse_toml
+from sdd_bench.core.config import toml_values
+from sdd_bench.core.errors import ConfigError, shown
+from sdd_bench.core.storage.documents import misfit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,11 +96,9 @@ def config_option(function: F) -> F:
         if path is None:
             return
         try:
-            values = parse_toml(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be read ({reason_of(error)}).") from error
-        except ValueError as error:
-            raise BadInput(f"{path}: not TOML: {reason_of(error)}.") from error
+            values = toml_values(path)
+        except ConfigError as error:
+            raise BadInput(str(error)) from error
         options = {
             max(option.opts, key=len).removeprefix("--").replace("-", "_"): option
             for option in context.command.params

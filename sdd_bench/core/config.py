@@ -86,6 +86,28 @@ def load(kind: type[C], path: Path | None = None, overrides: Mapping[str, Any] |
     return build(kind, values)
 
 
+def toml_values(path: Path) -> dict[str, Any]:
+    """What a TOML file says, whatever it is for.
+
+    Raises:
+        ConfigError: It cannot be read, or is not TOML.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "options.toml")
+        ...     _ = path.write_text("size = 256")
+        ...     toml_values(path)
+        {'size': 256}
+    """
+    try:
+        return parse_toml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({reason_of(error)}).") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not TOML: {reason_of(error)}.") from error
+
+
 def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
     """The values of a TOML file, checked against the fields of ``kind``. The file is read once, so it may be a pipe.
 
@@ -103,12 +125,7 @@ def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
         ...     read_toml(Options, path)
         {'size': 256}
     """
-    try:
-        values = parse_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({reason_of(error)}).") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: not TOML: {reason_of(error)}.") from error
+    values = toml_values(path)
     build(kind, values, source=str(path))
     return values
 

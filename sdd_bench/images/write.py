@@ -98,14 +98,13 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def write_jpeg(path: Path, pixels: Pixels, quality: int, *, half_color: bool = True) -> None:
-    """Write (H, W, 3) uint8 RGB as a JPEG, as a whole or not at all.
+def write_jpeg(path: Path, pixels: Pixels, quality: int) -> None:
+    """Write (H, W, 3) uint8 RGB as a JPEG with colour at half the size, as cameras do, as a whole or not at all.
 
     Args:
         path: File to write; its folder is created.
         pixels: Picture.
         quality: 1 to 100, as libjpeg counts.
-        half_color: Colour at half the size, 4:2:0, as cameras do; else 4:4:4.
 
     Raises:
         ImageError: ``pixels`` has another shape or dtype.
@@ -121,8 +120,7 @@ def write_jpeg(path: Path, pixels: Pixels, quality: int, *, half_color: bool = T
     _check_writable(path, pixels)
     if pixels.dtype != np.uint8:
         raise ImageError(f"{path}: JPEG holds 8 bits, got {pixels.dtype}. Convert it by from_float, or write a PNG.")
-    colors = "420" if half_color else "444"
-    data = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality, colorsubsampling=colors, fastdct=False)
+    data = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality, colorsubsampling="420", fastdct=False)
     with sealed(path) as partial:
         partial.write_bytes(data)
 

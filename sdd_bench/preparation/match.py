@@ -126,18 +126,23 @@ def transfer_of(
     Raises:
         ManifestError: The pictures measured under this id are other ones.
     """
-    same = (found for found in transfers.values() if (found[0].blurry_sha256, found[0].sharp_sha256) == sha256)
-    measured = next(same, None) or transfers.get(pair_id)  # the split, so the id, may be another one now
+    measured = transfers.get(pair_id)
+    if measured is None or _sha256_of(measured[0]) != sha256:  # the split, so the id, may be another one now
+        measured = next((found for found in transfers.values() if _sha256_of(found[0]) == sha256), measured)
     if measured is None:
         return None
     row, transfer = measured
-    if sha256 != (row.blurry_sha256, row.sharp_sha256):
+    if _sha256_of(row) != sha256:
         raise ManifestError(
             f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
             f"{row.blurry_sha256[:12]}... and {row.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
             f"{sha256[1][:12]}... Run analyze on this set, and match by its table."
         )
     return transfer
+
+
+def _sha256_of(row: LightRow) -> tuple[str, str]:
+    return row.blurry_sha256, row.sharp_sha256
 
 
 def match_sharp(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from listening import hear_ctrl_c
 
 from sdd_bench.cli import common
 from sdd_bench.cli.common import device_option, out_argument
@@ -57,9 +57,7 @@ def test_device_auto_is_one_that_works() -> None:
 def test_ctrl_c_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sdd_bench", "synth", str(tmp_path / "set"), "--train", "40", "--preset", "small"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    # Tests that were started in the background ignore Ctrl-C, and so would what they start.
-    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=listening)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=hear_ctrl_c)
     while not (tmp_path / "set" / "synth.json").exists():
         assert process.poll() is None
         time.sleep(0.02)

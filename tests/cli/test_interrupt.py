@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from listening import hear_ctrl_c
 
 from sdd_bench.prediction.classical import load_classical
 from sdd_bench.prediction.run import pictures_of, predict
@@ -41,15 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _listen() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The command in a session of its own, which is gone afterwards; it hears Ctrl-C even if these tests do not."""
     process = subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_listen
+        command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c
     )
     try:
         yield process

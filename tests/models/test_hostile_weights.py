@@ -70,9 +70,7 @@ def _look(path: Path) -> None:
 DOCUMENTS = (f"extra/{METADATA_KEY}", "models/model.json", "data/weights/model_weights_config.json")
 
 
-@pytest.mark.parametrize(
-    "name", [f"extra/{METADATA_KEY}", "models/model.json", "data/weights/model_weights_config.json"]
-)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_documents_of_a_program(tmp_path: Path, name: str) -> None:
     parts, path = _parts(), tmp_path / "p.pt2"
     for content in mutants(json.loads(parts[name]), seed=7, n=20):

@@ -12,11 +12,11 @@ Pages are written one at a time, and no picture is kept in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
 from sdd_bench.core.executors import open_executor
@@ -38,6 +38,9 @@ from sdd_bench.leaderboard.tables.store import read_table, tables
 from sdd_bench.leaderboard.text import compare_found, write_drawing
 from sdd_bench.report.html import keep_image
 from sdd_bench.report.plots import flow_wheel
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def render_site(
@@ -152,6 +155,18 @@ def _plots(run: Run, out: Path) -> list[str]:
     return [path.name for path in write_drawing(drawing, out / "differences")]
 
 
+def _made(site: Site, outcomes: Iterable[tuple[T, R | Exception]]) -> Iterator[tuple[T, R]]:
+    """Tasks and what they made; a task that failed is a problem of the site, and the others go on."""
+    for task, made in outcomes:
+        if isinstance(made, SddBenchError):
+            site.failed.append(Problem(str(task), str(made)))
+        elif isinstance(made, Exception):
+            raise made
+        else:
+            yield task, made
+        site.step(str(task))
+
+
 def _render(
     standings: list[Standing],
     out: Path,
@@ -168,26 +183,14 @@ def _render(
     site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries, plots=plots)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
     with open_executor(jobs) as executor:
-        for task, made in run(executor, make_pictures, tasks, window=2 * jobs):
-            if isinstance(made, SddBenchError):
-                site.failed.append(Problem(str(task), str(made)))
-            elif isinstance(made, Exception):
-                raise made
-            else:
-                media[made.run_sha256, made.image] = made
-            site.step(str(task))
+        for _, made in _made(site, run(executor, make_pictures, tasks, window=2 * jobs)):
+            media[made.run_sha256, made.image] = made
     if any("flow" in files.views for files in media.values()):
         site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
         strips = [task for item in standings for task in strip_tasks(item, tasks, media, out / MEDIA)]
         site.total += len(strips)
-        for strip, name in run(executor, make_strip, strips, window=2 * jobs):
-            if isinstance(name, SddBenchError):
-                site.failed.append(Problem(str(strip), str(name)))
-            elif isinstance(name, Exception):
-                raise name
-            else:
-                site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
-            site.step(str(strip))
+        for strip, name in _made(site, run(executor, make_strip, strips, window=2 * jobs)):
+            site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
     for item in standings:
         for line in item.measured:
             write_method(site, item, line)

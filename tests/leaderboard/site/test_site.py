@@ -1,17 +1,14 @@
 """The rendered folder: what is in it, and what a browser makes of it."""
 
-import importlib.util
 import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_browser import browsed
 from run_folders import make_run, seal, set_figure
 from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
 
@@ -33,11 +30,6 @@ from sdd_bench.leaderboard.text import compare_methods
 from sdd_bench.registration.light.transfer import Transfer
 
 PROJECT = Path(__file__).parents[3]
-PLAYWRIGHT = importlib.util.find_spec("playwright")
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-BROWSER_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
@@ -303,24 +295,8 @@ def test_a_hundred_methods_on_76_pictures_give_small_pages(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def seen(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    lacking = [name for name, found in (("chromium", CHROMIUM), ("playwright", PLAYWRIGHT)) if not found]
-    if lacking:
-        give_up = pytest.fail if os.environ.get("SDD_BENCH_NEEDS_BROWSER") else pytest.skip
-        give_up(f"without {' and '.join(lacking)} the pages were not opened in a browser (apt-get install chromium)")
-    assert CHROMIUM is not None
     artifacts = Path(os.environ.get("SDD_BENCH_ARTIFACTS") or PROJECT / "artifacts")
-    command = [sys.executable, str(PROJECT / "tests" / "browse.py"), str(site), str(artifacts), CHROMIUM]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        output, errors = process.communicate(timeout=BROWSER_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        _, errors = process.communicate()
-        pytest.fail(f"the browser had not finished after {BROWSER_SECONDS} s\n{errors}")
-    assert process.returncode == 0, errors
-    return dict(json.loads(output))
+    return browsed(site, artifacts)
 
 
 def test_a_browser_finds_no_error_and_asks_nobody(seen: dict[str, Any]) -> None:
