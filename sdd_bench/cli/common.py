@@ -16,7 +16,7 @@ import click
 
 from sdd_bench.cli.groups import INTERRUPTED
 from sdd_bench.cli.pace import Pace, in_words
-from sdd_bench.core.errors import SddBenchError, is_short_of_memory, is_short_of_shared_memory, reason_of
+from sdd_bench.core.errors import SddBenchError, brief, is_short_of_memory, is_short_of_shared_memory, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
 
@@ -357,5 +357,5 @@ def finish(problems: Sequence[Problem]) -> None:
         return
     click.echo(f"{len(problems)} item(s) failed or were left out:", err=True)
     for problem in problems:
-        click.echo(f"  {problem.item}: {problem.reason}", err=True)
+        click.echo(brief(f"  {problem.item}: {problem.reason}"), err=True)
     sys.exit(1)

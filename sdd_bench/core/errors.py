@@ -14,7 +14,8 @@
     ├── OutputError       the output cannot be written (disk full, read-only, in the way)
     └── LeaderboardError  a table or a submission breaks the leaderboard's rules
 
-A message names the file, what was expected, what was found, and the next step.
+A message names the file, what was expected, what was found, and the next step. What a file says of itself may be of any
+length, so the lines of a message are cut where they are long, whoever made them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from collections.abc import Iterator
 
 
 class SddBenchError(Exception):
-    """Base of every error sdd-bench raises on purpose."""
+    """Base of every error sdd-bench raises on purpose. Its lines are :func:`brief`, whatever they quote."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(brief(message))
 
 
 class ImageError(SddBenchError):
@@ -149,6 +153,29 @@ def reason_of(error: BaseException) -> str:
     if not text or isinstance(error, LookupError):
         text = f"{type(error).__name__}: {text}".removesuffix(": ")
     return text.splitlines()[0][:_REASON_LENGTH]
+
+
+_LINE_LENGTH, _LINE_END = 1000, 300
+"""Characters of a line of a message at most, and of its end that stays when it is cut: the next step stands there."""
+
+
+def brief(text: str) -> str:
+    """``text`` with its long lines cut in their middle: they begin with the file and end with the next step.
+
+    Example:
+        >>> brief("a.csv: no column"), len(brief("x" * 10_000))
+        ('a.csv: no column', 1000)
+    """
+    if len(text) <= _LINE_LENGTH:
+        return text
+    return "\n".join(map(_brief_line, text.split("\n")))
+
+
+def _brief_line(line: str) -> str:
+    if len(line) <= _LINE_LENGTH:
+        return line
+    gap = " ... "
+    return f"{line[: _LINE_LENGTH - len(gap) - _LINE_END]}{gap}{line[-_LINE_END:]}"
 
 
 _SHOWN_LENGTH = 60

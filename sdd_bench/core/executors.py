@@ -37,15 +37,23 @@ _PATIENCE_S = 30.0
 
 
 class _SerialExecutor(Executor):
-    """Executor that runs each call at once, in this process."""
+    """Executor that runs each call at once, in this process; after its end it refuses, as processes do."""
+
+    def __init__(self) -> None:
+        self._is_open = True
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not self._is_open:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._is_open = False
 
 
 class DaskExecutor(Executor):
@@ -122,7 +130,8 @@ def open_executor(jobs: int = 1, dask: str | None = None, *, sight: Path | None 
         with _dask_executor(dask, sight) as executor:
             yield executor
     elif jobs == 1:
-        yield _SerialExecutor()
+        with _SerialExecutor() as executor:
+            yield executor
     else:
         context = multiprocessing.get_context("spawn")
         end, stop = context.Pipe(duplex=False)

@@ -59,7 +59,10 @@ def run(
     try:
         while True:
             for task in itertools.islice(waiting, window - len(pending)):
-                pending[executor.submit(function, task)] = task
+                try:
+                    pending[executor.submit(function, task)] = task
+                except BrokenProcessPool as error:
+                    raise _dead_worker([*pending.values(), task]) from error
             if not pending:
                 return
             finished, _ = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
@@ -82,16 +85,20 @@ def _outcome(future: Future[R], under_way: Collection[object]) -> R | Exception:
     error = future.exception()
     # Dask's own error is recognised by its name, because Dask may not be installed.
     if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
-        names = ", ".join(str(task)[:80] for task in under_way)
-        raise SddBenchError(
-            f"a worker process died (killed, or out of memory) while these were under way: {names}. "
-            "What was finished is kept; run the same command again, with fewer --jobs if memory was short."
-        ) from error
+        raise _dead_worker(under_way) from error
     if isinstance(error, Exception):
         return error
     if error is not None:
         raise error
     return future.result()
+
+
+def _dead_worker(under_way: Collection[object]) -> SddBenchError:
+    names = ", ".join(str(task)[:80] for task in under_way)
+    return SddBenchError(
+        f"a worker process died (killed, or out of memory) while these were under way: {names}. "
+        "What was finished is kept; run the same command again, with fewer --jobs if memory was short."
+    )
 
 
 def run_sealed(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sdd_bench.core.errors import brief
+
 AnyPath = Path | str
 """What a public function takes for a file or a folder."""
 
@@ -89,10 +91,14 @@ class Problem:
 
     item: str
     reason: str
+    """Its lines are cut where they are long (:func:`~sdd_bench.core.errors.brief`)."""
     split: str = ""
     """Split that the item belongs to; empty: none, or it cannot be known."""
     pair: str = ""
     """Name of the pair that the split lacks because of the problem; empty: none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", brief(self.reason))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,19 @@
-"""Why foreign calls failed, in one line."""
+"""Why foreign calls failed, in one line, and messages that stay short whatever they quote."""
 
 import errno
+import pickle
 
 import pytest
 
-from sdd_bench.core.errors import WeightsError, is_short_of_memory, is_short_of_shared_memory, reason_of
+from sdd_bench.core.errors import (
+    SddBenchError,
+    WeightsError,
+    brief,
+    is_short_of_memory,
+    is_short_of_shared_memory,
+    reason_of,
+)
+from sdd_bench.core.types import Problem
 
 
 @pytest.mark.parametrize(
@@ -59,3 +68,24 @@ def test_a_full_dev_shm_is_told_from_other_short_memory(said: str) -> None:
     assert is_short_of_shared_memory(RuntimeError(said))
     assert is_short_of_memory(RuntimeError(said))
     assert not is_short_of_shared_memory(RuntimeError("CUDA out of memory"))
+
+
+def _every_error(kind: type[SddBenchError] = SddBenchError) -> list[type[SddBenchError]]:
+    return [kind, *(each for below in kind.__subclasses__() for each in _every_error(below))]
+
+
+@pytest.mark.parametrize("kind", _every_error())
+def test_a_message_that_quotes_ten_thousand_characters_is_short_and_keeps_both_ends(kind: type[SddBenchError]) -> None:
+    said = str(kind(f"a.csv: it has the column {'x' * 10_000}. Say which by --columns."))
+    assert len(said) == 1000
+    assert said.startswith("a.csv: it has the column xxx")
+    assert said.endswith("xxx. Say which by --columns.")
+    assert str(pickle.loads(pickle.dumps(kind(said)))) == said
+
+
+def test_each_line_of_a_list_is_cut_for_itself_and_short_ones_stay() -> None:
+    lines = ["two pairs failed:", "  a: " + "y" * 5000, *(f"  picture {n}: damaged" for n in range(200))]
+    cut = brief("\n".join(lines)).split("\n")
+    assert [*cut[:1], *cut[2:]] == [*lines[:1], *lines[2:]]
+    assert len(cut[1]) == 1000
+    assert Problem("a", "z" * 5000).reason == brief("z" * 5000)

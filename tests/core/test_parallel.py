@@ -2,12 +2,15 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,6 +111,21 @@ def test_at_most_window_tasks_are_under_way() -> None:
 def test_a_dead_worker_is_an_error_that_names_its_task() -> None:
     with open_executor(2) as executor, pytest.raises(SddBenchError, match=r"worker process died.*under way: .*1"):
         list(run(executor, _die, [1], window=2))
+
+
+def test_a_worker_that_dies_while_nobody_waits_is_the_same_error() -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as broken:
+        assert isinstance(broken.submit(_die, 1).exception(), BrokenProcessPool)
+        with pytest.raises(SddBenchError, match=r"worker process died.*under way: 3\."):
+            list(run(broken, _die, [3]))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_executor_takes_nothing_after_its_end(jobs: int) -> None:
+    with open_executor(jobs) as executor:
+        pass
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        list(run(executor, _square, [1]))
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:

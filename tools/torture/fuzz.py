@@ -26,7 +26,7 @@ MOST_CPU_S = 20.0
 """Processor time after which reading one of these files is taken to have no end."""
 _HARD_LIMIT = 8 << 30
 _LINE_LENGTH = 1000
-"""Characters of a message that is still a line or two."""
+"""Characters of a line of a message that can still be read."""
 
 
 class Fuzz:
@@ -98,7 +98,7 @@ def judge(reader: Reader, folder: Path, damaged: bytes) -> str:
         reader.read(folder)
     except SddBenchError as error:
         text = str(error)
-        if len(text) > _LINE_LENGTH or "Traceback" in text:
+        if max(map(len, text.split("\n"))) > _LINE_LENGTH or "Traceback" in text:
             reason = f"no clear line but {len(text)} characters: {text[:200]!r}"
     except BaseException as error:
         where = traceback.extract_tb(error.__traceback__)

@@ -185,12 +185,12 @@ def _render(
     with open_executor(jobs) as executor:
         for _, made in _made(site, run(executor, make_pictures, tasks, window=2 * jobs)):
             media[made.run_sha256, made.image] = made
-    if any("flow" in files.views for files in media.values()):
-        site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
-        strips = [task for item in standings for task in strip_tasks(item, tasks, media, out / MEDIA)]
-        site.total += len(strips)
-        for strip, name in _made(site, run(executor, make_strip, strips, window=2 * jobs)):
-            site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
+        if any("flow" in files.views for files in media.values()):
+            site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
+            strips = [task for item in standings for task in strip_tasks(item, tasks, media, out / MEDIA)]
+            site.total += len(strips)
+            for strip, name in _made(site, run(executor, make_strip, strips, window=2 * jobs)):
+                site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
     for item in standings:
         for line in item.measured:
             write_method(site, item, line)

@@ -151,7 +151,8 @@ def _write(
 
 
 def write_sums(out: Path) -> None:
-    """Write ``SHA256SUMS`` of every file below ``out``."""
-    paths = (path for path in sorted(out.rglob("*")) if path.is_file() and path.name not in (SUMS, LOCK))
+    """Write ``SHA256SUMS`` of every file below ``out``; not of itself, nor of what a killed run left half-written."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file() and path.suffix != ".partial")
+    paths = (path for path in files if path.name not in (SUMS, LOCK))
     lines = [f"{sha256_of(path)}  {path.relative_to(out).as_posix()}\n" for path in paths]
     write_text(out / SUMS, "".join(lines))

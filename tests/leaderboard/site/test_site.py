@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from in_browser import browsed
 from run_folders import make_run, seal, set_figure
-from sites import HOSTILE, HOSTILE_PICTURE, METHODS, make_data, make_site
+from sites import HEIGHT, HOSTILE, HOSTILE_PICTURE, METHODS, WIDTH, make_data, make_site
 
 from sdd_bench.core.errors import LeaderboardError, OutputError
 from sdd_bench.core.storage.claims import alone_in
@@ -21,6 +22,7 @@ from sdd_bench.evaluation.picture.records import Baselines, PictureRecord
 from sdd_bench.evaluation.picture.scorer import PictureScores, TruthScores
 from sdd_bench.evaluation.summary import Row as EvaluatedRow
 from sdd_bench.evaluation.summary import rows_of
+from sdd_bench.flow.flo import write_flo
 from sdd_bench.leaderboard.runs.entries import entries_of
 from sdd_bench.leaderboard.runs.read import read_run
 from sdd_bench.leaderboard.site.media import PictureSource, make_pictures, share_truth
@@ -272,9 +274,13 @@ def test_a_run_that_no_table_names_is_refused(tmp_path: Path, boards: Path) -> N
 @pytest.mark.slow
 def test_workers_make_the_same_site(tmp_path: Path) -> None:
     data, predictions = make_data(tmp_path, ["a", "b"])
-    source = PictureSource.open(make_run(tmp_path / "run", images=["a", "b"]), data, predictions[0])
+    finished = make_run(tmp_path / "run", images=["a", "b"])
+    for name in ("a", "b"):
+        write_flo(finished / "flow" / f"{name}.flo", np.ones((2, HEIGHT, WIDTH), np.float32))
+    source = PictureSource.open(finished, data, predictions[0])
     for jobs in (1, 2):
         render_run(source, tmp_path / f"out{jobs}", jobs=jobs)
+        assert any((tmp_path / f"out{jobs}" / "media").glob("*.png")), "no strips of crops"
     files = [sorted(p for p in (tmp_path / f"out{jobs}").rglob("*") if p.is_file()) for jobs in (1, 2)]
     assert [path.name for path in files[0]] == [path.name for path in files[1]]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]

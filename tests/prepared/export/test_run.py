@@ -75,6 +75,17 @@ def test_an_interrupted_export_is_continued_and_workers_do_the_same(tmp_path: Pa
     assert _contents(tmp_path / "two") == whole
 
 
+def test_what_a_kill_left_half_written_is_in_no_list(tmp_path: Path) -> None:
+    prepared, out = make_prepared(tmp_path), tmp_path / "out"
+    export(prepared, out)
+    whole = _contents(out)
+    for name in whole:
+        (out / f"{name}.partial").write_bytes(b"half")
+    (out / "SHA256SUMS").unlink()
+    export(prepared, out)
+    assert (out / "SHA256SUMS").read_bytes() == whole["SHA256SUMS"]
+
+
 def test_a_second_export_at_the_same_time_is_refused_and_what_a_kill_leaves_is_no_hindrance(tmp_path: Path) -> None:
     prepared, out = make_prepared(tmp_path), tmp_path / "out"
     out.mkdir()
