@@ -65,18 +65,20 @@ def show(name: str, as_json: bool) -> None:
         "paper": origin.paper,
         "parameters": f"{card.parameters:,}",
         "sides": f"multiples of {card.size_multiple} (pictures are padded)",
-        "exact tiles": _tiles(card) + (" between tiles of 768 px and the whole, at 1536x1024" if card.tiled_db else ""),
+        "exact tiles": _tiles(card),
+        "tiles against the whole picture": ", ".join(map(str, card.tile_tests)),
         "released weights": f"{origin.weights} ({origin.licence})" if origin.weights else "none known",
         "published PSNR in dB": origin.published or "not in the paper's tables",
         "compared with the released program": origin.parity or "nothing: there is none",
     }
     click.echo(f"{card.name}")
     for label, text in lines.items():
-        click.echo(f"  {label}: {text}")
+        if text:
+            click.echo(f"  {label}: {text}")
 
 
 def _tiles(card: Card) -> str:
-    radius = card.receptive_radius_px
-    if radius is None and card.tiled_db is not None:
-        return f"no ({card.tiled_db} dB)"
-    return "no" if radius is None else f"from {radius} px overlap"
+    """Whether tiles are exact; where not, the least agreement that was measured."""
+    if (radius := card.receptive_radius_px) is not None:
+        return f"from {radius} px overlap"
+    return f"no ({min(test.psnr_db for test in card.tile_tests)} dB)" if card.tile_tests else "no"

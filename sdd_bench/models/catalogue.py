@@ -16,6 +16,8 @@ _DERIVED = "shapes and counts alone: no file was at hand, and"
 _PEERS = "outputs, under random weights, of the released code in"
 _KPAC = f"{_DERIVED} the order of the arrays is derived"
 _WARPED = "on SDD, warped (Table 1)"
+_UNET = f"24.62, UNet* 25.82 {_WARPED}"
+_SON = "25.22 on DPDD, raw (Table 2, which does not say how many levels)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ class Origin:
 
 ORIGINS: Mapping[str, Origin] = {
     "drbnet": Origin(
-        "Ruan et al., CVPR 2022", "lingyanruan/DRBNet", "AGPL-3.0", "24.70 on RealDOF, raw (Table 5)", _OUTPUTS
+        "Ruan et al., CVPR 2022",
+        "lingyanruan/DRBNet",
+        "AGPL-3.0",
+        "25.73 on DPDD, 25.75 on RealDOF, raw; trained on DPDD alone 25.47, 24.70 (Table 5)",
+        _OUTPUTS,
     ),
     "ifan": Origin("Lee et al., CVPR 2021", "", "", "", _COUNTS),
     "ifan-released": Origin(
@@ -58,19 +64,43 @@ ORIGINS: Mapping[str, Origin] = {
         f"24.81 {_WARPED}",
         f"{_DERIVED} the numbering of the Keras layers is derived",
     ),
-    "kpac": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _KPAC),
-    "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", "", _KPAC),
-    "unet": Origin("Li et al., AAAI 2023, Table 6", "", "", f"24.62, UNet* 25.82 {_WARPED}"),
-    "unet-released": Origin("Li et al., AAAI 2023", "liyucs/JDRL", "none stated", "", _OUTPUTS),
+    "kpac": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", _SON, _KPAC),
+    "kpac-2level": Origin("Son et al., ICCV 2021", "HyeongseokSon1/KPAC", "AGPL-3.0", _SON, _KPAC),
+    "unet": Origin("Li et al., AAAI 2023, Table 6", "", "", _UNET),
+    "unet-released": Origin("Li et al., AAAI 2023", "liyucs/JDRL", "none stated", _UNET, _OUTPUTS),
     "unet-folded": Origin("this project", "this package", TABLE["unet-folded"].licence),
     "unet-laplacian": Origin("this project"),
     "unet-small": Origin("this project"),
 }
 
 
-TILED_DB: Mapping[str, str] = {"mprnet": "58", "nafnet": "65", "restormer": "56", "kpac": "144", "kpac-2level": "152"}
-"""PSNR in dB between a picture of 1536x1024 in tiles and as a whole, of networks whose output depends on all of it:
-narrow forms after a short training, tiles of 768 px with an overlap of 128 (``tools/bench/tiles.py``)."""
+@dataclass(frozen=True)
+class TileTest:
+    """How near a network in tiles comes to the same network on the whole picture (``tools/bench/tiles.py``)."""
+
+    psnr_db: int
+    """Between the two; where weights are random, with what they change scaled to the size of what undoes the blur."""
+    form: str
+    """Width and weights of the network."""
+    size: str = "1536x1024"
+    """Of the picture."""
+    tile_px: int = 768
+    """Side of a tile, with an overlap of 128."""
+
+    def __str__(self) -> str:
+        return f"{self.psnr_db} dB ({self.form}, {self.size} in tiles of {self.tile_px} px)"
+
+
+_SHORT = "narrow form after a short training"
+_RANDOM = "full width, random weights"
+TILE_TESTS: Mapping[str, tuple[TileTest, ...]] = {
+    "mprnet": (TileTest(58, _SHORT),),
+    "nafnet": (TileTest(65, _SHORT),),
+    "restormer": (TileTest(56, _SHORT),),
+    "kpac": (TileTest(144, _SHORT),),
+    "kpac-2level": (TileTest(152, _SHORT),),
+}
+"""Of networks whose output depends on the whole picture."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +114,8 @@ class Card:
     receptive_radius_px: int | None
     """Pixels that an output pixel looks to each side; None where tiles are not exact."""
     origin: Origin
-    tiled_db: str | None = None
-    """From :data:`TILED_DB`."""
+    tile_tests: tuple[TileTest, ...] = ()
+    """From :data:`TILE_TESTS`."""
 
 
 def card_of(name: str) -> Card:
@@ -107,7 +137,7 @@ def card_of(name: str) -> Card:
         int(getattr(network, "size_multiple", 1)),
         getattr(network, "receptive_radius_px", None),
         ORIGINS.get(name, Origin("")),
-        TILED_DB.get(name),
+        TILE_TESTS.get(name, ()),
     )
 
 

@@ -24,7 +24,7 @@ from sdd_bench.core.storage.documents import misfit, read_json
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress, Split
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
-from sdd_bench.models.catalogue import TILED_DB
+from sdd_bench.models.catalogue import TILE_TESTS
 from sdd_bench.models.network import Network
 from sdd_bench.prediction.classical import Classical
 from sdd_bench.prediction.method import Made, Run, method_of, write_prediction
@@ -202,8 +202,8 @@ def _predict_here(
 
 
 def _on_tiles(name: str, n_tiled: int) -> str:
-    known = TILED_DB.get(name)
-    measured = f" (measured once: tiles and whole agree to {known} dB)" if known else ""
+    known = " and to ".join(map(str, TILE_TESTS.get(name, ())))
+    measured = f": in a test tiles and whole agreed to {known}" if known else ""
     return (
         f"{n_tiled} picture(s) passed {name} in tiles, which changes what it makes of them{measured}. Allow more "
         "--memory to have them whole."

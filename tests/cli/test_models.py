@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from sdd_bench.cli.main import main
-from sdd_bench.models.catalogue import ORIGINS
+from sdd_bench.models.catalogue import ORIGINS, TILE_TESTS
 from sdd_bench.models.spec import MODELS
 
 
@@ -29,6 +29,23 @@ def test_every_network_has_a_card_with_its_origin() -> None:
     assert "outputs" in row
     assert found["unet-folded"]["origin"]["weights"] == "this package"
     assert not found["ifan"]["origin"]["weights"], "released files are for ifan-released"
+
+
+def test_every_network_of_the_papers_tables_has_its_figure() -> None:
+    in_tables = {"drbnet", "ifan-released", "mprnet", "dmphn", "dpdnet", "kpac", "kpac-2level", "unet", "unet-released"}
+    assert {name for name, origin in ORIGINS.items() if origin.published} == in_tables
+    assert ORIGINS["kpac"].published.startswith("25.22 on DPDD")
+    assert ORIGINS["drbnet"].published.startswith("25.73 on DPDD")
+
+
+def test_a_card_says_how_it_was_measured_what_tiles_change() -> None:
+    cards = {card["name"]: card for card in json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)}
+    assert {name for name, card in cards.items() if card["tile_tests"]} == set(TILE_TESTS)
+    assert all(cards[name]["receptive_radius_px"] is None for name in TILE_TESTS)
+    shown = CliRunner().invoke(main, ["models", "show", "mprnet"]).stdout
+    for test in TILE_TESTS["mprnet"]:
+        assert f"{test.psnr_db} dB ({test.form}, {test.size} in tiles of {test.tile_px} px)" in shown
+    assert "tiles against" not in CliRunner().invoke(main, ["models", "show", "ifan"]).stdout
 
 
 @pytest.mark.parametrize(("name", "derived"), [("dpdnet", "numbering"), ("kpac", "order"), ("kpac-2level", "order")])

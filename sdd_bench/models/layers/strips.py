@@ -23,6 +23,7 @@ def by_strips(
     halo: int,
     beside: Tensor | None = None,
     onto: Tensor | None = None,
+    numbers: int | None = None,
 ) -> Tensor:
     """Layers applied from top to bottom; to all rows at once with gradients, or while a program is traced.
 
@@ -36,13 +37,15 @@ def by_strips(
             seams.
         beside: What is added to the output, of its shape, and stays as it is.
         onto: In place of ``beside``: in its own memory where no gradient needs it, so nothing else may need it.
+        numbers: Of the first input in a strip, at least; None for what fits the cache. More suits layers whose middle
+            is so wide that it does not fit anyway: fewer rows are computed twice.
 
     Returns:
         :math:`(N, C', s H, w')`.
     """
     n, channels, height, width = inputs[0].shape
     tracked = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if tracked or (step := _rows(height, n * channels * width, halo)) >= height:
+    if tracked or (step := _rows(height, n * channels * width, halo, numbers)) >= height:
         whole = layers(*inputs, slice(None))
         whole = whole if beside is None else plus(whole, beside)
         return whole if onto is None else plus(onto, whole)
@@ -80,9 +83,10 @@ def twice(rows: slice) -> slice:
     return slice(rows.start and 2 * rows.start, rows.stop and 2 * rows.stop)
 
 
-def _rows(height: int, numbers: int, halo: int) -> int:
-    """Height of a strip of a map whose rows have so many numbers; all strips have about the same."""
-    most = max(1, min(max(_CACHED_NUMBERS // numbers, _ROWS_PER_HALO * halo), _STRIP_NUMBERS // numbers))
+def _rows(height: int, a_row: int, halo: int, numbers: int | None) -> int:
+    """Height of a strip of a map whose rows have ``a_row`` numbers; all strips have about the same."""
+    suiting = max((numbers or _CACHED_NUMBERS) // a_row, _ROWS_PER_HALO * halo)
+    most = max(1, min(suiting, _STRIP_NUMBERS // a_row))
     return -(-height // -(-height // most))
 
 

@@ -30,6 +30,8 @@ from sdd_bench.models.shapes import Shapes, count_blocks
 
 _EXPANSION = 2.66
 """Width of the middle of a GDFN, relative to its channels."""
+_STRIP_NUMBERS = 1 << 22
+"""Numbers of a strip: a block's middle leaves the cache even with less, and rows at seams are computed twice."""
 _LEAST_NORM = 1e-12
 """Keeps channels that are zero everywhere from a division by zero."""
 
@@ -68,7 +70,7 @@ class _Attention(nn.Module):
             squares.append(torch.stack([_sum_of_squares(part) for part in (q, k)]))
             return v
 
-        values = by_strips(look, x, halo=1)
+        values = by_strips(look, x, halo=1, numbers=_STRIP_NUMBERS)
         return plus(_mix(self._matrix(torch.stack(products).sum(0), torch.stack(squares).sum(0)), values), x)
 
     def _matrix(self, products: Tensor, squares: Tensor) -> Tensor:
@@ -104,7 +106,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.attn(x, self.norm1)
-        return by_strips(self._feed_forward, x, halo=1, beside=x)
+        return by_strips(self._feed_forward, x, halo=1, beside=x, numbers=_STRIP_NUMBERS)
 
     def _feed_forward(self, window: Tensor, rows: slice) -> Tensor:
         change: Tensor = self.ffn(self.norm2(window))[:, :, rows]

@@ -29,6 +29,17 @@ def test_strips_with_a_halo_are_the_whole(
     assert max(heights) <= {1: 5, 150: 7, 1 << 23: 13}[numbers]
 
 
+@pytest.mark.parametrize(("numbers", "strips_made"), [(None, 4), (2 * 3 * 10, 7), (8 * 3 * 10, 2)])
+def test_a_strip_has_the_numbers_that_are_asked_for(
+    numbers: int | None, strips_made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_CACHED_NUMBERS", 4 * 3 * 10)
+    x, seen = torch.rand(1, 3, 14, 10), []
+    with torch.inference_mode():
+        by_strips(lambda window, rows: seen.append(rows) or window[:, :, rows], x, halo=0, numbers=numbers)  # type: ignore[func-returns-value]
+    assert len(seen) == strips_made
+
+
 def test_gradients_take_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_NUMBERS", 1)
     x = torch.rand(1, 3, 6, 4, requires_grad=True)
