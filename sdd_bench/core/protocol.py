@@ -8,16 +8,16 @@ from __future__ import annotations
 
 PREPARATION = 1
 """Number for the patches and test pictures of a prepared set."""
-EVALUATION = 3
+EVALUATION = 4
 """Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light; since 3, layers
-and the support of the flow are told."""
+and the support of the flow are told; since 4, doubt about what moved as a whole. Scores are those of 3."""
 LIGHT = 2
 """Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
-ANALYSIS = 7
+ANALYSIS = 8
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
 grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
 it moved; since 6, intervals allow for an unknown tone curve; since 7, as much as the pictures
-say, and small pictures far out of focus have larger tiles."""
+say, and small pictures far out of focus have larger tiles; since 8, a tile whose slopes are noise knows nothing."""
 
 
 def numbers() -> dict[str, int]:

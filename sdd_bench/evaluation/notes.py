@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdd_bench.core.types import GroundTruth
-from sdd_bench.evaluation.summary import LAYERED_SHARE, Row, figure
+from sdd_bench.evaluation.summary import LAYERED_SHARE, Row, doubt_of, figure
 from sdd_bench.statistics.bootstrap import estimate_mean
 from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB, capped
@@ -92,6 +92,12 @@ def _on_pairs(own: Sequence[Row]) -> list[str]:
             f"In {len(layered)} of {len(own)} pairs, layers moved against the rest: "
             f"{_mean([motion.layer_share for motion in layered]):.0%} of the picture, by "
             f"{_mean([motion.layer_px for motion in layered]):.1f} px on average. No similarity aligns them."
+        )
+    doubted = [row.record for row in own if doubt_of(row.record)]
+    if doubted:
+        notes.append(
+            f"What moved as a whole is in doubt in {len(doubted)} of {len(own)} pairs; {doubted[0].name}: "
+            f"{doubt_of(doubted[0])}."
         )
     shown = [motion.supported_share for motion in moved if motion.supported_share is not None]
     if shown and _mean(shown) < NOTABLE_SUPPORT:

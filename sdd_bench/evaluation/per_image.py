@@ -36,6 +36,7 @@ class ImageRow:
     deform_px: float | None = None
     coc_diameter_px: float | None = None
     misalignment_px: float | None = None
+    misalignment_doubt: str = ""  # why it may not be what moved as a whole
     layer_share: float | None = None
     layer_px: float | None = None
     supported_share: float | None = None

@@ -67,6 +67,7 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
             deform_px=rounded(row.scores.deform_px),
             coc_diameter_px=rounded(row.record.coc_diameter_px),
             misalignment_px=rounded(row.record.misalignment_px),
+            misalignment_doubt=doubt_of(row.record),
             layer_share=rounded(row.record.baselines.measured.layer_share),
             layer_px=rounded(row.record.baselines.measured.layer_px),
             supported_share=rounded(row.record.baselines.measured.supported_share),
@@ -76,6 +77,11 @@ def write_per_image(path: Path, rows: Iterable[Row]) -> None:
         for truth, scores in row.scores.truths.items()
     )
     write_table(path, ImageRow, table)
+
+
+def doubt_of(record: PictureRecord) -> str:
+    """Why the misalignment of a pair may not be what moved as a whole; empty: no reason, or the set knows it."""
+    return "" if record.misalignment_source == "truth" else record.baselines.measured.doubt
 
 
 def extra_rows(rows: Iterable[Row]) -> list[ExtraRow]:
@@ -240,6 +246,7 @@ def _motion(records: Sequence[PictureRecord]) -> dict[str, Any]:
     known = [motion.supported_share for motion in found if motion.supported_share is not None]
     return {
         "similarity_px": _mean([motion.similarity_px for motion in found]),
+        "in_doubt": [{"item": record.name, "reason": doubt} for record in records if (doubt := doubt_of(record))],
         "n_layered": len(layered),
         "layer_share": _mean([motion.layer_share for motion in layered]),
         "layer_px": _mean([motion.layer_px for motion in layered]),

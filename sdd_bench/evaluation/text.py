@@ -37,6 +37,28 @@ def motion_lines(summary: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def pair_lines(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Lines of what moved between blurry and sharp: what, in how many pictures, on how much of them, by how much.
+
+    Example:
+        >>> motion = {"similarity_px": 1.5, "in_doubt": [], "n_layered": 0, "layer_share": None, "layer_px": None}
+        >>> pair_lines({"n_images": 3, "motion": motion})
+        [['as a whole', '3', '', '1.50 px', 'trusted'], ['in layers', '0', '-', '-', '']]
+    """
+    motion = summary["motion"]
+    doubts = len(motion["in_doubt"])
+    share = "-" if motion["layer_share"] is None else f"{motion['layer_share']:.0%}"
+    flag = f"in doubt: {doubts}" if doubts else "trusted"
+    return [
+        ["as a whole", str(summary["n_images"]), "", f"{_number(motion['similarity_px'], '.2f')} px", flag],
+        ["in layers", str(motion["n_layered"]), share, _pixels(motion["layer_px"]), ""],
+    ]
+
+
+def _pixels(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} px"
+
+
 def level_lines(levels: Sequence[Mapping[str, Any]], metric: str) -> list[list[str]]:
     """Lines of a range in pixels, number of pictures, and the method's mean of ``metric`` per ground truth."""
     return [

@@ -16,6 +16,11 @@ gradient (variable projection). With the residuals :math:`\tilde B` and :math:`\
 where :math:`\sigma^2` is the variance of what the fit leaves. Noise biases the length of *d* but not its zero, so the
 registration iterates until *d* vanishes. Only second moments of a tile are needed. They are taken about the tile's mean
 in float32 and solved in float64.
+
+Where nearly all of the gradient is noise, as on a smooth wall, steps become so short that *d* vanishes anywhere, and
+:math:`\sigma^2 H^{-1}` is small all the same. So the gradient energy of the noise :math:`\nu`, known from its grain, is
+taken off: with :math:`H_s = H - \nu I`, the covariance is :math:`\sigma^2 H_s^{-1} H H_s^{-1}`, that of a step which noise
+does not shorten. A tile whose gradient is noise knows nothing.
 """
 
 from __future__ import annotations
@@ -41,6 +46,16 @@ clips the disk off its axis. The covariance includes this error, so that tiles i
 _STEP = 0.1 / 255
 """Standard deviation, in display values, of what rounding to 8 bits leaves after the smoothing. No tile knows its
 displacement better than this noise allows, so that a tile without texture knows nothing, whatever its level."""
+_ALIKE = [math.exp(-((lag / SMOOTHING_PX) ** 2) / 4) for lag in range(3)]
+"""Correlation of smoothed white noise with itself, 0 to 2 px apart."""
+_GRADIENT_OF_NOISE = (1 - _ALIKE[2]) / 2
+"""Mean squared slope along an axis of smoothed noise of variance 1."""
+_GRADIENT_OF_GRAIN = _GRADIENT_OF_NOISE / (6 - 8 * _ALIKE[1] + 2 * _ALIKE[2]) ** 2
+"""The same over the mean square of its grain."""
+_SURELY = 1.25
+"""How many times the noise measured is taken off, as one tile measures both within some hundredths."""
+_GRAIN_KERNEL = np.outer((1, -2, 1), (1, -2, 1)).astype(np.float32)
+"""What this leaves of a picture out of focus is noise."""
 _LEAST_USABLE_SHARE = 0.6
 """Least share of usable pixels in a tile that is measured."""
 
@@ -142,10 +157,13 @@ def measure_tiles(
     slope = np.array([[-0.5, 0, 0.5]], np.float32)
     columns_of += [centred(np.asarray(cv2.filter2D(reference, -1, kernel))) for kernel in (slope, slope.T)]
     columns_of.append(centred(reference))
-    level = np.einsum("np,np->n", cut(reference)[kept].astype(np.float32), usable) / np.maximum(count, 1)
+    level, grain = (
+        np.einsum("np,np->n", cut(plane)[kept].astype(np.float32), usable) / np.maximum(count, 1)
+        for plane in (reference, np.square(cv2.filter2D(reference, -1, _GRAIN_KERNEL)))
+    )
     stacked = np.stack(columns_of, axis=1)
     moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
-    return _solve(centre, moments, count, bank, rounding=_STEP * light_per_display(level))
+    return _solve(centre, moments, count, bank, rounding=_STEP * light_per_display(level), grain=grain)
 
 
 def light_per_display(light: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -179,6 +197,7 @@ def _solve(
     bank: tuple[float, ...],
     *,
     rounding: NDArray[np.float64],
+    grain: NDArray[np.float64],
 ) -> Tiles:
     """Project the blurs out and solve for the displacement, as the module docstring says."""
     n = len(bank) + 1
@@ -195,10 +214,18 @@ def _solve(
     variance = np.maximum(power - (gradient * displacement).sum(axis=1), 0) / freedom + rounding**2
     blur = _blur(projection[:, :, 2] / scale, bank)
     lopsided = _LOPSIDED * blur
-    covariance = variance[:, None, None] * np.linalg.inv(hessian) + (lopsided**2)[:, None, None] * np.eye(2)
+    noise = _SURELY * count * np.minimum(_GRADIENT_OF_GRAIN * grain, _GRADIENT_OF_NOISE * variance)
+    covariance = variance[:, None, None] * _inverse(hessian, noise) + (lopsided**2)[:, None, None] * np.eye(2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     explained = 1 - power / np.maximum(moments[:, -1, -1], 1e-20)
     return Tiles(centre[known], displacement[known], covariance[known], explained[known], blur[known], len(centre))
+
+
+def _inverse(hessian: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    r""":math:`H_s^{-1} H H_s^{-1}` with :math:`H_s = H - \nu I`, which keeps a hundredth of *H* at least, (n, 2, 2)."""
+    energy, axes = np.linalg.eigh(hessian)
+    scene = np.maximum(energy - noise[:, None], 0.01 * energy)
+    return np.asarray((axes * (energy / scene**2)[:, None]) @ axes.swapaxes(1, 2))
 
 
 def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:

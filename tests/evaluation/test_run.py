@@ -105,7 +105,7 @@ def test_the_long_table_holds_method_identity_and_ceiling(score: Any, run: Path)
     ]
     first = rows[0]
     labels, metrics = ["method", "image", "scene", "group", "ground_truth"], ["psnr", "ssim", "mae", "lpips"]
-    measures = ["valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px"]
+    measures = ["valid_share", "drift_px", "deform_px", "coc_diameter_px", "misalignment_px", "misalignment_doubt"]
     measures += ["layer_share", "layer_px", "supported_share"]
     levels = ["blur_px", *SHARES, *GAINS, "focus_change"]
     assert list(first) == [*labels, *metrics, *measures, *levels]

@@ -63,3 +63,17 @@ def test_noise_is_not_explained_by_other_noise(rng: np.random.Generator) -> None
     assert tiles.explained.max() < 0.2
     plane = _texture(rng, 192, 192)
     assert _measure(ndimage.gaussian_filter(plane, 3.0), plane).explained.min() > 0.9
+
+
+def test_a_tile_whose_slopes_are_noise_knows_nothing(rng: np.random.Generator) -> None:
+    """A smooth wall is explained, but its counterpart would look the same some pixels off."""
+    x = np.linspace(0, 2 * np.pi, 320)
+    wall = (0.4 + 0.1 * np.sin(x) * np.cos(x)[:, None]).astype(np.float32)
+    noise = rng.normal(0, 0.01, (2, 320, 320)).astype(np.float32)
+
+    def unsure_px(scene: np.ndarray) -> float:
+        tiles = _measure(*(scene + noise))
+        return float(np.median(np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1])))
+
+    assert unsure_px(wall) > 1.0
+    assert unsure_px(_texture(rng, 320, 320)) < 0.05

@@ -9,7 +9,8 @@ than 4 px from it; there the flow must be that shift. (Without the last demand t
 edge, and between the blobs of a blurred background, neighbouring blocks have best shifts of 20 px to all sides.)
 *Not shown*: no shift leaves less than 0.9 of it; there the flow must be that of the similarity, where ``analyze``
 trusts that. Columns: number of blocks, median and 90 % of the distance of the flow (mean over the block) from what it
-must be.
+must be. The last line is that of all blocks that are shown without the last demand, those the judge contradicts itself
+in among them.
 """
 
 from __future__ import annotations
@@ -86,20 +87,23 @@ def _vertex(before: float, here: float, after: float) -> float:
     return float(0.5 * (before - after) / bend) if bend > 0 else 0.0
 
 
-def judge(blurry: np.ndarray, sharp: np.ndarray, flow: np.ndarray, steady: Similarity | None) -> tuple[list, list]:
-    """Distances in shown and in not shown blocks, px."""
-    shown, silent = [], []
+def judge(
+    blurry: np.ndarray, sharp: np.ndarray, flow: np.ndarray, steady: Similarity | None
+) -> tuple[list[float], list[float], list[float]]:
+    """Distances in shown and in not shown blocks, and in those shown without the last demand, px."""
+    shown, silent, all_shown = [], [], []
     height, width = flow.shape[1:]
     for block in blocks(blurry, sharp):
         inside = flow[:, block.top : block.top + 2 * _BLOCK, block.left : block.left + 2 * _BLOCK].mean(axis=(1, 2))
         found = complex(*inside)
         if block.displaced:
+            all_shown.append(abs(found - block.shift))
             if block.alone >= _ALONE:
                 shown.append(abs(found - block.shift))
         elif block.ratio >= _NOT_SHOWN and steady is not None:
             centre = complex(block.left + _BLOCK - width / 2, block.top + _BLOCK - height / 2)
             silent.append(abs(found - ((steady.linear - 1) * centre + steady.shift)))
-    return shown, silent
+    return shown, silent, all_shown
 
 
 def pairs(data: Path) -> Iterator[tuple[str, Path, Path]]:
@@ -126,17 +130,20 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     flow, start = load_flow(options.flow), load_flow("dis")
-    all_shown, all_silent = [], []
+    every_shown, every_silent, without = [], [], []
     print(f"{'':12}{'trusted':>9} | {'shown':>6}{'median':>8}{'90 %':>8} | {'not shown':>10}{'median':>8}{'90 %':>8}")
     for name, blurry_path, sharp_path in pairs(options.data):
         blurry, sharp = (photograph.pixels for photograph in read_pair(blurry_path, sharp_path))
         found = measure(blurry, sharp, start)
         trusted = not found.distrust
-        shown, silent = judge(blurry, sharp, estimate(flow, blurry, sharp), found.similarity if trusted else None)
-        all_shown += shown
-        all_silent += silent
+        steady = found.similarity if trusted else None
+        shown, silent, all_shown = judge(blurry, sharp, estimate(flow, blurry, sharp), steady)
+        every_shown += shown
+        every_silent += silent
+        without += all_shown
         print(f"{name:12}{'yes' if trusted else 'no':>9} | {_cells(shown, 6)} | {_cells(silent, 10)}", flush=True)
-    print(f"{'all':12}{'':>9} | {_cells(all_shown, 6)} | {_cells(all_silent, 10)}")
+    print(f"{'all':12}{'':>9} | {_cells(every_shown, 6)} | {_cells(every_silent, 10)}")
+    print(f"{'not alone':12}{'':>9} | {_cells(without, 6)} |")
 
 
 def _cells(values: list[float], width: int) -> str:

@@ -1,9 +1,9 @@
 """Whether a measurement knows when it is wrong: pairs judged by truth or independently, and what is said of them.
 
-``python tools/bench/trust.py [--per-family 8] [--sets tuned,held-out] [--data ../shared/data] [--flow dis] [--list]``
+``python tools/bench/trust.py [--per-family 8] [--sets tuned,held-out,fresh] [--data ../shared/data] [--flow dis] [--list]``
 
-The thresholds were chosen on the first set, which holds the real pairs, too. The second has other random numbers and
-other photographs, and nothing was chosen on it.
+The thresholds were chosen on the first set, which holds the real pairs, too. The others have other random numbers and
+other photographs; nothing was chosen on them, but it was the verdict on the second that led to ANALYSIS 8.
 
 *Wrong* is off by more than max(1 px, 0.1 % of the width) at a corner (real pairs: RMS over the picture, beside what
 their judge, SIFT, may be off) and named as one motion; a layered pair is right when it is called nonrigid. Columns:
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from trust_sets import Judged, made, other_photographs, photographs, real
+from trust_sets import FIRST_FAMILIES, Judged, made, real
 
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.registration.measure import Misalignment, measure
@@ -73,7 +73,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-family", type=int, default=8)
-    parser.add_argument("--sets", default="tuned,held-out", help="tuned, held-out, or both with a comma")
+    parser.add_argument("--sets", default="tuned,held-out", help=f"of {', '.join(FIRST_FAMILIES)}, with commas")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SDD_BENCH_DATA", "../shared/data")))
     parser.add_argument("--flow", default="pwcnet-plain")
     parser.add_argument("--no-real", action="store_true")
@@ -85,12 +85,11 @@ def main() -> None:
     flow = load_flow(options.flow)
     for name in options.sets.split(","):
         start = time.perf_counter()
-        held_out = name == "held-out"
-        files = other_photographs(options.data) if held_out else photographs(options.data / "photos")
-        pairs = list(made(files, options.per_family, held_out=held_out)) if options.only != "real" else []
+        pairs = list(made(name, options.data, options.per_family)) if options.only != "real" else []
         if options.only and options.only != "real":
             pairs = [pair for pair in pairs if pair.name == options.only]
-        if files and not held_out and not options.no_real and options.only in (None, "real"):
+        known = name == "tuned" and not options.no_real and (options.data / "measured.csv").is_file()
+        if known and options.only in (None, "real"):
             pairs += real(options.data)
         show(name, judge(pairs, flow, show=options.list))
         print(f"{time.perf_counter() - start:.0f} s, flow {options.flow}", flush=True)

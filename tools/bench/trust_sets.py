@@ -75,6 +75,12 @@ def other_photographs(data: Path) -> list[Path]:
     return sorted(path for place in places for path in data.glob(place))
 
 
+def fresh_photographs(data: Path) -> list[Path]:
+    """Scenes that are in neither of the others."""
+    places = "multifocus/*_A.*", "breathing/as_shot/0.jpg", "focus_macro/pcb_001.jpg"
+    return sorted(path for place in places for path in data.glob(place))
+
+
 def canvases(files: Sequence[Path], count: int, family: int) -> Iterator[Canvas]:
     """Canvases of one family of pairs: photographs and dead leaves in turns."""
     side = HEIGHT + 2 * _MARGIN, WIDTH + 2 * _MARGIN
@@ -312,13 +318,18 @@ _FAMILIES: tuple[Callable[[Canvas], Judged], ...] = (
 )  # fmt: skip
 
 
-_HELD_OUT = 500
-"""Number of the first family of the held-out pairs, which gives them other random numbers."""
+FIRST_FAMILIES = {"tuned": 0, "held-out": 500, "fresh": 1000}
+"""Sets, and the numbers of their first families, which give them other random numbers."""
 
 
-def made(files: Sequence[Path], per_family: int, *, held_out: bool = False) -> Iterator[Judged]:
-    """Pairs of every family; plain ones twice as many."""
-    first_family = _HELD_OUT if held_out else 0
+def made(name: str, data: Path, per_family: int) -> Iterator[Judged]:
+    """Pairs of every family of a set; plain ones twice as many."""
+    files = {
+        "tuned": lambda: photographs(data / "photos"),
+        "held-out": lambda: other_photographs(data),
+        "fresh": lambda: fresh_photographs(data),
+    }[name]()
+    first_family = FIRST_FAMILIES[name]
     for number, family in enumerate(_FAMILIES, start=first_family):
         for canvas in canvases(files, per_family * (2 if family is plain else 1), number):
             yield family(canvas)

@@ -17,6 +17,11 @@ _SHOWN = 0.5
 """Support from which a place shows its flow."""
 _FEWEST_SHOWN = 0.01
 """Least share of a picture that shows its flow; with less, every place counts."""
+_LITTLE_SHOWN = 0.05
+"""Share of a picture that shows its flow below which the similarity is in doubt."""
+_BENT_PX, _BENT_SHARE = 1.0, 0.001
+"""Median distance of the flow from the similarity above which that describes no whole: the larger of pixels and a share
+of the width, by which ``analyze`` may be off."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class PairMotion:
     """Share of the picture whose flow the pictures show; None for a flow that does not know."""
     note: str = ""
     """What looks wrong about the roles of the two pictures."""
+    doubt: str = ""
+    """Why ``similarity_px`` may not be what moved as a whole; empty where nothing speaks against it."""
 
 
 def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: str = "") -> PairMotion:
@@ -60,10 +67,17 @@ def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: s
     known = away[counted & np.isfinite(away)]
     limit = max(_LEAST_PX, _RESIDUALS * float(np.median(known))) if len(known) else _LEAST_PX
     off = shown & (away > limit)
+    bent_px = float(np.median(known)) if len(known) else 0.0
+    doubt = ""
+    if share < _LITTLE_SHOWN:
+        doubt = f"the pictures show the flow on {share:.1%} of the picture alone"
+    elif bent_px > max(_BENT_PX, _BENT_SHARE * width):
+        doubt = f"no similarity describes it: half of the flow is {bent_px:.1f} px or more off"
     return PairMotion(
         similarity_px=similarity.rms_px(height, width),
         layer_share=float(off.mean()),
         layer_px=float(np.sqrt(np.mean(np.square(away[off])))) if off.any() else 0.0,
         supported_share=None if support is None else share,
         note=note,
+        doubt=doubt,
     )

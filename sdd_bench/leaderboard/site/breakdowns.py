@@ -64,6 +64,8 @@ def facts_of(rows: Sequence[ImageRow]) -> list[tuple[str, str]]:
     misalignment, layers = _first(rows, "misalignment_px"), _first(rows, "layer_share")
     if misalignment is not None:
         text = f"{misalignment:.2f} px as a whole"
+        if doubt := next((row.misalignment_doubt for row in rows), ""):
+            text += f" (in doubt: {doubt})"
         if layers:
             text += f"; {layers:.0%} of the picture moved otherwise, by {_first(rows, 'layer_px') or 0.0:.1f} px"
         facts.append(("Misalignment", text))

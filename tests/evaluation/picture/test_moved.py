@@ -46,6 +46,16 @@ def test_a_pair_that_shows_nothing_still_has_a_motion() -> None:
     found = pair_motion(_flow(), np.zeros(_SIZE, np.float32))
     assert found.supported_share == 0
     assert found.similarity_px > 1
+    assert found.doubt == "the pictures show the flow on 0.0% of the picture alone"
+
+
+def test_what_moved_as_a_whole_is_in_doubt_where_no_similarity_describes_it() -> None:
+    assert pair_motion(_flow(), np.ones(_SIZE)).doubt == ""
+    layered, waving = _flow(), _flow()
+    layered[1, :, 150:] += 8.0
+    assert pair_motion(layered).doubt == ""  # the rest moved as one
+    waving[1] += 6.0 * np.sin(np.arange(_SIZE[1]) / 12)
+    assert "no similarity describes it" in pair_motion(waving).doubt
 
 
 def test_the_map_of_what_is_shown_lies_beside_the_flow_and_its_share_is_in_the_record(
