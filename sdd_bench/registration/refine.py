@@ -26,7 +26,8 @@ and not on :math:`C_i`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,22 @@ _WIDE = 48, (1.0, 2.0, 4.0, 7.0)
 _WIDE_BLUR_PX = 2.75
 """Standard deviation of the blur from which that tiling is used: a circle of confusion of 11 px."""
 _FEWEST_WIDE_TILES = 24
+ENOUGH_TILES = 20
+"""Fewest tiles of a fit that needs no other tiling, and is believed."""
 _TRUSTED_CHI2 = 15.0
 """Largest squared length of the residual of a tile that agrees: noise alone exceeds it in 0.06 % of tiles."""
+
+
+class Tiling(Enum):
+    """Where tiles are measured, and how large they are."""
+
+    USUAL = auto()
+    WIDE = auto()
+    """Larger, for small pictures far out of focus."""
+    HALVED = auto()
+    """At half size: little texture stands out from noise there."""
+    FINE = auto()
+    """Smaller ones, between what is clipped."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +97,20 @@ class DirectFit:
     """Logarithm of the share of a tile's variance that the blurred moving picture leaves unexplained, median."""
     blur_px: float
     """Standard deviation of the blur of the reference against the moving picture, median over these tiles."""
-    wide: bool = False
-    """Whether the tiles were those for small pictures far out of focus."""
+    tiling: Tiling = Tiling.USUAL
+    """Which tiles it is of."""
+
+    def doubled(self) -> DirectFit:
+        """The fit of planes twice the size."""
+        error = self.standard_error
+        return replace(
+            self,
+            similarity=self.similarity.scaled(2.0),
+            standard_error=Similarity(error.zoom, error.rotation_deg, 2 * error.shift_x_px, 2 * error.shift_y_px),
+            residual_px=2 * self.residual_px,
+            residual_p95_px=2 * self.residual_p95_px,
+            blur_px=2 * self.blur_px,
+        )
 
 
 def register(
@@ -94,7 +121,7 @@ def register(
     clipped: NDArray[np.uint8] | None = None,
     moving_clipped: NDArray[np.uint8] | None = None,
     from_half: bool = True,
-    wide: bool | None = None,
+    tiling: Tiling | None = None,
 ) -> DirectFit | None:
     """Refine ``start`` until it settles.
 
@@ -105,7 +132,7 @@ def register(
         clipped: Mask, non-zero where ``reference`` is saturated.
         moving_clipped: Mask, non-zero where ``moving`` is saturated.
         from_half: Whether half the size is registered first, for a start that is off by more than a pixel.
-        wide: Whether tiles are those for small pictures far out of focus; None decides by their blur.
+        tiling: Tiles to use; None decides by the blur, and by the number of those that can be measured.
 
     Returns:
         The fit, or None where fewer than six tiles have texture.
@@ -122,19 +149,33 @@ def register(
     level = (reference, moving, clipped, moving_clipped)
     coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
-    found = None
-    if from_half:
-        found = _settle(*coarse, start.scaled(0.5), _STEPS[0], _tiling(*coarse[0].shape, halved=True))
-    if found is not None:
-        start = found.similarity.scaled(2.0)
-    tiling = _tiling(*reference.shape, halved=False)
-    if wide:
-        return _settle(*level, start, _STEPS[1], _WIDE)
-    found = _settle(*level, start, _STEPS[1], tiling)
-    if wide is False or found is None or tiling[0] >= _WIDE[0] or found.blur_px < _WIDE_BLUR_PX:
+
+    def settled(which: Tiling, from_: Similarity, steps: int = _STEPS[1]) -> DirectFit | None:
+        if which is Tiling.HALVED:
+            found = _settle(*coarse, from_.scaled(0.5), steps, _tiles_of(which, *coarse[0].shape))
+            return None if found is None else replace(found.doubled(), tiling=which)
+        found = _settle(*level, from_, steps, _tiles_of(which, *reference.shape))
+        return None if found is None else replace(found, tiling=which)
+
+    half = settled(Tiling.HALVED, start, _STEPS[0]) if from_half else None
+    if half is not None:
+        start = half.similarity
+    if tiling is not None:
+        return settled(tiling, start)
+    found = settled(Tiling.USUAL, start)
+    if found is None or found.n_tiles < ENOUGH_TILES:
+        others = [found, settled(Tiling.HALVED, start)]
+        if not _enough(others[-1]):
+            others.append(settled(Tiling.FINE, start))
+        return max(others, key=lambda fit: 0 if fit is None else fit.n_tiles)
+    if _tiles_of(Tiling.USUAL, *reference.shape)[0] >= _WIDE[0] or found.blur_px < _WIDE_BLUR_PX:
         return found
-    larger = _settle(*level, found.similarity, _STEPS[1], _WIDE)
+    larger = settled(Tiling.WIDE, found.similarity)
     return found if larger is None or larger.n_tiles < _FEWEST_WIDE_TILES else larger
+
+
+def _enough(fit: DirectFit | None) -> bool:
+    return fit is not None and fit.n_tiles >= ENOUGH_TILES
 
 
 def _settle(
@@ -163,18 +204,22 @@ def _settle(
         moved = abs(step.linear - 1) * reach + abs(step.shift)
         if moved < _SETTLED_PX:
             break
-    settled = moved < 25 * _SETTLED_PX
-    return _report(tiles, estimate, similarity, settled=settled, wide=tiling == _WIDE)
+    return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX)
 
 
-def _tiling(height: int, width: int, *, halved: bool) -> tuple[int, tuple[float, ...]]:
+def _tiles_of(tiling: Tiling, height: int, width: int) -> tuple[int, tuple[float, ...]]:
     """Side of a tile and standard deviations of the bank of blurs; the blur of large pictures spans more pixels."""
+    if tiling is Tiling.WIDE:
+        return _WIDE
+    if tiling is Tiling.FINE:
+        return (32, (1.0, 2.0, 4.0)) if height * width >= 700_000 else (16, (1.0, 2.0))
+    halved = tiling is Tiling.HALVED
     if height * width >= 700_000 * (0.25 if halved else 1):
         return (32, (1.0, 2.0, 4.0)) if halved else (64, (1.0, 2.0, 4.0, 7.0))
     return (16 if halved and min(height, width) < 256 else 32), ((1.0, 2.0) if halved else (1.0, 2.0, 4.0))
 
 
-def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool, wide: bool) -> DirectFit:
+def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
     """Judge the fit by every tile that shows the same texture in both pictures, whether it voted or not."""
     slope, shift = complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
     noise = np.trace(tiles.covariance, axis1=1, axis2=2)
@@ -198,5 +243,4 @@ def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled
         settled=settled,
         log_unexplained=float(np.median(np.log(np.clip(1 - tiles.explained[judged], 1e-6, 1)))),
         blur_px=float(np.median(tiles.blur_px[judged])),
-        wide=wide,
     )

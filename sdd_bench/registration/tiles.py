@@ -13,14 +13,14 @@ gradient (variable projection). With the residuals :math:`\tilde B` and :math:`\
 .. math:: d = H^{-1} \langle \nabla\tilde B, \tilde B \rangle,\quad
           H = \langle \nabla\tilde B, \nabla\tilde B^T \rangle,\quad \mathrm{cov}(d) = \sigma^2 H^{-1}
 
-where :math:`\sigma^2` is the variance of what the fit leaves. Noise biases the length of *d* but not its zero, so the
-registration iterates until *d* vanishes. Only second moments of a tile are needed. They are taken about the tile's mean
+where :math:`\sigma^2` is the variance of what the fit leaves. A step is linear, so the registration iterates until *d*
+vanishes. Only second moments of a tile are needed. They are taken about the tile's mean
 in float32 and solved in float64.
 
-Where nearly all of the gradient is noise, as on a smooth wall, steps become so short that *d* vanishes anywhere, and
+Where much of the gradient is noise, as on a smooth wall, *d* is short of the truth, up to vanishing anywhere, and
 :math:`\sigma^2 H^{-1}` is small all the same. So the gradient energy of the noise :math:`\nu`, known from its grain, is
-taken off: with :math:`H_s = H - \nu I`, the covariance is :math:`\sigma^2 H_s^{-1} H H_s^{-1}`, that of a step which noise
-does not shorten. A tile whose gradient is noise knows nothing.
+taken off: with :math:`H_s = H - \nu I`, the step is :math:`d = H_s^{-1} \langle \nabla\tilde B, \tilde B \rangle` and
+its covariance :math:`\sigma^2 H_s^{-1} H H_s^{-1}`. A tile whose gradient is noise knows nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ _GRADIENT_OF_NOISE = (1 - _ALIKE[2]) / 2
 _GRADIENT_OF_GRAIN = _GRADIENT_OF_NOISE / (6 - 8 * _ALIKE[1] + 2 * _ALIKE[2]) ** 2
 """The same over the mean square of its grain."""
 _SURELY = 1.25
-"""How many times the noise measured is taken off, as one tile measures both within some hundredths."""
+"""How many times the noise measured is taken off in the covariance, as a tile measures it within some hundredths."""
+_LEAST_SCENE, _NOTHING_KNOWN = 0.15, 0.01
+"""Least share of the gradient energy that is left to the scene in a step, and in its covariance."""
 _GRAIN_KERNEL = np.outer((1, -2, 1), (1, -2, 1)).astype(np.float32)
 """What this leaves of a picture out of focus is noise."""
 _LEAST_USABLE_SHARE = 0.6
@@ -206,26 +208,25 @@ def _solve(
     mixed = moments[:, :n, n:] / scale[:, :, None]
     projection = np.linalg.solve(normal, mixed)
     left = moments[:, n:, n:] - mixed.swapaxes(1, 2) @ projection
-    energy = np.maximum(np.trace(moments[:, n : n + 2, n : n + 2], axis1=1, axis2=2), 1e-20)
-    hessian = left[:, :2, :2] + (1e-9 * energy)[:, None, None] * np.eye(2) + 1e-14 * np.eye(2)
+    whole = np.maximum(np.trace(moments[:, n : n + 2, n : n + 2], axis1=1, axis2=2), 1e-20)
+    hessian = left[:, :2, :2] + (1e-9 * whole)[:, None, None] * np.eye(2) + 1e-14 * np.eye(2)
     gradient, power = left[:, :2, 2], left[:, 2, 2]
-    displacement = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    energy, axes = np.linalg.eigh(hessian)
+    energy = np.maximum(energy, 1e-14)  # rounding
+    along = (gradient[:, None] @ axes)[:, 0]
     freedom = np.maximum(count - n - 3, 1)
-    variance = np.maximum(power - (gradient * displacement).sum(axis=1), 0) / freedom + rounding**2
+    variance = np.maximum(power - (along**2 / energy).sum(axis=1), 0) / freedom + rounding**2
     blur = _blur(projection[:, :, 2] / scale, bank)
     lopsided = _LOPSIDED * blur
-    noise = _SURELY * count * np.minimum(_GRADIENT_OF_GRAIN * grain, _GRADIENT_OF_NOISE * variance)
-    covariance = variance[:, None, None] * _inverse(hessian, noise) + (lopsided**2)[:, None, None] * np.eye(2)
+    noise = (count * np.minimum(_GRADIENT_OF_GRAIN * grain, _GRADIENT_OF_NOISE * variance))[:, None]
+    scene = np.maximum(energy - noise, _LEAST_SCENE * energy)
+    displacement = (axes @ (along / scene)[..., None])[..., 0]
+    surely = np.maximum(energy - _SURELY * noise, _NOTHING_KNOWN * energy)
+    spread = variance[:, None] * energy / surely**2 + (lopsided**2)[:, None]
+    covariance = (axes * spread[:, None]) @ axes.swapaxes(1, 2)
     known = np.isfinite(displacement).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     explained = 1 - power / np.maximum(moments[:, -1, -1], 1e-20)
     return Tiles(centre[known], displacement[known], covariance[known], explained[known], blur[known], len(centre))
-
-
-def _inverse(hessian: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    r""":math:`H_s^{-1} H H_s^{-1}` with :math:`H_s = H - \nu I`, which keeps a hundredth of *H* at least, (n, 2, 2)."""
-    energy, axes = np.linalg.eigh(hessian)
-    scene = np.maximum(energy - noise[:, None], 0.01 * energy)
-    return np.asarray((axes * (energy / scene**2)[:, None]) @ axes.swapaxes(1, 2))
 
 
 def _blur(coefficients: NDArray[np.float64], bank: tuple[float, ...]) -> NDArray[np.float64]:

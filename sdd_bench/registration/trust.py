@@ -8,10 +8,8 @@ from enum import StrEnum
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.registration.coarse import Coarse
 from sdd_bench.registration.options import MeasureOptions
-from sdd_bench.registration.refine import DirectFit
+from sdd_bench.registration.refine import ENOUGH_TILES, DirectFit
 
-_FEW_TILES = 20
-"""Fewest textured tiles of a fit that is believed."""
 _LOW_TRUST = 0.35
 """Least share of the textured tiles that agree with a fit that is believed."""
 _LOW_CONSISTENCY = 0.3
@@ -112,7 +110,7 @@ def distrust(
     """
     reasons = []
     corner_error_px = _corner_error(error, size)
-    if fit is None or fit.n_tiles < _FEW_TILES:
+    if fit is None or fit.n_tiles < ENOUGH_TILES:
         reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
     elif math.isnan(error.zoom):
         reasons.append("direct registration made the alignment worse: this is that of flow")

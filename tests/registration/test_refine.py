@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
-from sdd_bench.registration.refine import register
+from sdd_bench.registration.refine import ENOUGH_TILES, Tiling, register
 from sdd_bench.registration.tile_fit import fit_tiles
 from sdd_bench.registration.tiles import Tiles
 
@@ -96,10 +96,35 @@ def test_small_pictures_far_out_of_focus_are_measured_by_larger_tiles(radius: fl
     blurry = _blurry(sharp, truth, radius)
     found = register(blurry, sharp, truth)
     assert found is not None
-    assert found.wide is wide
+    assert (found.tiling is Tiling.WIDE) is wide
     assert (truth.inverse() @ found.similarity).corner_px(*_SIZE) < 0.15
     if wide:
-        smaller = register(blurry, sharp, truth, wide=False)
+        smaller = register(blurry, sharp, truth, tiling=Tiling.USUAL)
         assert smaller is not None
         off = [(truth.inverse() @ fit.similarity).rms_px(*_SIZE) for fit in (found, smaller)]
         assert off[0] < off[1]
+
+
+def test_little_texture_under_noise_is_measured_at_half_size(rng: np.random.Generator) -> None:
+    truth = Similarity(1.004, 0.05, 0.8, -0.6)
+    plane = ndimage.gaussian_filter(rng.standard_normal(_SIZE), 5.0)
+    sharp = (0.4 + 0.02 * plane / plane.std()).astype(np.float32)
+    noise = rng.normal(0, 0.03, (2, *_SIZE)).astype(np.float32)
+    found = register(_blurry(sharp, truth, 2.0) + noise[0], sharp + noise[1], Similarity(1.003, 0.0, 0.3, -0.3))
+    assert found is not None
+    assert found.tiling is Tiling.HALVED
+    assert found.n_tiles >= ENOUGH_TILES
+    off_px = (truth.inverse() @ found.similarity).corner_px(*_SIZE)
+    error, reach = found.standard_error, np.hypot(*_SIZE) / 2
+    assert off_px < 3 * np.hypot(reach * error.zoom, np.hypot(error.shift_x_px, error.shift_y_px)) < 3
+
+
+def test_what_is_left_between_clipped_places_is_measured_by_smaller_tiles() -> None:
+    truth = Similarity(1.004, 0.05, 0.8, -0.6)
+    sharp = _scene(np.random.default_rng(3))
+    clipped = np.zeros(_SIZE, np.uint8)
+    clipped[:, np.arange(_SIZE[1]) % 40 < 24] = 1
+    found = register(_blurry(sharp, truth, 2.0), sharp, truth, clipped=clipped)
+    assert found is not None
+    assert found.tiling is Tiling.FINE
+    assert (truth.inverse() @ found.similarity).corner_px(*_SIZE) < 0.1

@@ -1,6 +1,6 @@
 """Whether a measurement knows when it is wrong: pairs judged by truth or independently, and what is said of them.
 
-``python tools/bench/trust.py [--per-family 8] [--sets tuned,held-out,fresh] [--data ../shared/data] [--flow dis] [--list]``
+``python tools/bench/trust.py [--per-family 8] [--sets tuned,held-out,fresh] [--flow dis] [--list]``
 
 The thresholds were chosen on the first set, which holds the real pairs, too. The others have other random numbers and
 other photographs; nothing was chosen on them, but it was the verdict on the second that led to ANALYSIS 8.

@@ -45,7 +45,7 @@ def encoding_error(
     """
     planes = linear_to_srgb(reference), linear_to_srgb(moving)
     other = register(
-        *planes, fit.similarity, clipped=clipped, moving_clipped=moving_clipped, from_half=False, wide=fit.wide
+        *planes, fit.similarity, clipped=clipped, moving_clipped=moving_clipped, from_half=False, tiling=fit.tiling
     )
     if other is None:
         return Similarity(0.0, 0.0, 0.0, 0.0)
