@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from sdd_bench.evaluation.text import COLUMNS, group_lines, level_lines, motion_lines, ordered_methods, score_lines
+from sdd_bench.evaluation.text import (
+    COLUMNS,
+    group_lines,
+    level_lines,
+    motion_lines,
+    ordered_methods,
+    pair_lines,
+    score_lines,
+)
 
 
 def _estimate(mean: float | str | None, **changes: Any) -> dict[str, Any]:
@@ -40,6 +48,13 @@ def test_cells_hold_mean_interval_and_how_many_are_infinite() -> None:
 
 def test_motion_is_in_hundredths_of_a_pixel() -> None:
     assert motion_lines(SUMMARY) == [["identity", "0.00", "0.00"], ["net", "0.12", "0.50"]]
+
+
+def test_what_moved_as_a_whole_and_in_layers_stand_apart() -> None:
+    doubt = {"item": "p0", "reason": "little is shown"}
+    motion = {"similarity_px": 2.345, "in_doubt": [doubt], "n_layered": 1, "layer_share": 0.25, "layer_px": 12.04}
+    lines = pair_lines({"n_images": 3, "motion": motion})
+    assert lines == [["as a whole", "3", "", "2.35 px", "in doubt: 1"], ["in layers", "1", "25%", "12.0 px", ""]]
 
 
 def test_levels_name_their_range() -> None:
