@@ -238,8 +238,8 @@ def _show(summary: dict[str, Any], run: Path) -> None:
     count = f"{summary['n_images']} of {summary['n_expected']} pictures"
     title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"
     echo_table(f"{title}: mean [95 % interval]", COLUMNS, score_lines(summary))
-    columns = ("what moved", "pictures", "of the picture", "by, on average", "")
-    echo_table("motion between blurry and sharp", columns, pair_lines(summary))
+    moved = ("what moved", "pictures", "of the picture", "by, on average", "")
+    echo_table("motion between blurry and sharp", moved, pair_lines(summary))
     echo_table("motion against the blurry input", ("method", "drift_px", "deform_px"), motion_lines(summary))
     title = f"where {summary['method']} helps: gain over the input by blur of the region"
     echo_table(title, ("blur, px", "of the picture", "pictures", "gain, dB"), region_lines(summary))
