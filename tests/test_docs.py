@@ -53,6 +53,20 @@ def test_the_commands_shown_exist_with_their_options(page: Path) -> None:
         assert given <= known | {"--help", "-h"}, line
 
 
+def test_every_line_that_troubleshooting_explains_is_one_that_the_package_says() -> None:
+    texts = []
+    for path in (PROJECT / "sdd_bench").rglob("*.py"):
+        joined = re.sub(r"""["']\s*\n\s*[rf]*["']""", "", path.read_text(encoding="utf-8"))
+        texts.append(re.sub(r"\{[^{}]*(\{[^{}]*\}[^{}]*)*\}", "...", joined))
+    said = "\n".join(texts)
+    rows = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
+    lines = [line for row in rows if row.startswith("| `") for line in re.findall("`([^`]+)`", row.split(" | ")[0])]
+    assert len(lines) > 30
+    for line in lines:
+        pattern = ".*".join(re.escape(part) for part in re.split(r"\.\.\.|\d+x\d+", line) if part.strip())
+        assert re.search(pattern, said), line
+
+
 def test_the_readme_stays_short() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
 

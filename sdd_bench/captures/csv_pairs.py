@@ -121,8 +121,8 @@ def lists_sharp(path: Path) -> bool:
     Raises:
         PairingError: The file is not CSV, or lacks the column ``blurry``.
     """
-    cells = read_cells(path, _ListedPicture, _FORM)
-    return not cells or any("sharp" in row for row in cells.values())
+    found = {"sharp" in row for _, row in read_cells(path, _ListedPicture, _FORM)}
+    return not found or True in found
 
 
 def read_pictures_csv(

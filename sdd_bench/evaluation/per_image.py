@@ -18,7 +18,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRow:
     """One picture of one method against one ground truth; a figure that is not known is None."""
 

@@ -22,7 +22,6 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del sys.modules[name]
 
 
-@pytest.mark.slow
 def test_nothing_falls_in_the_short_form(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.torture", "--short", "--seed", "7", "--place", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,13 +28,16 @@ class LockedError(OutputError):
 
 
 @contextmanager
-def locked(path: Path, what: str, *, at_most_s: float = math.inf) -> Iterator[None]:
+def locked(
+    path: Path, what: str, *, at_most_s: float = math.inf, on_wait: Callable[[], object] | None = None
+) -> Iterator[None]:
     """Hold the lock on the file ``path`` while the ``with`` block runs; the file stays.
 
     Args:
         path: File to lock; it is made where missing, with its folder.
         what: What the lock guards, for messages: "the table x.csv".
         at_most_s: Seconds to wait.
+        on_wait: Called again and again while another process holds the lock; an error that it raises ends the wait.
 
     Raises:
         LockedError: Another process kept the lock for longer.
@@ -47,24 +50,29 @@ def locked(path: Path, what: str, *, at_most_s: float = math.inf) -> Iterator[No
         True
     """
     lock = FileLock(path)
-    _acquire(lock, path, what, at_most_s)
+    _acquire(lock, path, what, at_most_s, on_wait or (lambda: None))
     try:
         yield
     finally:
         lock.release()
 
 
-def _acquire(lock: FileLock, path: Path, what: str, at_most_s: float) -> None:
+def _acquire(lock: FileLock, path: Path, what: str, at_most_s: float, on_wait: Callable[[], object]) -> None:
+    def is_given_up() -> bool:
+        on_wait()
+        return False
+
     try:
         with output_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                lock.acquire(timeout=min(_SILENT_S, at_most_s))
+                lock.acquire(timeout=min(_SILENT_S, at_most_s), cancel_check=is_given_up)
                 return
             except Timeout:
                 if at_most_s > _SILENT_S:
                     _LOG.warning("waiting for another process that holds %s (lock %s)", what, path)
-                    lock.acquire(timeout=at_most_s - _SILENT_S if math.isfinite(at_most_s) else -1)
+                    left = at_most_s - _SILENT_S if math.isfinite(at_most_s) else -1
+                    lock.acquire(timeout=left, cancel_check=is_given_up)
                     return
                 raise
     except Timeout as error:

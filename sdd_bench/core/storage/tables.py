@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
@@ -98,16 +98,23 @@ def read_table(path: Path, kind: type[Row], form: Form, *, content: bytes | None
     Raises:
         SddBenchError: ``form.error``; it is missing, no CSV, lacks a column, or a cell is not of the column's kind.
     """
-    rows = {}
-    for line, cells in read_cells(path, kind, form, content=content).items():
+    rows, texts = {}, _Texts()
+    for line, cells in read_cells(path, kind, form, content=content):
         values = {}
         for name in columns(kind).keys() & cells.keys():
             try:
                 values[name] = _value(cells[name], *columns(kind)[name])
             except ValueError as error:
                 raise form.fault(f"{path}:{line}", f"{name} is {error}") from error
-        rows[line] = kind(**values)
+        rows[line] = kind(**{name: texts[value] if type(value) is str else value for name, value in values.items()})
     return rows
+
+
+class _Texts(dict[str, str]):
+    """Texts by themselves: those that rows share are one object, which is most of the memory of a long table."""
+
+    def __missing__(self, text: str) -> str:
+        return self.setdefault(text, text)
 
 
 def _value(cell: str, kind: Any, may_be_empty: bool) -> Any:
@@ -126,44 +133,44 @@ def _value(cell: str, kind: Any, may_be_empty: bool) -> Any:
 
 def read_cells(
     path: Path, kind: type[DataclassInstance], form: Form, *, content: bytes | None = None
-) -> dict[int, dict[str, str]]:
-    """The cells of each line by column, as they stand in the file; else as :func:`read_table`."""
-    try:
-        text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
-        lines = _lines(text, by_hand=form.by_hand)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason_of(error)
-        raise form.fault(path, f"cannot be read as a CSV file ({reason})") from error
-    header = lines.pop(1, [])
-    header = _fitted(header, 0) if form.by_hand else header
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line by line, its number and the cells by column, as they stand in the file; else as :func:`read_table`."""
+    lines = _lines(path, form, content)
+    header = next(lines, (1, []))
+    names = header[1] if header[0] == 1 else []
+    names = _fitted(names, 0) if form.by_hand else names
     needed = [field.name for field in fields(kind) if field.default is MISSING]
-    missing = [name for name in needed if name not in header]
-    if missing or (form.exact and header != list(columns(kind))[: len(header)]):
-        expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(header)[:_HEADER_LENGTH]
+    missing = [name for name in needed if name not in names]
+    if missing or (form.exact and names != list(columns(kind))[: len(names)]):
+        expected, got = ", ".join(columns(kind) if form.exact else missing), ", ".join(names)[:_HEADER_LENGTH]
         raise form.fault(f"{path}:1", f"expected the columns {expected}; got {got or 'no header'}")
-    if twice := [name for name in columns(kind) if header.count(name) > 1]:
+    if twice := [name for name in columns(kind) if names.count(name) > 1]:
         raise form.fault(f"{path}:1", f"expected each column once; got {', '.join(twice)} twice")
-    n_needed = 1 + max(map(header.index, needed))
-    for number, cells in lines.items():
+    n_needed = 1 + max(map(names.index, needed))
+    for number, cells in lines:
         if form.by_hand and len(cells) >= n_needed:
-            lines[number] = cells = _fitted(cells, len(header))
-        if len(cells) != len(header):
-            raise form.fault(f"{path}:{number}", f"expected {len(header)} cells, got {len(cells)}")
-    return {number: dict(zip(header, cells, strict=True)) for number, cells in lines.items()}
+            cells = _fitted(cells, len(names))
+        if len(cells) != len(names):
+            raise form.fault(f"{path}:{number}", f"expected {len(names)} cells, got {len(cells)}")
+        yield number, dict(zip(names, cells, strict=True))
 
 
-def _lines(text: str, *, by_hand: bool) -> dict[int, list[str]]:
-    """Cells by the number of the line at which they begin; a quoted cell may go over several."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=by_hand)
-    found, start = {}, 1
+def _lines(path: Path, form: Form, content: bytes | None) -> Iterator[tuple[int, list[str]]]:
+    """Line by line that is not empty, where it begins and its cells; a quoted cell may go over several."""
+    start = 1
     try:
+        data = io.BytesIO(path.read_bytes() if content is None else content)
+        text = io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
+        reader = csv.reader(text, strict=True, skipinitialspace=form.by_hand)
         for cells in reader:
-            if any(map(str.strip, cells)) if by_hand else cells:
-                found[start] = [cell.strip() for cell in cells] if by_hand else cells
+            if any(map(str.strip, cells)) if form.by_hand else cells:
+                yield start, [cell.strip() for cell in cells] if form.by_hand else cells
             start = reader.line_num + 1
     except csv.Error as error:
-        raise csv.Error(f"{error}, row {start}") from error
-    return found
+        raise form.fault(path, f"cannot be read as a CSV file ({reason_of(error)}, row {start})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason_of(error)
+        raise form.fault(path, f"cannot be read as a CSV file ({reason})") from error
 
 
 def _fitted(cells: list[str], n: int) -> list[str]:

@@ -163,8 +163,8 @@ def _names(run: Run, dataset: str | None) -> list[Check]:
     except ConfigError as error:
         checks.append(Check("missing", "method", str(error)))
     texts = [name for name, (kind, _) in columns(ImageRow).items() if kind is str]
-    lines = read_cells(run.files.figures, ImageRow, FORM).values()
-    cells = {line[name] for line in lines for name in texts if name in line}
+    lines = read_cells(run.files.figures, ImageRow, FORM)
+    cells = {line[name] for _, line in lines for name in texts if name in line}
     unsafe = sorted(cell for cell in cells if cell != spreadsheet_safe(spreadsheet_plain(cell)))
     if unsafe:
         reason = f"a spreadsheet would run {', '.join(unsafe[:3])} of per_image.csv; run sdd-bench evaluate again"

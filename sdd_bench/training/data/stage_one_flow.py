@@ -2,14 +2,15 @@ r"""The flow of the first stage: ``estimate(reference=blurry, moving=sharp)``, o
 
 The file has the format of :mod:`sdd_bench.prepared.shards.flows`, in float32 at a quarter of the patch's size, which is
 the resolution of the flow network. Finished patches are kept in a folder of parts, from which a killed estimation goes
-on.
+on. Two trainings that want the same file do not both estimate it: the second waits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.core.storage.files import sealed
+from sdd_bench.core.storage.locks import locked
 from sdd_bench.core.types import OnProgress, Progress
 from sdd_bench.flow.estimator import FlowEstimator
 from sdd_bench.prepared.manifest import is_prepared
@@ -53,8 +55,8 @@ def ensure_flow(
         data: Prepared set or shard.
         estimator: Flow estimator, from :func:`sdd_bench.flow.estimator.load_flow`.
         path: Path of the file; None for :func:`sidecar_path`.
-        on_progress: Function that is called after every part. An error that it raises ends the estimation, which a
-            later call continues.
+        on_progress: Function that is called after every part, and again and again while another training estimates
+            the same flow. An error that it raises ends the wait, or the estimation, which a later call continues.
 
     Raises:
         ConfigError: The existing file was estimated otherwise or of other patches, or holds half-precision flow.
@@ -64,21 +66,41 @@ def ensure_flow(
     wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
     identity = hashlib.sha256(" ".join([*wanted.values(), _NUMBERS]).encode()).hexdigest()[:16]
     parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
-    if path.is_file():
-        there = flow_info(path)
-        if wrong := [name for name, value in wanted.items() if there[name] != value]:
-            raise ConfigError(
-                f"{path}: holds other flow ({wrong[0]} is {there[wrong[0]]!r}, expected {wanted[wrong[0]]!r}). "
-                "Delete it, or give flow_file."
-            )
-        kinds = {facts["dtype"] for facts in there["splits"].values()}
-        if kinds != {_NUMBERS}:
-            raise ConfigError(
-                f"{path}: holds flow in {', '.join(sorted(kinds))}, as earlier versions wrote it, in steps of 1/32 px "
-                f"from 32 px on; expected {_NUMBERS}. Delete it to have it estimated again, or give flow_file."
-            )
-        shutil.rmtree(parts, ignore_errors=True)  # left where a run was killed after the file was written
-        return path
+    tell = on_progress or (lambda progress: None)
+    if not path.is_file():
+        waiting = partial(tell, Progress(0, 1, item="flow, which another training estimates"))
+        lock = parts.with_suffix(".lock")
+        with locked(lock, f"the flow of {data}", on_wait=waiting):
+            try:
+                if not path.is_file():
+                    _estimate_all(data, estimator, path, parts, wanted, tell)
+            finally:
+                lock.unlink(missing_ok=True)  # while it is held: who waits takes no lock on a file that is gone
+    _check(path, wanted)
+    shutil.rmtree(parts, ignore_errors=True)  # also those of a run that was killed after the file was written
+    return path
+
+
+def _check(path: Path, wanted: Mapping[str, str]) -> None:
+    """Refuse flow that was estimated otherwise, of other patches, or by an earlier version."""
+    there = flow_info(path)
+    if wrong := [name for name, value in wanted.items() if there[name] != value]:
+        raise ConfigError(
+            f"{path}: holds other flow ({wrong[0]} is {there[wrong[0]]!r}, expected {wanted[wrong[0]]!r}). "
+            "Delete it, or give flow_file."
+        )
+    kinds = {facts["dtype"] for facts in there["splits"].values()}
+    if kinds != {_NUMBERS}:
+        raise ConfigError(
+            f"{path}: holds flow in {', '.join(sorted(kinds))}, as earlier versions wrote it, in steps of 1/32 px "
+            f"from 32 px on; expected {_NUMBERS}. Delete it to have it estimated again, or give flow_file."
+        )
+
+
+def _estimate_all(
+    data: Path, estimator: FlowEstimator, path: Path, parts: Path, wanted: Mapping[str, str], tell: OnProgress
+) -> None:
+    """Estimate the parts that are not there yet, and write the file of them all."""
     datasets = {split: PairDataset(data, split, crop=None, augment=False) for split in splits_of(data)}
     total, done = sum(map(len, datasets.values())), 0
     files: dict[str, list[Path]] = {split: [] for split in datasets}
@@ -89,17 +111,14 @@ def ensure_flow(
             files[split].append(file)
             if not file.is_file():
                 flows = np.concatenate([_estimate(dataset, estimator, some) for some in _chunks(indices)])
-                with sealed(file) as partial, open(partial, "wb") as stream:
+                with sealed(file) as partly, open(partly, "wb") as stream:
                     np.save(stream, flows)
             done += len(indices)
-            if on_progress is not None:
-                on_progress(Progress(done, total, item="flow of blurry and sharp"))
+            tell(Progress(done, total, item="flow of blurry and sharp"))
     flows_of = {split: _stored(some) for split, some in files.items()}
     patch = datasets["train"].crop
     facts = {"signature": estimator.signature, "data_sha256": wanted["data_sha256"]}
     write_flows(path, flows_of, **facts, patch=patch, dtype=_NUMBERS)
-    shutil.rmtree(parts)
-    return path
 
 
 def _chunks(indices: range) -> Iterator[range]:

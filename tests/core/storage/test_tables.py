@@ -10,6 +10,7 @@ from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.storage.tables import (
     Form,
     columns,
+    read_cells,
     read_table,
     spreadsheet_plain,
     spreadsheet_safe,
@@ -47,6 +48,19 @@ def test_rows_come_back_equal_with_every_digit(tmp_path: Path) -> None:
     found = read_table(tmp_path / "t.csv", Person, EXACT)
     assert tuple(found.values()) == PEOPLE
     assert list(found) == [2, 3, 5]
+
+
+def test_a_long_table_is_read_row_by_row_and_equal_texts_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table(path, Person, [Person("a name", Split.TEST, age, None) for age in range(3)])
+    names = [row.name for row in read_table(path, Person, EXACT).values()]
+    assert names == ["a name"] * 3
+    assert names[0] is names[1] is names[2]
+    path.write_text(path.read_text() + "short,test\n")
+    rows = read_cells(path, Person, EXACT)
+    assert [next(rows)[1]["age"] for _ in range(3)] == ["0", "1", "2"]
+    with pytest.raises(ManifestError, match=r"t\.csv:5: expected 6 cells, got 2"):
+        next(rows)
 
 
 def test_a_table_is_plain_csv() -> None:

@@ -1,5 +1,6 @@
 """The flow file: computed once, gone on with, and inverted."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from sdd_bench.core.types import Progress
 from sdd_bench.prepared.shards import FlowReader, flow_info, write_flows
 from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.data.stage_one_flow import ensure_flow, sidecar_path
+
+
+class _Stop(Exception):
+    """A signal was heard."""
 
 
 class Brightness:
@@ -77,6 +82,38 @@ def test_a_killed_estimation_goes_on(prepared: Path, monkeypatch: pytest.MonkeyP
     assert not list(prepared.glob(".flow*"))
 
 
+def test_two_trainings_estimate_one_flow_once(prepared: Path) -> None:
+    first, second = Brightness(), Brightness()
+    waiting, others = threading.Event(), []
+
+    def go_on_once_the_other_waits(progress: Progress) -> None:
+        if not others:
+            others.append(threading.Thread(target=ensure_flow, args=(prepared, second), kwargs={"on_progress": told}))
+            others[0].start()
+        assert waiting.wait(60)
+
+    def told(progress: Progress) -> None:
+        assert progress.item == "flow, which another training estimates"
+        waiting.set()
+
+    path = ensure_flow(prepared, first, on_progress=go_on_once_the_other_waits)
+    others[0].join(60)
+    assert (first.n_pictures, second.n_pictures) == (12, 0)
+    assert len(FlowReader(path, "train")) == 12
+    assert [each.name for each in prepared.iterdir() if each.name.startswith(".")] == []
+
+
+def test_a_training_that_waits_for_the_flow_of_another_can_be_stopped(prepared: Path) -> None:
+    def stop(progress: Progress) -> None:
+        raise _Stop
+
+    def asked_to_stop(progress: Progress) -> None:
+        with pytest.raises(_Stop):
+            ensure_flow(prepared, Brightness(), on_progress=stop)
+
+    assert ensure_flow(prepared, Brightness(), on_progress=asked_to_stop).is_file()
+
+
 def test_flow_estimated_otherwise_is_refused(prepared: Path) -> None:
     ensure_flow(prepared, Brightness())
     other = Brightness()
@@ -127,7 +164,7 @@ def test_flow_of_half_precision_is_refused_and_made_anew_once_deleted(prepared: 
 
 
 def test_parts_that_a_kill_left_beside_a_whole_file_go(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(folder: Path) -> None:
+    def killed(folder: Path, **options: bool) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
