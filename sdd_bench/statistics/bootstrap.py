@@ -121,10 +121,13 @@ def bootstrap_means(
 
 
 @lru_cache(maxsize=2)
-def _drawn_times(n_units: int, n_resamples: int, seed: int) -> NDArray[np.uint16]:
-    """Number of times each unit was drawn, (n_resamples, n_units). It is cached because every metric uses the same."""
+def _drawn_times(n_units: int, n_resamples: int, seed: int) -> NDArray[np.uint8]:
+    """Number of times each unit was drawn, (n_resamples, n_units). It is cached because every metric uses the same.
+
+    A byte holds it: no count exceeds the number of units, and the chance of 256 among more of them is below 1 / 256!.
+    """
     rng = np.random.default_rng(seed)
-    times = np.empty((n_resamples, n_units), dtype=np.uint16)
+    times = np.empty((n_resamples, n_units), dtype=np.uint8)
     step = max(1, VALUES_AT_ONCE // n_units)
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)

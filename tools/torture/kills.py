@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -81,12 +82,11 @@ class KillMoments:
         self._bench, self._commands = bench, commands
 
     def names(self, seed: int) -> Iterator[str]:
-        """``COMMAND/NUMBER``."""
-        number = 0
-        while True:
-            for command in self._commands:
-                yield f"{command.name}/{number}"
-            number += 1
+        """``COMMAND/NUMBER``: every command in turn, in an order of the seed, so that short campaigns see others."""
+        order = np.random.default_rng(seed).permutation(len(self._commands))
+        for number in itertools.count():
+            for index in order:
+                yield f"{self._commands[index].name}/{number}"
 
     def attempt(self, name: str, seed: int) -> Result:
         """Kill, run again, compare."""
