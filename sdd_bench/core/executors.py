@@ -29,7 +29,7 @@ from sdd_bench.core.threads import allow_threads, cores, usable_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Names of glibc's malloc.h."""
-_NEVER_TRIM = 2**31 - 1
+_NEVER_TRIM = -1
 _LIBRARIES = ("numpy", "opencv-python-headless", "torch", "h5py")
 """Libraries whose version may change bytes or figures."""
 _PATIENCE_S = 30.0

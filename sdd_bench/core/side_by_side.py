@@ -7,8 +7,9 @@ work, each on half of the cores, wait for each other less than one piece that is
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from sdd_bench.core.threads import cores
@@ -43,9 +44,23 @@ def side_by_side(*pieces: Work) -> list[Any]:
     at_once = min(threads, len(pieces))
     if at_once < 2:
         return [piece() for piece in pieces]
+    with workers(at_once) as pool:
+        return list(pool.map(_call, pieces))
+
+
+@contextmanager
+def workers(at_once: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of ``at_once`` threads that share those of the present one; work is begun in the order it is given in.
+
+    Example:
+        >>> with workers(1) as pool:
+        ...     pool.submit(pow, 2, 10).result()
+        1024
+    """
+    threads = threads_here()
     try:
-        with ThreadPoolExecutor(at_once, initializer=_take, initargs=(threads // at_once,)) as pool:
-            return list(pool.map(_call, pieces))
+        with ThreadPoolExecutor(at_once, initializer=_take, initargs=(max(1, threads // at_once),)) as pool:
+            yield pool
     finally:
         _take(threads)  # the last number that torch was told is that of threads to come
 

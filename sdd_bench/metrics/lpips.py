@@ -7,14 +7,16 @@ With unit-length features :math:`\hat y^l` after each of the five ReLUs and the 
 The linear weights and the scaling of the input are those of the ``lpips`` package, the backbone is torchvision's
 (``weights.path("alexnet")``); both files are checked by sha256, so a number never comes from random weights. A
 picture's features are computed once and serve every comparison. They are computed on strips of rows that pass through
-all layers one after the other, so that little besides the features is ever in memory.
+all layers one after the other; :meth:`Lpips.distances` compares several pictures strip by strip, so that the features
+of whole ones (0.4 GB at 4096x2160) are not in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,7 +29,7 @@ from torch import Tensor, nn
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
-from sdd_bench.core.side_by_side import in_strips
+from sdd_bench.core.side_by_side import in_strips, threads_here, workers
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.metrics.alexnet import load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
@@ -44,6 +46,8 @@ _POSITIONS = 1 << 13
 """Positions of features that a thread works on at once."""
 _POOLED = (1, 2)
 """Layers before which AlexNet takes the maximum over 3x3, stride 2."""
+_Step = list[Tensor | None]
+_Sums = list[tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,6 @@ class Lpips:
         shift, scale = (torch.tensor(values, device=self._device) for values in (_SHIFT, _SCALE))
         self._gain, self._offset = 2 / scale, -(1 + shift) / scale
 
-    @torch.inference_mode()
     @full_float32()
     def features(self, picture: Picture | Tensor) -> Features:
         """Features of one picture, ``(H, W, 3)`` float RGB in [0, 1]; a tensor of a batch was checked with it.
@@ -88,27 +91,59 @@ class Lpips:
         """
         if not isinstance(picture, Tensor):
             check_picture(picture, "LPIPS", smallest=SMALLEST)
-        height, width = picture.shape[:2]
-        layers: list[list[Tensor]] = [[] for _ in self._layers]
-        strips = self._scaled(picture)
-        for number, layer in enumerate(self._layers):
-            if number in _POOLED:
-                strips = _slide(_pool, strips, size=3, step=2)
-            strips = _keep_units(
-                _slide(layer.apply, strips, size=layer.size, step=layer.step, padding=layer.padding), layers[number]
-            )
-        for _ in strips:  # draws the strips through all layers
-            pass
-        return Features(tuple(map(tuple, layers)), height, width)
+        walk = self._walk(picture)
+        steps = [walk.step() for _ in range(walk.n_steps)]
+        layers = tuple(tuple(part for part in parts if part is not None) for parts in zip(*steps, strict=True))
+        return Features(layers, *picture.shape[:2])
 
-    def _scaled(self, picture: Picture | Tensor) -> Iterator[Tensor]:
-        """The picture in strips, ``(rows, W, 3)``, scaled as the package does."""
+    @full_float32()
+    def distances(self, pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]) -> list[float]:
+        """LPIPS of ``pairs``, each of two places in ``pictures``: :meth:`distance` of their features, in little memory.
+
+        Raises:
+            ImageError: As :meth:`features`, or the sizes of two pictures differ.
+
+        Example:
+            >>> black = np.zeros((64, 64, 3), np.float32)
+            >>> Lpips().distances([black, black + 1], [(0, 0), (0, 1)])[0]
+            0.0
+        """
+        for picture in pictures:
+            check_picture(picture, "LPIPS", smallest=SMALLEST)
+            _check_sizes(pictures[0].shape, picture.shape)
+        walks = [self._walk(picture) for picture in pictures]
+        before: list[Future[_Step] | None] = [None] * len(walks)
+        sums: list[Future[list[_Sums]]] = []
+        with workers(threads_here()) as pool:
+            for _ in range(walks[0].n_steps):  # whatever a piece of work waits for has begun before it
+                steps = [pool.submit(walk.step, last) for walk, last in zip(walks, before, strict=True)]
+                before = [*steps]
+                sums.append(pool.submit(self._compared, steps, pairs))
+        of_pairs = zip(*(part.result() for part in sums), strict=True)
+        return [_mean_distance(zip(*parts, strict=True)) for parts in of_pairs]
+
+    @torch.inference_mode()
+    def _compared(self, steps: Sequence[Future[_Step]], pairs: Sequence[tuple[int, int]]) -> list[_Sums]:
+        """Of each pair what one strip adds, layer by layer: squared distances, and the number of positions."""
+        layers = [step.result() for step in steps]
+        return [
+            [
+                (0.0, 0) if a is None or b is None else (_strip_distance(a, b, linear), len(a))
+                for a, b, linear in zip(layers[one], layers[other], self._linear, strict=True)
+            ]
+            for one, other in pairs
+        ]
+
+    def _walk(self, picture: Picture | Tensor) -> _Walk:
         rows = max(1, self._strip_pixels // picture.shape[1])
-        for row in range(0, picture.shape[0], rows):
-            part = picture[row : row + rows]
-            if not isinstance(part, Tensor):
-                part = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32))
-            yield torch.addcmul(self._offset, part.to(self._device, torch.float32), self._gain)
+        strips = [picture[row : row + rows] for row in range(0, picture.shape[0], rows)]
+        return _Walk(strips, self._scaled, self._layers)
+
+    def _scaled(self, strip: Picture | Tensor) -> Tensor:
+        """A strip of a picture, ``(rows, W, 3)``, scaled as the package does."""
+        if not isinstance(strip, Tensor):
+            strip = torch.from_numpy(np.ascontiguousarray(strip, dtype=np.float32))
+        return torch.addcmul(self._offset, strip.to(self._device, torch.float32), self._gain)
 
     @torch.inference_mode()
     @full_float32()
@@ -118,9 +153,12 @@ class Lpips:
         Raises:
             ImageError: Their sizes differ.
         """
-        if (a.height, a.width) != (b.height, b.width):
-            raise ImageError(f"LPIPS: one picture is {a.width}x{a.height}, the other {b.width}x{b.height} pixels.")
-        return sum(map(_layer_distance, a.layers, b.layers, self._linear))
+        _check_sizes((a.height, a.width), (b.height, b.width))
+        layers = zip(a.layers, b.layers, self._linear, strict=True)
+        return _mean_distance(
+            [(_strip_distance(x, y, linear), len(x)) for x, y in zip(one, other, strict=True)]
+            for one, other, linear in layers
+        )
 
 
 @lru_cache(maxsize=4)
@@ -155,9 +193,18 @@ def lpips(prediction: Picture, truth: Picture, *, device: str = "cpu") -> float:
     return network.distance(network.features(prediction), network.features(truth))
 
 
-def _layer_distance(a: tuple[Tensor, ...], b: tuple[Tensor, ...], linear: Tensor) -> float:
-    """Weighted squared distance of two layers, the mean over positions; strips are added up in float64."""
-    return sum(_strip_distance(x, y, linear) for x, y in zip(a, b, strict=True)) / sum(map(len, a))
+def _check_sizes(a: Sequence[int], b: Sequence[int]) -> None:
+    if tuple(a[:2]) != tuple(b[:2]):
+        raise ImageError(f"LPIPS: one picture is {a[1]}x{a[0]}, the other {b[1]}x{b[0]} pixels.")
+
+
+def _mean_distance(layers: Iterable[Iterable[tuple[float, int]]]) -> float:
+    """The sum over layers of the mean over positions, from the sums and numbers of positions of each layer's strips."""
+    total = 0.0
+    for strips in layers:
+        squares, counts = zip(*strips, strict=True)
+        total += sum(squares) / sum(counts)
+    return total
 
 
 def _strip_distance(a: Tensor, b: Tensor, linear: Tensor) -> float:
@@ -201,36 +248,65 @@ def _pool(rows: Tensor) -> Tensor:
     return F.max_pool2d(rows[None].permute(0, 3, 1, 2), kernel_size=3, stride=2)[0].permute(1, 2, 0)
 
 
-def _slide(
-    operation: Callable[[Tensor], Tensor], strips: Iterator[Tensor], *, size: int, step: int, padding: int = 0
-) -> Iterator[Tensor]:
-    """Run a sliding-window operation over a picture that comes in strips of rows; no row is computed twice.
+class _Sliding:
+    """A sliding-window operation over a picture that comes in strips of rows; no row is computed twice.
 
     Args:
         operation: On ``(rows, W, C)``, without padding of rows.
-        strips: The picture from top to bottom, ``(rows, W, C)``.
         size: Height of the window.
         step: Rows from one window to the next.
         padding: Rows of zeros above and below the picture.
     """
-    coming: Tensor | None = next(strips)
-    assert coming is not None  # a picture has rows
-    border = coming.new_zeros((padding, *coming.shape[1:]))
-    waiting = border
-    while coming is not None:
-        strip, coming = coming, next(strips, None)
-        waiting = torch.cat((waiting, strip) if coming is not None else (waiting, strip, border))
-        n_windows = (len(waiting) - size) // step + 1
-        if n_windows > 0:
-            yield operation(waiting[: (n_windows - 1) * step + size])
-            waiting = waiting[n_windows * step :]
+
+    def __init__(self, operation: Callable[[Tensor], Tensor], *, size: int, step: int, padding: int = 0) -> None:
+        self._operation, self._size, self._step, self._padding = operation, size, step, padding
+        self._waiting: Tensor | None = None
+
+    def push(self, strip: Tensor | None, *, last: bool) -> Tensor | None:
+        """What one more strip from top to bottom, ``(rows, W, C)``, completes; None for nothing."""
+        known = strip if self._waiting is None else self._waiting
+        if known is None:
+            return None
+        border = known.new_zeros((self._padding, *known.shape[1:]))
+        parts = (border if self._waiting is None else self._waiting, strip, border if last else None)
+        waiting = torch.cat([part for part in parts if part is not None])
+        n_windows = max(0, (len(waiting) - self._size) // self._step + 1)
+        self._waiting = waiting[n_windows * self._step :].clone()
+        return self._operation(waiting[: (n_windows - 1) * self._step + self._size]) if n_windows else None
 
 
-def _keep_units(strips: Iterator[Tensor], kept: list[Tensor]) -> Iterator[Tensor]:
-    """Pass strips on, keep their features at unit length as ``(positions, channels)``."""
-    for strip in strips:
-        kept.append(_units(strip.flatten(end_dim=1)))
-        yield strip
+class _Walk:
+    """One picture on its way through all layers, a strip at a step."""
+
+    def __init__(
+        self,
+        strips: Sequence[Picture | Tensor],
+        scaled: Callable[[Picture | Tensor], Tensor],
+        layers: Sequence[_Layer],
+    ) -> None:
+        self.n_steps = len(strips)
+        self._strips, self._scaled = iter(strips), scaled
+        self._left = self.n_steps
+        self._pools = {number: _Sliding(_pool, size=3, step=2) for number in _POOLED}
+        self._layers = [
+            _Sliding(layer.apply, size=layer.size, step=layer.step, padding=layer.padding) for layer in layers
+        ]
+
+    @torch.inference_mode()
+    def step(self, before: Future[_Step] | None = None) -> _Step:
+        """Features that the next strip completes, by layer ``(positions, channels)``; waits for the step before."""
+        if before is not None:
+            before.result()
+        self._left -= 1
+        last = self._left == 0
+        rows: Tensor | None = self._scaled(next(self._strips))
+        found = []
+        for number, layer in enumerate(self._layers):
+            if number in self._pools:
+                rows = self._pools[number].push(rows, last=last)
+            rows = layer.push(rows, last=last)
+            found.append(None if rows is None else _units(rows.flatten(end_dim=1)))
+        return found
 
 
 def _units(features: Tensor) -> Tensor:

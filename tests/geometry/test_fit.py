@@ -47,14 +47,24 @@ def test_positive_rotation_turns_x_towards_y():
 def test_a_zero_flow_is_the_identity():
     fit = fit_similarity(np.zeros((2, 20, 30)), robust=True)
     assert as_tuple(fit.similarity) == (1, 0, 0, 0)
-    assert fit.rms_px == fit.residual_px == fit.p95_px == 0
+    assert fit.rms_px == fit.residual_px == 0
 
 
 def test_the_residual_is_what_the_similarity_cannot_explain(rng):
     noise = rng.normal(0, 0.5, (2, 120, 160))
     fit = fit_similarity(exact_flow(KNOWN, 120, 160) + noise)
     assert fit.residual_px == pytest.approx(0.5 * math.sqrt(2), rel=0.02)
-    assert fit.p95_px == pytest.approx(0.5 * math.sqrt(-2 * math.log(0.05)), rel=0.03)
+
+
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_residual_counts_every_pixel_by_its_weight_in_float64(rng, kind, robust):
+    height, width = 700, 800  # more pixels than a robust fit looks at, in several strips
+    flow = (exact_flow(KNOWN, height, width) + rng.normal(0, 0.5, (2, height, width))).astype(kind)
+    weights = rng.random((height, width))
+    fit = fit_similarity(flow, weights, robust=robust)
+    away = ((flow.astype(np.float64) - exact_flow(fit.similarity, height, width)) ** 2).sum(0)
+    assert fit.residual_px == pytest.approx(math.sqrt((weights * away).sum() / weights.sum()), rel=1e-9)
 
 
 def test_wavy_lines_are_deformation_and_not_drift():

@@ -83,6 +83,34 @@ def test_features_serve_every_comparison_and_order_does_not_matter(metric: Lpips
     assert metric.distance(a, b) == metric.distance(b, a) > 0.05
 
 
+@pytest.mark.parametrize("rows", [1, 40, 1000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pictures_compared_strip_by_strip_are_as_far_apart_as_whole_ones(
+    photo: np.ndarray, rows: int, threads: int
+) -> None:
+    picture = np.ascontiguousarray(photo[:75, :96] / 255, dtype=np.float32)
+    pictures = [picture, cv2.GaussianBlur(picture, (0, 0), 2), np.ascontiguousarray(picture[::-1])]
+    metric, pairs = Lpips(strip_pixels=rows * 96), [(0, 1), (0, 2), (2, 1), (1, 1)]
+    features = [metric.features(one) for one in pictures]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = metric.distances(pictures, pairs)
+    finally:
+        torch.set_num_threads(before)
+    assert found == [metric.distance(features[a], features[b]) for a, b in pairs]
+    assert found[3] == 0
+    assert min(found[:3]) > 0.05
+
+
+def test_pictures_of_which_one_has_no_score_are_refused_together(metric: Lpips) -> None:
+    black = np.zeros((40, 40, 3), np.float32)
+    with pytest.raises(ImageError, match="one picture is 40x40, the other 44x40"):
+        metric.distances([black, np.zeros((40, 44, 3), np.float32)], [(0, 1)])
+    with pytest.raises(ImageError, match="1600 of 1600 pixels are NaN"):
+        metric.distances([black, black + np.nan], [(0, 1)])
+
+
 def test_a_flat_picture_has_a_score(metric: Lpips) -> None:
     """A layer whose features are all zero has no direction."""
     black = np.zeros((64, 64, 3), np.float32)

@@ -20,7 +20,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -149,7 +149,6 @@ class PictureScorer:
         self.transfer = transfer(lambda: self._estimate_transfer(match))
         light = self.transfer.apply(self.registered.picture)
         self.matched = dataclasses.replace(self.registered, picture=light)
-        self._features: dict[int, Any] = {}
         self._measures, self._blur = measures, blur
 
     @cached_property
@@ -158,9 +157,10 @@ class PictureScorer:
         pair = self.blurry, self.matched.picture, self.registered.valid
         return Regions(self._blur(lambda: blur_of_regions(*pair)), self.registered.valid, *pair[:2])
 
-    def identity(self) -> PictureScores:
-        """The blurry input scored as a prediction: its warped ground truth is the registered one, its drift zero."""
-        return self.score(self.blurry, Motion(self.registered, drift_px=0.0, deform_px=0.0))
+    @property
+    def still(self) -> Motion:
+        """The motion of the blurry input scored as a prediction: its warped ground truth is the registered one."""
+        return Motion(self.registered, drift_px=0.0, deform_px=0.0)
 
     def motion(self, prediction: Picture) -> Motion:
         """The two flows of one prediction; apart from :meth:`score`, so that flow and LPIPS need not share memory.
@@ -191,25 +191,32 @@ class PictureScorer:
         Raises:
             ImageError: It has another shape, or holds NaN.
         """
-        motion = motion or self.motion(prediction)
-        warped = motion.warped
-        truths = self._truths(warped)
-        distinct = {id(truth.picture): truth.picture for truth in truths.values()}
-        n = len(distinct)
+        return self.score_all([(prediction, motion or self.motion(prediction))])[0]
+
+    def score_all(self, predictions: Sequence[tuple[Picture, Motion]]) -> list[PictureScores]:
+        """:meth:`score` of several predictions; what they share, as ground truths, LPIPS looks at once."""
+        truths = [self._truths(motion.warped) for _, motion in predictions]
+        pairs = {
+            (id(prediction), id(truth.picture)): (prediction, truth.picture)
+            for (prediction, _), of_prediction in zip(predictions, truths, strict=True)
+            for truth in of_prediction.values()
+        }
         with full_float32():
-            found = side_by_side(
-                *(partial(self._features_of, picture) for picture in (prediction, *distinct.values())),
-                lambda: self.regions.score(prediction),
-                *(partial(self._on_arrays, prediction, picture) for picture in distinct.values()),
+            distances = self._distances(pairs)
+            regions, *values = side_by_side(
+                lambda: [self.regions.score(prediction) for prediction, _ in predictions],
+                *(partial(self._on_arrays, *pair) for pair in pairs.values()),
             )
-            ours, theirs, regions, values = found[0], found[1 : n + 1], found[n + 1], found[n + 2 :]
-            distances = side_by_side(*(partial(self._distance, ours, features) for features in theirs))
-        figures = dict(zip(distinct, zip(values, distances, strict=True), strict=True))
-        scores = {}
-        for name, truth in truths.items():
-            (psnr, ssim, mae), lpips = figures[id(truth.picture)]
-            scores[name] = TruthScores(psnr, ssim, mae, lpips, truth.valid_share)
-        return PictureScores(scores, motion.drift_px, motion.deform_px, regions, self._extras(prediction, truths))
+        figures = dict(zip(pairs, zip(values, distances, strict=True), strict=True))
+        found = []
+        for (prediction, motion), of_prediction, by_region in zip(predictions, truths, regions, strict=True):
+            scores = {}
+            for name, truth in of_prediction.items():
+                (psnr, ssim, mae), lpips = figures[id(prediction), id(truth.picture)]
+                scores[name] = TruthScores(psnr, ssim, mae, lpips, truth.valid_share)
+            extras = self._extras(prediction, of_prediction)
+            found.append(PictureScores(scores, motion.drift_px, motion.deform_px, by_region, extras))
+        return found
 
     def _truths(self, warped: Warped) -> dict[GroundTruth, Warped]:
         return {
@@ -227,19 +234,13 @@ class PictureScorer:
     def _on_arrays(self, prediction: Picture, truth: Picture) -> Sequence[float | None]:
         return [function(prediction, truth) if name in self._metrics else None for name, function in _ON_ARRAYS.items()]
 
-    def _features_of(self, picture: Picture) -> Any:
-        """What LPIPS compares; of the truths that every prediction shares it is kept."""
+    def _distances(self, pairs: Mapping[tuple[int, int], tuple[Picture, Picture]]) -> Sequence[float | None]:
+        """LPIPS of pairs of pictures, by their identities."""
         if self._lpips is None or "lpips" not in self._metrics:
-            return None
-        kept = self._features.get(id(picture))
-        if kept is None:
-            kept = self._lpips.features(picture)
-            if any(picture is shared.picture for shared in (self._raw, self.registered, self.matched)):
-                self._features[id(picture)] = kept
-        return kept
-
-    def _distance(self, ours: Any, theirs: Any) -> float | None:
-        return None if self._lpips is None or ours is None else self._lpips.distance(ours, theirs)
+            return [None] * len(pairs)
+        pictures = {id(picture): picture for pair in pairs.values() for picture in pair}
+        places = {name: place for place, name in enumerate(pictures)}
+        return self._lpips.distances(list(pictures.values()), [(places[a], places[b]) for a, b in pairs])
 
     def support(self, reference: Picture, moving: Picture, flow: Tensor) -> NDArray[np.float32] | None:
         """Where two pictures show the flow between them, from 0 to 1, ``(H, W)``; None where the flow does not know."""
@@ -296,5 +297,5 @@ def score_picture(
 
 
 def to_tensor(picture: Picture) -> Tensor:
-    """``(H, W, 3)`` array as a ``(1, 3, H, W)`` tensor."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    """``(H, W, 3)`` array as a ``(1, 3, H, W)`` tensor that shares its memory."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]

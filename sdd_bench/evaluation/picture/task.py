@@ -20,7 +20,7 @@ from sdd_bench.evaluation.picture.cache import SharedCache
 from sdd_bench.evaluation.picture.engines import Engines, load_engines
 from sdd_bench.evaluation.picture.exposure import green_gain
 from sdd_bench.evaluation.picture.match import Match
-from sdd_bench.evaluation.picture.moved import pair_motion
+from sdd_bench.evaluation.picture.moved import PairMotion, pair_motion
 from sdd_bench.evaluation.picture.read import Inputs, read_inputs
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
 from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
@@ -147,9 +147,15 @@ def _score(
             **_extras_key(engines),
         }
     )
+    predictions = [(inputs.prediction, motion)]
     baselines = cache.read_baselines(baselines_key)
     if baselines is None:
-        baselines = _score_baselines(scorer, inputs.aligned)
+        predictions.append((inputs.blurry, scorer.still))
+        if inputs.aligned is not None:
+            predictions.append((inputs.aligned, scorer.motion(inputs.aligned)))
+    scores, *others = scorer.score_all(predictions)
+    if baselines is None:
+        baselines = Baselines(others[0], others[1] if len(others) > 1 else None, _measured(scorer))
         cache.keep_baselines(baselines_key, baselines)
     truth = inputs.truth
     return PictureRecord(
@@ -170,18 +176,16 @@ def _score(
             pair_key, lambda: green_gain(inputs.blurry, scorer.registered.picture, scorer.registered.flow)
         ),
         light=scorer.transfer,
-        method=scorer.score(inputs.prediction, motion),
+        method=scores,
         baselines=baselines,
     )
 
 
-def _score_baselines(scorer: PictureScorer, aligned: Picture | None) -> Baselines:
-    motion = None if aligned is None else scorer.motion(aligned)
+def _measured(scorer: PictureScorer) -> PairMotion:
+    """How blurry and sharp moved against each other."""
     flow = scorer.registered.flow
     support = scorer.support(scorer.blurry, scorer.sharp, flow)
-    measured = pair_motion(flow.numpy(), support, note_on_roles(scorer.blurry, scorer.sharp))
-    ceiling = None if aligned is None else scorer.score(aligned, motion)
-    return Baselines(scorer.identity(), ceiling, measured)
+    return pair_motion(flow.numpy(), support, note_on_roles(scorer.blurry, scorer.sharp))
 
 
 def _save(

@@ -152,9 +152,14 @@ class Transfer:
             raise ImageError(f"transfer of light: expected a picture (H, W, 3), got {sharp.shape}.")
         if self.model is Match.NONE:
             return sharp
+        picture = np.ascontiguousarray(sharp, np.float32)
+        if self.model is not Match.FIELD:
+            from sdd_bench.registration.light.look_up import look_up
+
+            return look_up(picture, self._tables.astype(np.float32))
         import torch
 
-        batch = torch.from_numpy(np.ascontiguousarray(sharp, np.float32)).permute(2, 0, 1)[None]
+        batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
         return np.ascontiguousarray(self.apply_tensor(batch, place=place)[0].permute(1, 2, 0).numpy())
 
     def apply_tensor(self, sharp: Tensor, *, place: Place | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from sdd_bench.core.types import GroundTruth, WarpMode
 from sdd_bench.evaluation.picture.scorer import PictureScorer, score_picture
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.metrics.lpips import Lpips
 from sdd_bench.metrics.psnr import psnr
 from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.synth.scenes import random_scene
@@ -45,12 +46,18 @@ def test_the_valid_share_is_what_the_shift_leaves_inside(scorer: PictureScorer, 
 
 
 def test_identity_has_no_drift_and_one_warped_ground_truth(scorer: PictureScorer, triple: Triple) -> None:
-    scores = scorer.identity()
+    scores = scorer.score(scorer.blurry, scorer.still)
     assert (scores.drift_px, scores.deform_px) == (0.0, 0.0)
     assert scores.truths[GroundTruth.WARPED] == scores.truths[GroundTruth.REGISTERED]
     as_prediction = scorer.score(triple[0])
     assert as_prediction.truths == scores.truths
     assert as_prediction.drift_px == pytest.approx(0, abs=0.02)
+
+
+def test_predictions_scored_together_have_the_scores_they_have_alone(triple: Triple) -> None:
+    scorer = PictureScorer(triple[0], triple[1], flow=load_flow("dis"), lpips=Lpips())
+    asked = [(triple[2], scorer.motion(triple[2])), (triple[0], scorer.still)]
+    assert scorer.score_all(asked) == [scorer.score(*one) for one in asked]
 
 
 def test_the_drift_of_a_shifted_prediction_is_its_shift(scorer: PictureScorer, triple: Triple) -> None:
@@ -77,7 +84,7 @@ def test_wavy_lines_are_deformation_and_no_drift(scorer: PictureScorer, triple: 
 
 def test_the_aligned_truth_scores_above_every_other_prediction(scorer: PictureScorer, triple: Triple) -> None:
     ceiling = scorer.score(triple[2])
-    for other in (scorer.identity(), scorer.score((triple[0] + triple[2]) / 2)):
+    for other in (scorer.score(scorer.blurry, scorer.still), scorer.score((triple[0] + triple[2]) / 2)):
         for truth in (GroundTruth.WARPED, GroundTruth.REGISTERED):
             assert (ceiling.truths[truth].psnr or 0) > (other.truths[truth].psnr or 0)
             assert (ceiling.truths[truth].mae or 1) < (other.truths[truth].mae or 0)
