@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,17 @@ def test_damage_depends_on_seed_and_name_alone() -> None:
         made = [[way(sound, random_of(seed, f"png/{number}")) for number in range(30)] for seed in (1, 1, 2)]
         assert made[0] == made[1] != made[2]
         assert sum(one != sound for one in made[0]) > 25
+
+
+def test_kill_moments_take_every_command_in_an_order_of_the_seed() -> None:
+    from tools.torture.commands import BY_NAME
+    from tools.torture.kills import KillMoments
+
+    kind = KillMoments(None)  # type: ignore[arg-type]
+    rounds = [list(islice(kind.names(seed), len(BY_NAME))) for seed in (1, 1, 2)]
+    assert rounds[0] == rounds[1] != rounds[2]
+    for names in rounds:
+        assert sorted(names) == sorted(f"{name}/0" for name in BY_NAME)
 
 
 def test_every_fall_is_counted_printed_and_gives_status_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Two of the same command at once in one folder, and two entries into one table."""
+"""Two of the same command at once in one folder, two entries into one table, and two trainings on one set."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Races:
 
     name, share = "race", 1.5
 
-    def __init__(self, bench: Bench, commands: tuple[str, ...] = (*_COMMANDS, "add-two")) -> None:
+    def __init__(self, bench: Bench, commands: tuple[str, ...] = (*_COMMANDS, "add-two", "train-two")) -> None:
         self._bench, self._commands = bench, commands
 
     def names(self, seed: int) -> Iterator[str]:
-        """``COMMAND/NUMBER``, and ``add-two/NUMBER``: two methods into one table."""
+        """``COMMAND/NUMBER``; ``add-two/NUMBER``: two methods into one table; ``train-two``: two runs on one set."""
         number = 0
         while True:
             for name in self._commands:
@@ -38,6 +38,8 @@ class Races:
         what = name.split("/")[0]
         if what == "add-two":
             return outcome_of(name, self._two_methods(name, seed))
+        if what == "train-two":
+            return outcome_of(name, self._two_trainings(name, seed))
         command = _COMMANDS[what]
         place = self._bench.place(command)
         both = self._both(
@@ -66,6 +68,17 @@ class Races:
         table = (place / "boards" / "captures.csv").read_text().splitlines()
         if not reason and {row.split(",")[0] for row in table[1:]} != {"m", "n"}:
             reason = f"the table has {len(table) - 1} rows, not those of both"
+        shutil.rmtree(place, ignore_errors=True)
+        return reason
+
+    def _two_trainings(self, name: str, seed: int) -> str:
+        first = _COMMANDS["train"]
+        other = replace(first, line=tuple("other" if part == "run" else part for part in first.line))
+        place = self._bench.place(first)
+        both = self._both([first, other], place, float(random_of(seed, name).uniform(0, 0.2)))
+        reason = next((ended.unclear or ended.text[-200:] for ended in both if ended.status), "")
+        shutil.rmtree(place / "other", ignore_errors=True)
+        reason = reason or self._bench.differs(first, place)
         shutil.rmtree(place, ignore_errors=True)
         return reason
 

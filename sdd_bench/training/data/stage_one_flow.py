@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -66,18 +67,18 @@ def ensure_flow(
     wanted = {"flow_signature": estimator.signature, "data_sha256": data_digest(data)}
     identity = hashlib.sha256(" ".join([*wanted.values(), _NUMBERS]).encode()).hexdigest()[:16]
     parts = path.with_name(f".{path.stem[:20]}-{identity}.parts")
+    lock = parts.with_suffix(".lock")
     tell = on_progress or (lambda progress: None)
     if not path.is_file():
         waiting = partial(tell, Progress(0, 1, item="flow, which another training estimates"))
-        lock = parts.with_suffix(".lock")
         with locked(lock, f"the flow of {data}", on_wait=waiting):
-            try:
-                if not path.is_file():
-                    _estimate_all(data, estimator, path, parts, wanted, tell)
-            finally:
-                lock.unlink(missing_ok=True)  # while it is held: who waits takes no lock on a file that is gone
+            if not path.is_file():
+                _estimate_all(data, estimator, path, parts, wanted, tell)
     _check(path, wanted)
-    shutil.rmtree(parts, ignore_errors=True)  # also those of a run that was killed after the file was written
+    # Also what a run left that was killed after the file was written. Who waits takes no lock on a file that is gone.
+    shutil.rmtree(parts, ignore_errors=True)
+    with suppress(OSError):
+        lock.unlink()
     return path
 
 

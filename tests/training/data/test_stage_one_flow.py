@@ -170,6 +170,6 @@ def test_parts_that_a_kill_left_beside_a_whole_file_go(prepared: Path, monkeypat
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("sdd_bench.training.data.stage_one_flow.shutil.rmtree", killed)
         ensure_flow(prepared, Brightness())
-    assert list(prepared.glob("*.parts")) or list(prepared.glob(".*.parts"))
+    assert {path.suffix for path in prepared.glob(".*")} == {".parts", ".lock"}
     ensure_flow(prepared, Brightness())
-    assert not [*prepared.glob("*.parts"), *prepared.glob(".*.parts")]
+    assert list(prepared.glob(".*")) == []
