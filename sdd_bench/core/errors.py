@@ -157,18 +157,24 @@ def reason_of(error: BaseException) -> str:
 
 _LINE_LENGTH, _LINE_END = 1000, 300
 """Characters of a line of a message at most, and of its end that stays when it is cut: the next step stands there."""
+_MOST_LINES, _LAST_LINES = 50, 5
 
 
 def brief(text: str) -> str:
-    """``text`` with its long lines cut in their middle: they begin with the file and end with the next step.
+    """``text`` with its long lines, and a long list of lines, cut in the middle: both ends say what is meant.
+
+    A message begins with the file and ends with the next step; between may be what a file says of itself.
 
     Example:
-        >>> brief("a.csv: no column"), len(brief("x" * 10_000))
-        ('a.csv: no column', 1000)
+        >>> brief("a.csv: no column"), len(brief("x" * 10_000)), brief("x\\n" * 10_000).count("x")
+        ('a.csv: no column', 1000, 49)
     """
     if len(text) <= _LINE_LENGTH:
         return text
-    return "\n".join(map(_brief_line, text.split("\n")))
+    lines = text.split("\n")
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - _LAST_LINES], "...", *lines[-_LAST_LINES:]]
+    return "\n".join(map(_brief_line, lines))
 
 
 def _brief_line(line: str) -> str:

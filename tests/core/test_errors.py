@@ -83,9 +83,11 @@ def test_a_message_that_quotes_ten_thousand_characters_is_short_and_keeps_both_e
     assert str(pickle.loads(pickle.dumps(kind(said)))) == said
 
 
-def test_each_line_of_a_list_is_cut_for_itself_and_short_ones_stay() -> None:
-    lines = ["two pairs failed:", "  a: " + "y" * 5000, *(f"  picture {n}: damaged" for n in range(200))]
+def test_each_line_of_a_list_is_cut_for_itself_and_a_long_list_in_its_middle() -> None:
+    lines = ["two pairs failed:", "  a: " + "y" * 5000, *(f"  picture {n}: damaged, and missing" for n in range(40))]
     cut = brief("\n".join(lines)).split("\n")
     assert [*cut[:1], *cut[2:]] == [*lines[:1], *lines[2:]]
     assert len(cut[1]) == 1000
+    cut = brief("\n".join([*lines, *lines, "See the table."])).split("\n")
+    assert (cut[0], cut[-1], cut.count("..."), len(cut)) == (lines[0], "See the table.", 1, 51)
     assert Problem("a", "z" * 5000).reason == brief("z" * 5000)
