@@ -17,7 +17,8 @@ ANALYSIS = 8
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
 grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
 it moved; since 6, intervals allow for an unknown tone curve; since 7, as much as the pictures
-say, and small pictures far out of focus have larger tiles; since 8, a tile whose slopes are noise knows nothing."""
+say, and small pictures far out of focus have larger tiles; since 8, a tile whose slopes are noise
+knows nothing, and intervals are narrower where the pictures say that light is linear."""
 
 
 def numbers() -> dict[str, int]:

@@ -42,7 +42,7 @@ _GREY = (0.25, 0.5, 0.25)
 """Weights of red, green and blue in grey: their shares of a Bayer mosaic."""
 _Z95 = 1.96
 """Two-sided 95 % quantile of the normal distribution."""
-_NEIGHBOURS = 1.3
+_NEIGHBOURS = 1.15
 """How many times larger the standard errors are than those of independent tiles: neighbours share the same blur, which
 ``tools/bench/intervals.py`` shows."""
 _STILL_PX = 1.0

@@ -1,6 +1,6 @@
 """End-point error and time of flow estimators on pairs with known flow (``flow_sets.py`` fixes the distributions).
 
-    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE] [--methods pwcnet,TV-L1]
+    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE] [--methods pwcnet,TV-L1] [--rows half,bikes]
 
 Needs SDD_BENCH_DATA for all but the pairs made here. ``--full``: 60 pairs, 12 photographs, and TV-L1, which takes
 most of the hour. Columns: EPE in px (mean over the picture, median over pairs), share of pixels off by over 1 px,
@@ -72,8 +72,10 @@ def estimators(weights: Path | None) -> dict[str, Estimate]:
     return methods
 
 
-def measure(title: str, cases: Iterable[Case], methods: dict[str, Estimate]) -> None:
-    """One row of the table: every method on the same pairs, one after the other."""
+def measure(title: str, cases: Iterable[Case], methods: dict[str, Estimate], rows: tuple[str, ...]) -> None:
+    """One row of the table, if it is asked for: every method on the same pairs, one after the other."""
+    if not title.startswith(rows):
+        return
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
     for case in cases:
         for name, method in methods.items():
@@ -122,6 +124,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--methods", help="names of the table's head, with commas between")
+    parser.add_argument("--rows", default="", help="beginnings of the rows to measure, with commas between")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
@@ -131,21 +134,24 @@ def main() -> None:
         methods = {name: methods[name] for name in options.methods.split(",")}
     elif not options.full:
         del methods["TV-L1"]
+    rows = tuple(options.rows.split(","))
     print(f"{'EPE px, > 1 px, s':22}" + " |".join(f"{name:>19}" for name in methods))
     for coc in COC_PX:
-        measure(f"made, CoC {coc} px", made(pairs, coc), methods)
+        measure(f"made, CoC {coc} px", made(pairs, coc), methods, rows)
     root = Path(os.environ.get("SDD_BENCH_DATA", ""))
     if not (root / "flow").is_dir():
         print("SDD_BENCH_DATA names no folder of real pictures: the rest is left out.")
         return
     for coc in COC_PX:
-        measure(f"photographs, CoC {coc} px", photographs(root, photos, coc), methods)
+        measure(f"photographs, CoC {coc} px", photographs(root, photos, coc), methods, rows)
     for coc in (30, 40, 60, 80):
-        measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods)
+        measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods, rows)
     for name in ("RubberWhale", "Dimetrodon"):
-        measure(name, middlebury(root, name), methods)
+        measure(name, middlebury(root, name), methods, rows)
     for number in range(2, 7):
-        measure(f"bikes 1 to {number}", homographies(root, number), methods)
+        measure(f"bikes 1 to {number}", homographies(root, number), methods, rows)
+    if options.rows:
+        return
     print("\nNothing moved: mean magnitude px, mean drift px; the copy is the reference")
     measure_still([case.moving for case in photographs(root, 2, 0)], methods)
 

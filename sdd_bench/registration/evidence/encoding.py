@@ -6,9 +6,10 @@ another encoding, the display values. With the difference :math:`\Delta` of the 
 how much more of the tiles the display values leave unexplained (above zero where light explains them better), the
 standard errors of the first result are widened by :math:`c(u)\,\Delta`, with
 
-.. math:: c(u) = \min(0.8\,e^{-u},\; 0.8)
+.. math:: c(u) = 0.8\,e^{-\max(u, 0)^2}
 
-as ``tools/bench/intervals.py`` found over four tone curves: the more the pictures say for linear light, the less.
+as ``tools/bench/intervals.py`` found over four tone curves: the more the pictures say for linear light, the less. An
+S-curve on top of sRGB leaves *u* about 1, sRGB alone 1.3 and more.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def encoding_error(
     )
     if other is None:
         return Similarity(0.0, 0.0, 0.0, 0.0)
-    share = _MOST * min(math.exp(fit.log_unexplained - other.log_unexplained), 1.0)
+    share = _MOST * math.exp(-(max(other.log_unexplained - fit.log_unexplained, 0.0) ** 2))
     step = fit.similarity.inverse() @ other.similarity
     # One direction may agree by chance: half of each number's own difference, half of the mean of all four.
     reach = math.hypot(*reference.shape) / 4
