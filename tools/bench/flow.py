@@ -1,6 +1,6 @@
 """End-point error and time of flow estimators on pairs with known flow (``flow_sets.py`` fixes the distributions).
 
-    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE] [--methods pwcnet,TV-L1] [--rows half,bikes]
+    python tools/bench/flow.py [--pairs 6] [--photographs 4] [--full] [--weights FILE] [--methods pwcnet] [--rows half]
 
 Needs SDD_BENCH_DATA for all but the pairs made here. ``--full``: 60 pairs, 12 photographs, and TV-L1, which takes
 most of the hour. Columns: EPE in px (mean over the picture, median over pairs), share of pixels off by over 1 px,
