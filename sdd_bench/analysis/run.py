@@ -134,6 +134,7 @@ def analyze(
             reasons = "".join(f"\n  {problem.item}: {problem.reason}" for problem in problems[:_SHOWN])
             raise ImageError(f"{dataset.root}: not one pair could be measured.{reasons}")
         summary = summarize(rows, name=name, split=split, n_expected=len(dataset.pairs) + dataset.n_lost)
+        summary["notes"] |= dict.fromkeys(dataset.shared, 1)
         summary["problems"] = [{"item": problem.item, "reason": problem.reason} for problem in problems]
         summary["provenance"] = {
             "tool_version": __version__,

@@ -68,6 +68,9 @@ class PairList:
     """What told the layout, where it was found out."""
     n_lost: int = 0
     """Number of pairs that the split lacks because of the problems; set by :func:`open_dataset`."""
+    shared: tuple[str, ...] = ()
+    """What pairs of the split share with other pairs and must not, such as a sharp picture that is in training, too;
+    set by :func:`open_dataset`."""
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def command(
     dataset = open_dataset(data, **where)
     from sdd_bench.analysis.run import analyze  # imports torch: not for a folder without pairs
 
-    for note in dataset.remarks:
+    for note in (*dataset.remarks, *dataset.shared):
         click.echo(note, err=True)
     folder = out or Path("analysis") / data.resolve().name
     with progress_bar("analyze") as on_progress:

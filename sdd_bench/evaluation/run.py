@@ -185,7 +185,7 @@ def evaluate(
         )
         rows = rows_of(records, method)
         notes = notes_on(rows, method=method, n_expected=n_expected, flow=engines.flow.name)
-        notes += filter(None, [matching.note])
+        notes += [*dataset.shared, *filter(None, [matching.note])]
         flow = engines.flow
         summary["flow"] = {
             name: getattr(flow, name) for name in ("name", "sha256", "resolution", "precision", "signature")

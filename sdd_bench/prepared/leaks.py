@@ -33,8 +33,8 @@ class Member:
     sharp: str
 
 
-def leaks_of_pairs(found: PairList) -> list[Problem]:
-    """What is suspicious of pairs of files.
+def leaks_of_pairs(found: PairList, *, split: str = "") -> list[Problem]:
+    """What is suspicious of pairs of files; :func:`leaks` says of which.
 
     Example:
         >>> import tempfile
@@ -52,21 +52,24 @@ def leaks_of_pairs(found: PairList) -> list[Problem]:
     for pair in found.pairs:
         scene = _scene(pair.scene, pair.split, found.layout)
         members.append(Member(pair.pair_id, pair.split, scene, keys[pair.blurry_path], keys[pair.sharp_path]))
-    return leaks(members)
+    return leaks(members, split=split)
 
 
-def leaks_of_set(manifest: Manifest) -> list[Problem]:
+def leaks_of_set(manifest: Manifest, *, split: str = "") -> list[Problem]:
     """What is suspicious of the pairs of a prepared set."""
     return leaks(
-        Member(
-            row.pair_id,
-            row.split,
-            _scene(row.scene, row.split, manifest.source.layout),
-            row.blurry_sha256,
-            row.sharp_sha256,
-        )
-        for row in manifest.pairs
-        if row.status == "ok"
+        (
+            Member(
+                row.pair_id,
+                row.split,
+                _scene(row.scene, row.split, manifest.source.layout),
+                row.blurry_sha256,
+                row.sharp_sha256,
+            )
+            for row in manifest.pairs
+            if row.status == "ok"
+        ),
+        split=split,
     )
 
 
@@ -102,8 +105,12 @@ def _middle(path: Path, size: int) -> bytes:
         return b""
 
 
-def leaks(members: Iterable[Member]) -> list[Problem]:
+def leaks(members: Iterable[Member], *, split: str = "") -> list[Problem]:
     """What is suspicious: scenes and pictures in two splits, one picture in two pairs, one picture as both sides.
+
+    Args:
+        members: The pairs of a set.
+        split: Only what pairs of this split share with others; empty for everything.
 
     Example:
         >>> pairs = [Member("train/a", "train", "s1", "1", "2"), Member("test/b", "test", "s1", "3", "4")]
@@ -111,7 +118,7 @@ def leaks(members: Iterable[Member]) -> list[Problem]:
         'scene s1 is in train and test: train/a, test/b'
     """
     members = list(members)
-    problems = []
+    found_in: list[tuple[Sequence[Member], str]] = []
     scenes: defaultdict[str, list[Member]] = defaultdict(list)
     blurry: defaultdict[str, list[Member]] = defaultdict(list)
     sharp: defaultdict[str, list[Member]] = defaultdict(list)
@@ -123,23 +130,25 @@ def leaks(members: Iterable[Member]) -> list[Problem]:
         found.pop("", None)
     for scene, of_scene in scenes.items():
         if splits := _splits(of_scene):
-            problems.append(_problem(of_scene, f"scene {scene} is in {splits}"))
+            found_in.append((of_scene, f"scene {scene} is in {splits}"))
     for of_sharp in sharp.values():
         same_scene = len({member.scene for member in of_sharp}) == 1 and of_sharp[0].scene
         if (splits := _splits(of_sharp)) and not same_scene:  # else the scene was told already
-            problems.append(_problem(of_sharp, f"its sharp picture is in {splits}"))
-    problems += [
-        _problem(same, f"its blurry picture occurs {len(same)} times, in {_where(same)}")
+            found_in.append((of_sharp, f"its sharp picture is in {splits}"))
+    found_in += [
+        (same, f"its blurry picture occurs {len(same)} times, in {_where(same)}")
         for same in blurry.values()
         if len(same) > 1
     ]
     for key in blurry.keys() & sharp.keys():
         both = [member for member in blurry[key] if member.sharp == key]
-        problems += [_problem([member], "its blurry and its sharp picture are the same") for member in both]
+        found_in += [([member], "its blurry and its sharp picture are the same") for member in both]
         others = [member for member in sharp[key] if member not in blurry[key]]
         if others:
-            problems.append(_problem([*blurry[key], *others], "one picture is blurry in a pair and sharp in another"))
-    return sorted(problems, key=lambda problem: problem.reason)
+            found_in.append(([*blurry[key], *others], "one picture is blurry in a pair and sharp in another"))
+    if split:
+        found_in = [(of, what) for of, what in found_in if len(of) > 1 and any(member.split == split for member in of)]
+    return sorted((_problem(of, what) for of, what in found_in), key=lambda problem: problem.reason)
 
 
 def _where(members: Sequence[Member]) -> str:

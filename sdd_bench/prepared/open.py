@@ -10,6 +10,7 @@ from sdd_bench.captures.pairing import Pairing
 from sdd_bench.captures.pictures import PictureList, blurry_of, read_pictures
 from sdd_bench.core.errors import ManifestError, PairingError
 from sdd_bench.core.types import AnyPath, Pair, Problem, Split
+from sdd_bench.prepared.leaks import leaks_of_pairs, leaks_of_set
 from sdd_bench.prepared.manifest import PARTS, is_prepared, read_manifest
 
 
@@ -66,7 +67,23 @@ def open_dataset(
         raise PairingError(f"{path}: has no pairs of full pictures in the split {split}; splits with some: {there}.")
     problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
     lost = {(problem.split, problem.pair) for problem in problems if problem.pair}
-    return dataclasses.replace(found, pairs=kept[:limit], problems=problems, n_lost=len(lost))
+    return dataclasses.replace(
+        found, pairs=kept[:limit], problems=problems, n_lost=len(lost), shared=_shared(path, found, split)
+    )
+
+
+def _shared(path: Path, found: PairList, split: Split | None) -> tuple[str, ...]:
+    """What pairs of the split share with other pairs."""
+    splits = [split] if split is not None else sorted({pair.split for pair in found.pairs})
+    if is_prepared(path):
+        manifest = read_manifest(path)
+        leaks = [leak for one in splits for leak in leaks_of_set(manifest, split=one)]
+    else:
+        try:
+            leaks = [leak for one in splits for leak in leaks_of_pairs(found, split=one)]
+        except OSError:  # a file that is gone is told by whoever reads it
+            leaks = []
+    return tuple(dict.fromkeys(f"{leak.item}: {leak.reason}" for leak in leaks))
 
 
 def open_pictures(

@@ -16,6 +16,7 @@ from sdd_bench.preparation.plan import plan
 from sdd_bench.preparation.run import prepare
 from sdd_bench.prepared.leaks import Member, leaks, leaks_of_pairs, leaks_of_set
 from sdd_bench.prepared.manifest import read_manifest
+from sdd_bench.prepared.open import open_dataset
 
 
 def reasons(found: PairList) -> list[str]:
@@ -95,3 +96,16 @@ def test_scenes_of_lfdof_count_within_their_split(tmp_path: Path) -> None:
     )
     assert reasons(PairList(tmp_path, "lfdof", pairs)) == []
     assert reasons(PairList(tmp_path, "csv", pairs)) == ["scene 1 is in train and test: train/1, test/1"]
+
+
+def test_a_set_that_is_opened_by_split_knows_what_it_shares_with_the_others(tmp_path: Path) -> None:
+    for split, name, sharp in (("train", "a", b"one"), ("train", "b", b"two"), ("test", "c", b"one")):
+        for side, content in (("source", f"{split}{name}".encode()), ("target", sharp)):
+            folder = tmp_path / f"{split}_c" / side
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.png").write_bytes(content)
+    told = "train/a: its sharp picture is in train and test: train/a, test/c"
+    assert open_dataset(tmp_path).shared == (told,)
+    assert open_dataset(tmp_path, split=None).shared == (told,)
+    (tmp_path / "train_c" / "target" / "a.png").write_bytes(b"tri")
+    assert open_dataset(tmp_path).shared == ()
