@@ -9,9 +9,8 @@ lands in ``--out``; a killed run goes on, a finished cell is kept.
 ``--model`` takes a narrow form of another network of the paper in place of the U-Net, alike for all methods.
 
     python tools/reproduce_jdrl.py --sets B --methods oracle,vanilla,jdrl --seeds 0,1,2
-    python tools/reproduce_jdrl.py --model ifan --sets A --seeds 0 --threads 1 --out runs/reproduce-ifan
-    python tools/reproduce_jdrl.py --model nafnet --sets A --seeds 0 --batch 4 --crop 96 --steps 480 --n-train 12 \\
-        --aligned-only --precision bf16-mixed --learning-rate 2e-3 --threads 1 --out runs/reproduce-nafnet
+    python tools/reproduce_jdrl.py --model nafnet --sets A --seeds 0 --crop 96 --steps 480 --n-train 12 --aligned-only \\
+        --learning-rate 2e-3 --threads 1 --out runs/reproduce-nafnet
     python tools/reproduce_jdrl.py --table
 """
 
@@ -104,7 +103,7 @@ class Narrow:
 NETWORKS = {
     "unet-small": Narrow(16),
     "mprnet": Narrow(8, {"depth": 1}),
-    "ifan": Narrow(8, {"iterations": 8}, clip=0.5),
+    "ifan": Narrow(16, {"iterations": 8}, clip=0.5),
     "nafnet": Narrow(16, {"encoder": [1, 1, 1, 4]}),
 }
 """Networks by ``--model``. IFAN is that of the paper's IFAN*: no dual pixels, so no loss of its defocus map, and JDRL's
