@@ -95,10 +95,11 @@ _SHORT = "narrow form after a short training"
 _RANDOM = "full width, random weights"
 TILE_TESTS: Mapping[str, tuple[TileTest, ...]] = {
     "mprnet": (TileTest(58, _SHORT),),
-    "nafnet": (TileTest(65, _SHORT),),
-    "restormer": (TileTest(56, _SHORT),),
-    "kpac": (TileTest(144, _SHORT),),
-    "kpac-2level": (TileTest(152, _SHORT),),
+    "nafnet": (TileTest(65, _SHORT), TileTest(105, _RANDOM)),
+    "restormer": (TileTest(56, _SHORT), TileTest(73, _RANDOM, "512x384", 384)),
+    "dmphn": (TileTest(46, _RANDOM),),
+    "kpac": (TileTest(144, _SHORT), TileTest(152, _RANDOM)),
+    "kpac-2level": (TileTest(152, _SHORT), TileTest(132, _RANDOM)),
 }
 """Of networks whose output depends on the whole picture."""
 
