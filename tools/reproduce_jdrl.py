@@ -9,8 +9,8 @@ lands in ``--out``; a killed run goes on, a finished cell is kept.
 ``--model`` takes a narrow form of another network of the paper in place of the U-Net, alike for all methods.
 
     python tools/reproduce_jdrl.py --sets B --methods oracle,vanilla,jdrl --seeds 0,1,2
-    python tools/reproduce_jdrl.py --model nafnet --sets A --seeds 0 --crop 96 --steps 480 --n-train 12 --aligned-only \\
-        --learning-rate 2e-3 --threads 1 --out runs/reproduce-nafnet
+    python tools/reproduce_jdrl.py --model nafnet --sets A --seeds 0 --crop 96 --steps 480 --n-train 12 \\
+        --aligned-only --learning-rate 2e-3 --threads 1 --out runs/reproduce-nafnet
     python tools/reproduce_jdrl.py --table
 """
 

@@ -65,7 +65,7 @@ class DPDNet(nn.Module):
     receptive_radius_px = 123
     """No output pixel depends on an input pixel farther away along either axis."""
     bytes_per_pixel: int
-    """Upper estimate of the memory without gradients, when the upper two resolutions pass in strips; measured, with what
+    """Upper estimate of the memory without gradients, when the upper two resolutions pass in strips; measured with what
     the C library keeps: 17.4 per pixel and width at 1.7 megapixels (width 64) and at 8.8 (width 16)."""
 
     def __init__(self, width: int = 64, *, bgr: bool = True, dropout: float = 0.4, views: int = 1) -> None:

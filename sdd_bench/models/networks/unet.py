@@ -97,7 +97,7 @@ class UNet(nn.Module):
     receptive_radius_px = 144
     """Distance along either axis beyond which no input pixel changes an output pixel."""
     bytes_per_pixel: int
-    """Upper estimate of the memory without gradients, when the upper two resolutions pass in strips; measured, with what
+    """Upper estimate of the memory without gradients, when the upper two resolutions pass in strips; measured with what
     the C library keeps: 15.3 per pixel and width at 2.2 megapixels (width 64), 16.3 at 8.8 (width 16)."""
 
     def __init__(
