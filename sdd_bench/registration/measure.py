@@ -319,7 +319,7 @@ def _describe(
         factor=factor,
         difference_px=difference,
         alike=alike,
-        repeated=repeated,
+        repeated=repeated if second is None else 0.0,  # a second layer is aligned by another shift, too
         disagree_share=disagree_share,
         options=options,
     )

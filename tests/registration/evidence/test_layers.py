@@ -10,6 +10,7 @@ import pytest
 
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.registration import measure as measure_module
 from sdd_bench.registration.measure import measure
 from sdd_bench.registration.trust import Kind
 
@@ -70,3 +71,13 @@ def test_a_wall_of_equal_bricks_is_not_believed() -> None:
     sharp = np.repeat(wall[..., None], 3, axis=-1)
     found = measure(np.roll(sharp, 3, axis=1), sharp, _DIS)
     assert any(reason.startswith("repeated texture") for reason in found.distrust)
+
+
+def test_a_second_layer_is_no_repeated_texture(make_pair: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another shift aligns a layered pair as well: that of its second layer."""
+    monkeypatch.setattr(measure_module, "rival", lambda *_: 1.0)
+    pair = make_pair(Similarity(), coc_px=3.0)
+    sharp = pair.sharp.copy()
+    sharp[:, 320:] = np.roll(pair.sharp, 11, axis=1)[:, 320:]
+    assert not any("repeated" in reason for reason in measure(pair.blurry, sharp, _DIS).distrust)
+    assert any("repeated" in reason for reason in measure(pair.blurry, pair.sharp, _DIS).distrust)
