@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdd_bench.geometry.fit import centred_grid
 from sdd_bench.geometry.similarity import Similarity
 
 
@@ -17,8 +16,12 @@ def similarity_flow(similarity: Similarity, height: int, width: int) -> Tensor:
         >>> similarity_flow(Similarity(shift_x_px=2.0), height=1, width=2).tolist()
         [[[2.0, 2.0]], [[0.0, 0.0]]]
     """
-    u = (similarity.linear - 1) * centred_grid(height, width) + similarity.shift
-    return torch.from_numpy(np.stack((u.real, u.imag)).astype(np.float32))
+    slope, shift = similarity.linear - 1, similarity.shift
+    x, y = np.arange(width) - (width - 1) / 2, (np.arange(height) - (height - 1) / 2)[:, None]
+    flow = np.empty((2, height, width), np.float32)
+    flow[0] = slope.real * x - slope.imag * y + shift.real
+    flow[1] = slope.imag * x + slope.real * y + shift.imag
+    return torch.from_numpy(flow)
 
 
 def compose_flow(first: Tensor, second: Tensor) -> Tensor:

@@ -133,18 +133,8 @@ def _as_arrays(flow: NDArray[Any], weights: NDArray[Any] | None) -> tuple[Floats
     return vectors, weight
 
 
-def centred_grid(height: int, width: int) -> NDArray[np.complex128]:
-    """Position of each pixel relative to the picture's centre as x + iy, ``(H, W)``.
-
-    Example:
-        >>> centred_grid(1, 3).tolist()
-        [[(-1+0j), 0j, (1+0j)]]
-    """
-    return _grid(height, width, step=1)
-
-
 def _grid(height: int, width: int, step: int) -> NDArray[np.complex128]:
-    """:func:`centred_grid` at every ``step``-th pixel, the middle one of each group."""
+    """Position relative to the picture's centre as x + iy of every ``step``-th pixel, the middle one of each group."""
     x = np.arange(step // 2, width, step) - (width - 1) / 2
     y = np.arange(step // 2, height, step) - (height - 1) / 2
     return np.asarray(x + 1j * y[:, None], dtype=np.complex128)
