@@ -94,7 +94,7 @@ class TileTest:
 _SHORT = "narrow form after a short training"
 _RANDOM = "full width, random weights"
 TILE_TESTS: Mapping[str, tuple[TileTest, ...]] = {
-    "mprnet": (TileTest(58, _SHORT),),
+    "mprnet": (TileTest(58, _SHORT), TileTest(37, _RANDOM, "512x384", 384)),
     "nafnet": (TileTest(65, _SHORT), TileTest(105, _RANDOM)),
     "restormer": (TileTest(56, _SHORT), TileTest(73, _RANDOM, "512x384", 384)),
     "dmphn": (TileTest(46, _RANDOM),),
