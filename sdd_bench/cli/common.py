@@ -78,7 +78,7 @@ def handle_errors(function: F) -> F:
                 click.echo(f"error: {error}", err=True)
             elif isinstance(error, OSError):
                 where = f"{error.filename}: " if error.filename is not None else ""
-                click.echo(f"error: {where}{reason_of(error)}.", err=True)
+                click.echo(brief(f"error: {where}{reason_of(error)}."), err=True)
             else:
                 raise
             sys.exit(2)

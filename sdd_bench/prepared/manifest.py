@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdd_bench.core.errors import ManifestError, reason_of
+from sdd_bench.core.errors import ManifestError, reason_of, shown
 from sdd_bench.core.storage.documents import COUNT, misfit, read_json
 from sdd_bench.core.storage.files import sha256_of, write_json, write_text
 from sdd_bench.core.storage.tables import Form, read_table, table_text
@@ -26,6 +27,8 @@ DATASET_JSON = "dataset.json"
 PAIRS_CSV = "pairs.csv"
 PARTS = ".parts"
 """Folder that an unfinished set has in place of these files."""
+_LONGEST_PART, _LONGEST_NAME = 255, 2000
+"""Bytes of a name of a file or folder, and characters of a path below the set: systems refuse longer ones."""
 FILE = {"name": str, "n_bytes": COUNT, "sha256": str, "n_patches?": COUNT}
 """Shape of a :class:`FileRecord` in JSON."""
 PAIR = {
@@ -297,7 +300,7 @@ def file_record(value: dict[str, Any]) -> FileRecord:
     """The record of a file from JSON values of the shape :data:`FILE`.
 
     Raises:
-        ValueError, TypeError: The file lies outside the set, or a key is unknown.
+        ValueError, TypeError: The file lies outside the set, no file can be called so, or a key is unknown.
 
     Example:
         >>> file_record({"name": "train-00000.h5", "n_bytes": 4, "sha256": "0123"}).n_patches
@@ -306,7 +309,10 @@ def file_record(value: dict[str, Any]) -> FileRecord:
     record = FileRecord(**value)
     path = PurePosixPath(record.name)
     if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the file {record.name!r} lies outside the set")
+        raise ValueError(f"the file {shown(record.name)} lies outside the set")
+    longest = max(len(os.fsencode(part)) for part in path.parts)
+    if longest > _LONGEST_PART or len(record.name) > _LONGEST_NAME:
+        raise ValueError(f"no file can be called {shown(record.name)}")
     return record
 
 

@@ -62,5 +62,9 @@ def test_exports_are_described_and_checked(tmp_path: Path, form: str) -> None:
     assert reasons[str(victim)] == "is missing"
     assert "was changed" in reasons[str(tmp_path / "out/README.md")]
     assert "is not listed" in reasons[str(tmp_path / "out/extra.txt")]
+    with open(tmp_path / "out/SHA256SUMS", "a") as sums:
+        sums.write(f"{64 * '0'}  {10_000 * 'x'}\n{64 * '0'}  ../outside\n")
+    said = [problem.reason for problem in validate(tmp_path / "out").problems if problem.item.endswith("SUMS")]
+    assert [reason[:22] for reason in said] == ["no file can be called ", "the file '../outside' "]
     (tmp_path / "out/SHA256SUMS").unlink()
     assert "not finished" in validate(tmp_path / "out").problems[0].reason
