@@ -172,10 +172,12 @@ def measure_windows(name: str, width: int, height: int, memory_gib: float, most:
     seconds = time.process_time() - start
     passed = sum((y.last - y.first) * (x.last - x.first) for y, x in windows[:most])
     total = sum((y.last - y.first) * (x.last - x.first) for y, x in windows)
+    largest = max((y.last - y.first) * (x.last - x.first) for y, x in windows[:most])
+    taken = f"{gib:.2f} GiB, {gib * 2**30 / largest:.0f} bytes per pixel (reckoned {network.bytes_per_pixel})"
     stopped = f"stopped there; all would take about {seconds * total / passed:.0f} s" if most < len(windows) else "all"
     return (
         f"{name:14} {width}x{height}, --memory {memory_gib:g}: {len(windows)} window(s) of {wide}x{high} px; peak "
-        f"{gib:.2f} GiB, {seconds:.0f} s of the processor for {min(most, len(windows))} ({stopped})"
+        f"{taken}, {seconds:.0f} s of the processor for {min(most, len(windows))} ({stopped})"
     )
 
 
