@@ -193,7 +193,14 @@ def _settle(
     reference, moving = smooth(reference), spline(smooth(moving))
     for _ in range(steps):
         tiles = measure_tiles(
-            reference, moving, similarity, clipped=clipped, moving_clipped=moving_clipped, tile=tile, bank=bank
+            reference,
+            moving,
+            similarity,
+            clipped=clipped,
+            moving_clipped=moving_clipped,
+            tile=tile,
+            bank=bank,
+            far=tiling == _WIDE,
         )
         fitted = fit_tiles(tiles)
         if fitted is None:

@@ -101,6 +101,7 @@ def measure_tiles(
     moving_clipped: NDArray[np.uint8],
     tile: int,
     bank: tuple[float, ...],
+    far: bool = False,
 ) -> Tiles:
     """Displacement of every tile from where ``similarity`` puts it.
 
@@ -112,6 +113,8 @@ def measure_tiles(
         moving_clipped: Mask, non-zero where ``moving`` must not be used, ``(H, W)``.
         tile: Side of a tile in pixels.
         bank: Standard deviations of the Gaussians in pixels, ascending; the unblurred picture is always included.
+        far: Whether the reference is far out of focus. Then slopes are nearly all noise everywhere, and what is left
+            without it is known too badly to divide by: noise is not taken off.
 
     Example:
         >>> from sdd_bench.geometry.spline import spline
@@ -165,7 +168,9 @@ def measure_tiles(
     )
     stacked = np.stack(columns_of, axis=1)
     moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
-    return _solve(centre, moments, count, bank, rounding=_STEP * light_per_display(level), grain=grain)
+    return _solve(
+        centre, moments, count, bank, rounding=_STEP * light_per_display(level), grain=0.0 * grain if far else grain
+    )
 
 
 def light_per_display(light: NDArray[np.float64]) -> NDArray[np.float64]:
