@@ -55,6 +55,8 @@ _WIDE = 48, (1.0, 2.0, 4.0, 7.0)
 _WIDE_BLUR_PX = 2.75
 """Standard deviation of the blur from which that tiling is used: a circle of confusion of 11 px."""
 _FEWEST_WIDE_TILES = 24
+_LARGE = 700_000
+"""Pixels from which a picture has tiles of 64 px."""
 ENOUGH_TILES = 20
 """Fewest tiles of a fit that needs no other tiling, and is believed."""
 _TRUSTED_CHI2 = 15.0
@@ -151,10 +153,13 @@ def register(
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
 
     def settled(which: Tiling, from_: Similarity, steps: int = _STEPS[1]) -> DirectFit | None:
+        keep_noise = which is Tiling.WIDE or (reference.size >= _LARGE and which is not Tiling.FINE)
         if which is Tiling.HALVED:
-            found = _settle(*coarse, from_.scaled(0.5), steps, _tiles_of(which, *coarse[0].shape))
+            found = _settle(
+                *coarse, from_.scaled(0.5), steps, _tiles_of(which, *coarse[0].shape), keep_noise=keep_noise
+            )
             return None if found is None else replace(found.doubled(), tiling=which)
-        found = _settle(*level, from_, steps, _tiles_of(which, *reference.shape))
+        found = _settle(*level, from_, steps, _tiles_of(which, *reference.shape), keep_noise=keep_noise)
         return None if found is None else replace(found, tiling=which)
 
     half = settled(Tiling.HALVED, start, _STEPS[0]) if from_half else None
@@ -186,6 +191,8 @@ def _settle(
     similarity: Similarity,
     steps: int,
     tiling: tuple[int, tuple[float, ...]],
+    *,
+    keep_noise: bool,
 ) -> DirectFit | None:
     height, width = reference.shape
     tile, bank = tiling
@@ -200,7 +207,7 @@ def _settle(
             moving_clipped=moving_clipped,
             tile=tile,
             bank=bank,
-            far=tiling == _WIDE,
+            keep_noise=keep_noise,
         )
         fitted = fit_tiles(tiles)
         if fitted is None:
@@ -219,9 +226,9 @@ def _tiles_of(tiling: Tiling, height: int, width: int) -> tuple[int, tuple[float
     if tiling is Tiling.WIDE:
         return _WIDE
     if tiling is Tiling.FINE:
-        return (32, (1.0, 2.0, 4.0)) if height * width >= 700_000 else (16, (1.0, 2.0))
+        return (32, (1.0, 2.0, 4.0)) if height * width >= _LARGE else (16, (1.0, 2.0))
     halved = tiling is Tiling.HALVED
-    if height * width >= 700_000 * (0.25 if halved else 1):
+    if height * width >= _LARGE * (0.25 if halved else 1):
         return (32, (1.0, 2.0, 4.0)) if halved else (64, (1.0, 2.0, 4.0, 7.0))
     return (16 if halved and min(height, width) < 256 else 32), ((1.0, 2.0) if halved else (1.0, 2.0, 4.0))
 

@@ -101,7 +101,7 @@ def measure_tiles(
     moving_clipped: NDArray[np.uint8],
     tile: int,
     bank: tuple[float, ...],
-    far: bool = False,
+    keep_noise: bool = False,
 ) -> Tiles:
     """Displacement of every tile from where ``similarity`` puts it.
 
@@ -113,8 +113,8 @@ def measure_tiles(
         moving_clipped: Mask, non-zero where ``moving`` must not be used, ``(H, W)``.
         tile: Side of a tile in pixels.
         bank: Standard deviations of the Gaussians in pixels, ascending; the unblurred picture is always included.
-        far: Whether the reference is far out of focus. Then slopes are nearly all noise everywhere, and what is left
-            without it is known too badly to divide by: noise is not taken off.
+        keep_noise: Whether noise is not taken off. Far out of focus slopes are nearly all noise, and what is left
+            without it is known too badly to divide by; in large tiles noise averages out.
 
     Example:
         >>> from sdd_bench.geometry.spline import spline
@@ -169,7 +169,12 @@ def measure_tiles(
     stacked = np.stack(columns_of, axis=1)
     moments = np.matmul(stacked, stacked.swapaxes(1, 2)).astype(np.float64)
     return _solve(
-        centre, moments, count, bank, rounding=_STEP * light_per_display(level), grain=0.0 * grain if far else grain
+        centre,
+        moments,
+        count,
+        bank,
+        rounding=_STEP * light_per_display(level),
+        grain=0.0 * grain if keep_noise else grain,
     )
 
 

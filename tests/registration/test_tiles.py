@@ -16,11 +16,11 @@ def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return (0.4 + 0.15 * plane / plane.std()).astype(np.float32)
 
 
-def _measure(reference: np.ndarray, moving: np.ndarray, *, far: bool = False) -> Tiles:
+def _measure(reference: np.ndarray, moving: np.ndarray, *, keep_noise: bool = False) -> Tiles:
     nothing = np.zeros(reference.shape, np.uint8)
     prepared = smooth(reference), spline(smooth(moving))
     masks = {"clipped": nothing, "moving_clipped": nothing}
-    return measure_tiles(*prepared, Similarity(), **masks, tile=32, bank=_BANK, far=far)
+    return measure_tiles(*prepared, Similarity(), **masks, tile=32, bank=_BANK, keep_noise=keep_noise)
 
 
 def test_one_step_finds_a_displacement_to_a_tenth(rng: np.random.Generator) -> None:
@@ -72,10 +72,10 @@ def test_a_tile_whose_slopes_are_noise_knows_nothing(rng: np.random.Generator) -
     wall = (0.4 + 0.1 * np.sin(x) * np.cos(x)[:, None]).astype(np.float32)
     noise = rng.normal(0, 0.01, (2, 320, 320)).astype(np.float32)
 
-    def unsure_px(scene: np.ndarray, *, far: bool = False) -> float:
-        tiles = _measure(*(scene + noise), far=far)
+    def unsure_px(scene: np.ndarray, *, keep_noise: bool = False) -> float:
+        tiles = _measure(*(scene + noise), keep_noise=keep_noise)
         return float(np.median(np.sqrt(np.linalg.eigvalsh(tiles.covariance)[:, -1])))
 
     assert unsure_px(wall) > 1.0
-    assert unsure_px(wall, far=True) < 0.2  # there, too little is left to be sure of
+    assert unsure_px(wall, keep_noise=True) < 0.2  # there, too little is left to be sure of
     assert unsure_px(_texture(rng, 320, 320)) < 0.05
