@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,6 +131,17 @@ def test_kill_moments_take_every_command_in_an_order_of_the_seed() -> None:
     assert rounds[0] == rounds[1] != rounds[2]
     for names in rounds:
         assert sorted(names) == sorted(f"{name}/0" for name in BY_NAME)
+
+
+def test_every_command_meets_a_full_disk_in_every_way(tmp_path: Path) -> None:
+    from tools.torture.commands import COMMANDS
+    from tools.torture.disks import FullDisks
+
+    names = islice(FullDisks(SimpleNamespace(root=tmp_path)).names(1), 6 * len(COMMANDS))  # type: ignore[arg-type]
+    met = {name.rpartition("-")[0] for name in names}
+    ways = {name.split("/")[1] for name in met}
+    assert ways >= {"point", "limit"}
+    assert met == {f"{command.name}/{way}" for command in COMMANDS for way in ways}
 
 
 def test_every_fall_is_counted_printed_and_gives_status_1(capsys: pytest.CaptureFixture[str]) -> None:

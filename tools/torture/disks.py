@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import resource
 import shutil
@@ -33,12 +34,12 @@ class FullDisks:
         self._has_mounts = run(lambda: _mount(bench.root, 1 << 20), bench.root / "log.txt").status == 0
 
     def names(self, seed: int) -> Iterator[str]:
-        """``COMMAND/WAY-NUMBER``."""
+        """``COMMAND/WAY-NUMBER``: every command in turn, each time in another way."""
         ways = [*self._ways, *(["tmpfs"] if self._has_mounts else [])]
         number = 0
-        while True:
+        for turn in itertools.count():
             for command in self._commands:
-                yield f"{command.name}/{ways[number % len(ways)]}-{number}"
+                yield f"{command.name}/{ways[(number + turn) % len(ways)]}-{number}"
                 number += 1
 
     def attempt(self, name: str, seed: int) -> Result:

@@ -23,7 +23,7 @@ _Step = Callable[[Path, int], None]
 """Called with the folder of inputs and the number of pairs."""
 MOST_RATIO = 2.0
 """Seconds a pair at the largest size over those at the size before it."""
-MOST_KIB_A_PAIR = 40.0
+MOST_KIB_A_PAIR = 30.0
 """Memory that each further pair may take: its names, its row, its figures; never its pixels."""
 
 
