@@ -72,7 +72,7 @@ def test_rows_are_sorted_by_method_then_name() -> None:
 def test_infinite_and_absent_figures_are_written_as_text(tmp_path: Path) -> None:
     write_per_image(tmp_path / "t.csv", rows_of([record('a "1", x', scores(math.inf))], "ours")[:1])
     lines = (tmp_path / "t.csv").read_text().splitlines()
-    assert lines[1] == 'ours,"a ""1"", x",,,raw,inf,,0.01,,1.0,0.0,0.0,,0.2,0.1,3.0,0.9' + 12 * ","
+    assert lines[1] == 'ours,"a ""1"", x",,,raw,inf,,0.01,,1.0,0.0,0.0,,0.2,,0.1,3.0,0.9' + 12 * ","
 
 
 def test_all_infinite_psnr_has_no_mean_and_an_infinite_median() -> None:
