@@ -2,10 +2,12 @@
 
     python tools/train_bundled.py --photos photos --out runs/bundled --options tools/train_bundled.toml --minutes 120
 
-Pairs are made on the fly (``sdd_bench.synthesis``) and each is seen a few times. The same command continues a run that
-was stopped: weights, their moving average, optimizer and time trained so far are in ``OUT/resume.pt``, written every
-few minutes. ``OUT/log.jsonl`` has a line per validation, on pairs that are the same in every run and made from
-photographs that are not trained on. ``OUT/model.safetensors`` is the moving average in half precision.
+First supervised, on aligned pairs that are made on the fly (``sdd_bench.synthesis``), each seen a few times; then by
+JDRL on misaligned ones (``tools/bundled_jdrl.py``). The same command continues a run that was stopped: weights, their
+moving average, optimizer and time trained so far are in ``OUT/resume.pt``, written every few minutes.
+``OUT/log.jsonl`` has a line per validation, on pairs that are the same in every run and made from photographs that are
+not trained on. ``OUT/supervised.safetensors`` is the moving average of the first part, ``OUT/model.safetensors`` what
+the second made of it, both in half precision.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from bundled_jdrl import tune
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -31,6 +34,7 @@ from torch.utils.data import DataLoader
 
 from sdd_bench import weights
 from sdd_bench.core.config import as_dict, load
+from sdd_bench.core.precision import has_fast_bf16
 from sdd_bench.core.storage.files import sealed
 from sdd_bench.models.networks.laplacian import LaplacianUNet
 from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
@@ -77,8 +81,12 @@ class Training:
     """Weight of LPIPS, once it counts."""
     perceptual_from: float = 0.3
     """Part of the training after which LPIPS counts."""
-    precision: str = "bf16"
+    precision: str = "auto"
+    """``bf16``, ``32``, or ``auto``: the faster of them on this machine."""
     validate_every: int = 250
+    jdrl_steps: int = 150
+    """Steps of the second part; 0 leaves it out."""
+    jdrl_learning_rate: float = 5e-5
 
 
 class Run:
@@ -94,6 +102,8 @@ class Run:
         init: Path | None = None,
     ) -> None:
         torch.manual_seed(training.seed)
+        fast = device.type != "cpu" or has_fast_bf16()
+        self.precision = training.precision if training.precision != "auto" else "bf16" if fast else "32"
         self.training, self.options, self.out, self.device = training, options, out, device
         self.spec = ModelSpec(training.model, options=json.loads(training.network))
         self.network = self.spec.build().to(device).to(memory_format=torch.channels_last)
@@ -133,7 +143,26 @@ class Run:
                 self._save()
         if losses:
             self._report(losses)
-            self._save()
+        self._save()
+
+    def finish(self, photographs: list[Path]) -> None:
+        """The second part, and the weights of both."""
+        training, weights = self.training, self.out / "supervised.safetensors"
+        if training.jdrl_steps:
+            weights = tune(
+                weights,
+                self.spec.model,
+                self.spec.options,
+                [path for number, path in enumerate(photographs) if number % _HELD_OUT_EVERY],
+                self.out / "jdrl",
+                steps=training.jdrl_steps,
+                learning_rate=training.jdrl_learning_rate,
+                precision=self.precision,
+                seed=training.seed,
+            )
+        tensors = read_tensors(weights)
+        self.write(tensors, "model.safetensors")
+        self._log({"jdrl_steps": training.jdrl_steps} | self._validate(tensors))
 
     def _batches(self, loaders: int) -> Iterator[list[Tensor]]:
         crops = SynthesisCrops(
@@ -165,7 +194,7 @@ class Run:
             x.to(self.device).contiguous(memory_format=torch.channels_last) for x in (blurry, sharp, coc)
         )
         self.network.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             deblurred, blur = self._deblur(blurry)
         loss = self._loss(deblurred.float(), sharp)
         if blur is not None:
@@ -197,7 +226,7 @@ class Run:
                 self.perceptual = perceptual_distance().to(self.device)
             # Half the pictures, since LPIPS takes about as long as the network.
             half = slice(0, max(1, len(sharp) // 2))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                 loss = (
                     loss
                     + training.perceptual_weight
@@ -213,18 +242,21 @@ class Run:
             "progress": round(self.progress(), 4),
             "loss": round(float(loss), 5),
             "error_ratio": round(float(ratio), 4),
-        } | self._validate()
+        } | self._validate(self.average)
+        self._log(line)
+
+    def _log(self, line: dict[str, float]) -> None:
         with open(self.out / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, tensors: Mapping[str, Tensor]) -> dict[str, float]:
         network = self.spec.build().to(self.device).to(memory_format=torch.channels_last).eval()
-        network.load_state_dict(self.average)
+        network.load_state_dict(tensors)
         blurry, sharp = self.validation
         with (
             torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
         ):
             made = torch.cat([network(x.to(self.device)).float().cpu() for x in blurry.split(4)])
         before, after = psnr_each(blurry, sharp), psnr_each(made, sharp)
@@ -246,9 +278,14 @@ class Run:
         }
         with sealed(self.out / "resume.pt") as partial:
             torch.save(state, partial)
+        self.write(self.average, "supervised.safetensors")
+
+    def write(self, tensors: Mapping[str, Tensor], name: str) -> Path:
+        """Weights of this network, in half precision, as a file of the run."""
         metadata = {METADATA_KEY: json.dumps(facts_of(self.network, self.spec))}
-        with sealed(self.out / "model.safetensors") as partial:
-            save_file({k: v.half().contiguous() for k, v in self.average.items()}, partial, metadata=metadata)
+        with sealed(self.out / name) as partial:
+            save_file({k: v.half().contiguous() for k, v in tensors.items()}, partial, metadata=metadata)
+        return self.out / name
 
     def _resume(self) -> None:
         state: dict[str, Any] = torch.load(self.out / "resume.pt", map_location=self.device, weights_only=True)
@@ -332,6 +369,7 @@ def main() -> None:
         file.write(json.dumps(start) + "\n")
     run = Run(training, options, read_photographs(files), out, torch.device(arguments["device"]), arguments["init"])
     run.train(arguments["loaders"])
+    run.finish(files)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from sdd_bench.cli.common import (
     jobs_options,
     json_option,
     progress_bar,
+    say_if_bf16_is_slow,
 )
 from sdd_bench.cli.inputs import FILE, PICTURES, Existing, config_option
 from sdd_bench.cli.pairing import NAMES, WHERE, data_options
@@ -80,6 +81,7 @@ def command(
 
     reuse_memory()
     options = AnalyzeOptions(**values)
+    say_if_bf16_is_slow(options.precision, options.device)
     if sharp is not None:
         _refuse_options_of_a_set(click.get_current_context())
         _two_pictures(data, sharp, options, as_json)

@@ -145,6 +145,16 @@ def device_of_name(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def say_if_bf16_is_slow(precision: str, device: str) -> None:
+    """Say on stderr that the processor has no instructions for the precision that was asked for."""
+    if precision == "32" or device_of_name(device) != "cpu":
+        return
+    from sdd_bench.core.precision import has_fast_bf16
+
+    if not has_fast_bf16():
+        click.echo(f"note: this processor has no bf16 instructions: {precision} is slower than 32 here.", err=True)
+
+
 def jobs_options(function: F) -> F:
     """Add ``--jobs``, ``--dask`` and ``--threads``."""
     dask = click.option(

@@ -18,6 +18,7 @@ from sdd_bench.cli.common import (
     jobs_options,
     json_option,
     progress_bar,
+    say_if_bf16_is_slow,
 )
 from sdd_bench.cli.inputs import FILE, PICTURES, PREDICTIONS, config_option
 from sdd_bench.cli.pairing import data_options
@@ -142,6 +143,7 @@ def command(
     method = check_method(method if method is not None else predictions.resolve().name)
     options |= {"save_flow": options["save_flow"] or report, "save_warped": options["save_warped"] or report}
     chosen = EvaluateOptions(metrics=tuple(metrics.split(",")), extra=tuple(filter(None, extra.split(","))), **options)
+    say_if_bf16_is_slow(chosen.precision, chosen.device)
     if no_truth:
         if report:
             raise click.UsageError("--report shows scores against sharp pictures; leave it out with --no-truth.")

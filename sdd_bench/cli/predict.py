@@ -19,6 +19,7 @@ from sdd_bench.cli.common import (
     json_option,
     model_option,
     progress_bar,
+    say_if_bf16_is_slow,
 )
 from sdd_bench.cli.inputs import PICTURES, Existing, config_option
 from sdd_bench.cli.pairing import data_options
@@ -127,6 +128,7 @@ def command(
     from sdd_bench.prediction.run import predict, true_maps_of
 
     device = "cpu" if dask and device == "auto" else device_of_name(device)
+    say_if_bf16_is_slow(precision, device)
     changes = {"fidelity": fidelity, "alpha": alpha, "kernel": kernel, "levels": levels}
     changes = {name: value for name, value in changes.items() if value is not None}
     network: Network | Classical

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sdd_bench.cli.common import echo_json, handle_errors, json_option, model_option, progress_bar, threads_option
+from sdd_bench.cli.common import (
+    echo_json,
+    handle_errors,
+    json_option,
+    model_option,
+    progress_bar,
+    say_if_bf16_is_slow,
+    threads_option,
+)
 from sdd_bench.cli.groups import INTERRUPTED
 from sdd_bench.cli.inputs import FILE, Existing, set_option
 
@@ -124,6 +132,8 @@ def command(
     known = begun(run)
     config = load_train_config(config_path or (known and known[1]), given, data=data)
     first = os.environ.get("RANK", "0") == "0"  # under torchrun the first process speaks
+    if first:
+        say_if_bf16_is_slow(config.precision, config.accelerator)
     with progress_bar("train", unit="steps") as on_progress:
         report = train(data, run, config, resume=True, on_progress=on_progress, on_say=_say if first else None)
     if not first:

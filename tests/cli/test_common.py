@@ -111,3 +111,27 @@ def test_no_more_time_is_left_than_the_work_may_take(monkeypatch: pytest.MonkeyP
     assert status.left() == pytest.approx(35)
     status.note(Progress(5, 1000))
     assert (status.left() or 0) > 900
+
+
+@pytest.mark.parametrize(
+    ("fast", "precision", "device", "said"),
+    [
+        (False, "bf16", "cpu", True),
+        (False, "bf16-mixed", "auto", True),
+        (False, "32", "cpu", False),
+        (True, "bf16", "cpu", False),
+        (False, "bf16", "cuda:1", False),
+    ],
+)
+def test_bf16_without_instructions_for_it_is_said_to_be_slow(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fast: bool,
+    precision: str,
+    device: str,
+    said: bool,
+) -> None:
+    monkeypatch.setattr("sdd_bench.core.precision.has_fast_bf16", lambda: fast)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    common.say_if_bf16_is_slow(precision, device)
+    assert ("slower than 32" in capsys.readouterr().err) is said

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import backends
 
-from sdd_bench.core.precision import full_float32
+from sdd_bench.core.precision import full_float32, has_fast_bf16
 
 SWITCHES = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.conv)
 
@@ -56,3 +56,19 @@ def test_autocast_still_chooses_bfloat16() -> None:
     a = torch.ones(4, 4)
     with torch.autocast("cpu", torch.bfloat16), full_float32():
         assert (a @ a).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("instructions", "fast"),
+    [
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_bf16_is_fast_where_the_processor_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], fast: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    assert has_fast_bf16() is fast

@@ -28,7 +28,7 @@ def photos(tmp_path):
 
 def _train(photos, out, steps, *more):
     command = [sys.executable, str(ROOT / "tools/train_bundled.py"), "--photos", str(photos), "--out", str(out)]
-    command += ["--steps", str(steps), "--crop", "32", "--validate-every", "2", "--loaders", "0", *more]
+    command += ["--steps", str(steps), "--crop", "32", "--validate-every", "2", "--loaders", "0", "--jdrl-steps", "0", *more]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
@@ -45,3 +45,16 @@ def test_a_run_goes_on_where_it_stopped_and_leaves_a_checkpoint(photos, tmp_path
     assert (out / "model.safetensors").read_bytes() != before
     made = load_network(out / "model.safetensors").deblur(torch.rand(1, 3, 64, 64))
     assert made.shape == (1, 3, 64, 64)
+
+
+@pytest.mark.slow
+def test_jdrl_goes_on_from_the_supervised_weights(photos, tmp_path):
+    out = tmp_path / "run"
+    network = ("--network", '{"width": 8, "blocks": [1, 1]}')
+    _train(photos, out, 1, *network, "--jdrl-steps", "2")
+    last = json.loads((out / "log.jsonl").read_text().splitlines()[-1])
+    assert last["jdrl_steps"] == 2
+    before, after = (load_network(out / f"{name}.safetensors") for name in ("supervised", "model"))
+    picture = torch.rand(1, 3, 64, 64)
+    change = (after.deblur(picture) - before.deblur(picture)).abs().max()
+    assert 0 < change < 0.1
