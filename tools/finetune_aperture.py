@@ -19,6 +19,7 @@ import torch
 from reproduce_jdrl import tell
 from train_aperture import prepared_pairs
 
+from sdd_bench.core.precision import has_fast_bf16
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
@@ -34,6 +35,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, reblurring first": {"reblur_epochs": 2},
     "jdrl, alpha 0.05": {"alpha": 0.05},
     "jdrl without reblurring": {"no_reblur": True},
+    "vanilla, LPIPS": {"vanilla": True, "perceptual_weight": 0.02},
+    "jdrl, alpha 0.05, LPIPS": {"alpha": 0.05, "perceptual_weight": 0.02},
 }
 MATCHED = GroundTruth.MATCHED.value
 
@@ -53,7 +56,7 @@ def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse
         halve_every=max(1, arguments.epochs // 2),
         warm_up=20,
         clip=0.5,
-        precision="bf16-mixed",
+        precision="bf16-mixed" if has_fast_bf16() else "32",
         val_share=0,
         checkpoint_every=20,
         accelerator="cpu",

@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from sdd_bench import weights
 from sdd_bench.core.config import as_dict, load
 from sdd_bench.core.precision import has_fast_bf16
 from sdd_bench.core.storage.files import sealed
@@ -41,6 +39,7 @@ from sdd_bench.models.spec import METADATA_KEY, ModelSpec, facts_of
 from sdd_bench.synthesis.crops import SynthesisCrops
 from sdd_bench.synthesis.options import SynthesisOptions
 from sdd_bench.synthesis.sources import read_photographs
+from sdd_bench.training.perceptual import PerceptualDistance
 from sdd_bench.weights.tensors import load_into, read_tensors
 
 _VALIDATION_SEED = 10_000
@@ -223,15 +222,11 @@ class Run:
         loss = charbonnier(deblurred, sharp) + training.frequency_weight * frequency_distance(deblurred, sharp)
         if training.perceptual_weight and self.progress() >= training.perceptual_from:
             if self.perceptual is None:
-                self.perceptual = perceptual_distance().to(self.device)
+                self.perceptual = PerceptualDistance().to(self.device)
             # Half the pictures, since LPIPS takes about as long as the network.
             half = slice(0, max(1, len(sharp) // 2))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                loss = (
-                    loss
-                    + training.perceptual_weight
-                    * self.perceptual(deblurred[half].clamp(0, 1), sharp[half], normalize=True).float().mean()
-                )
+                loss = loss + training.perceptual_weight * self.perceptual(deblurred[half], sharp[half])
         return loss
 
     def _report(self, losses: list[tuple[float, float]]) -> None:
@@ -304,20 +299,6 @@ def charbonnier(a: Tensor, b: Tensor, *, epsilon: float = 1e-2) -> Tensor:
 def frequency_distance(a: Tensor, b: Tensor) -> Tensor:
     """Mean distance of the (orthonormal) Fourier coefficients (Cho and others, *MIMO-UNet*, 2021, Eq. 6)."""
     return torch.fft.rfft2(a - b, norm="ortho").abs().mean()
-
-
-def perceptual_distance() -> nn.Module:
-    """LPIPS (Zhang and others, 2018) on AlexNet, the benchmark's metric, as something to differentiate."""
-    import lpips
-
-    with warnings.catch_warnings():  # the package calls torchvision in a way that is to go
-        warnings.simplefilter("ignore")
-        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    values = read_tensors(weights.path("alexnet"))
-    for stage, layer in enumerate((0, 3, 6, 8, 10), start=1):
-        convolution = network.net.get_submodule(f"slice{stage}.{layer}")
-        convolution.load_state_dict({part: values[f"features.{layer}.{part}"] for part in ("weight", "bias")})
-    return network.eval().requires_grad_(False)  # type: ignore[no-any-return]
 
 
 def psnr_each(a: Tensor, b: Tensor) -> Tensor:

@@ -60,6 +60,9 @@ def _flag(name: str, text: str) -> Callable[[F], F]:
 )
 @click.option("--reblur-epochs", type=int, help="Epochs before these that train the reblurring network alone.")
 @click.option("--learning-rate", type=float, help="Learning rate at the start.  [default: 2e-5]")
+@click.option(
+    "--perceptual-weight", type=float, help="Weight of LPIPS in the loss; 0.02 for fine-tuning.  [default: 0]"
+)
 @click.option("--edge-weight", type=float, help="Weight of the edge loss; MPRNet's paper has 0.05.  [default: 0]")
 @click.option("--clip", type=float, help="Clip gradients to this norm.")
 @click.option("--mask", type=click.Choice(["magnitude", "similarity", "released", "none"]), help="Calibration mask.")

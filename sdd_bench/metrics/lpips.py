@@ -40,11 +40,11 @@ SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""
 
 _LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
-_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Of the package's ``ScalingLayer``; to import it takes seconds, as it brings every network of torchvision."""
 _POSITIONS = 1 << 13
 """Positions of features that a thread works on at once."""
-_POOLED = (1, 2)
+POOLED = (1, 2)
 """Layers before which AlexNet takes the maximum over 3x3, stride 2."""
 _Step = list[Tensor | None]
 _Sums = list[tuple[float, int]]
@@ -71,15 +71,14 @@ class Lpips:
     """
 
     def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 20) -> None:
-        backbone, linear = weights.path("alexnet"), _linear_file()
+        backbone, linear = weights.path("alexnet"), linear_file()
         self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
         self._device, self._strip_pixels = torch.device(device), strip_pixels
         self._layers = [_layer_on(self._device, layer) for layer in load_alexnet(backbone).children()]
-        columns = torch.load(linear, map_location=self._device, weights_only=True)
-        self._linear = [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
+        self._linear = [column.to(self._device) for column in load_linear(linear)]
         # On [0, 1]: the package's (2x - 1 - shift) / scale.
-        shift, scale = (torch.tensor(values, device=self._device) for values in (_SHIFT, _SCALE))
+        shift, scale = (torch.tensor(values, device=self._device) for values in (SHIFT, SCALE))
         self._gain, self._offset = 2 / scale, -(1 + shift) / scale
 
     @full_float32()
@@ -287,7 +286,7 @@ class _Walk:
         self.n_steps = len(strips)
         self._strips, self._scaled = iter(strips), scaled
         self._left = self.n_steps
-        self._pools = {number: _Sliding(_pool, size=3, step=2) for number in _POOLED}
+        self._pools = {number: _Sliding(_pool, size=3, step=2) for number in POOLED}
         self._layers = [
             _Sliding(layer.apply, size=layer.size, step=layer.step, padding=layer.padding) for layer in layers
         ]
@@ -318,8 +317,16 @@ def _units(features: Tensor) -> Tensor:
     return torch.from_numpy(out)
 
 
-def _linear_file() -> Path:
-    """The linear weights inside the ``lpips`` package."""
+def linear_file() -> Path:
+    """The linear weights inside the ``lpips`` package.
+
+    Raises:
+        WeightsError: The package is absent, or holds another file.
+
+    Example:
+        >>> linear_file().name
+        'alex.pth'
+    """
     spec = importlib.util.find_spec("lpips")
     if spec is None or spec.origin is None:
         raise WeightsError("the package lpips is not installed, which holds the linear weights. pip install lpips")
@@ -330,3 +337,14 @@ def _linear_file() -> Path:
             f"{'another file' if file.is_file() else 'no file'}. Install lpips 0.1.4 again."
         )
     return file
+
+
+def load_linear(file: Path) -> list[Tensor]:
+    """Weights of the channels, ``(C,)`` for each layer.
+
+    Example:
+        >>> [len(values) for values in load_linear(linear_file())]
+        [64, 192, 384, 256, 256]
+    """
+    columns = torch.load(file, map_location="cpu", weights_only=True)
+    return [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]

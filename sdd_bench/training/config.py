@@ -69,7 +69,13 @@ _NOT_TRAINING = (
     "recompute",
 )
 """Options that change no weight; a run may be resumed with other values of them."""
-_SILENT: dict[str, Any] = {"model_options": {}, "edge_weight": 0.0, "match": "none", "light": None}
+_SILENT: dict[str, Any] = {
+    "model_options": {},
+    "edge_weight": 0.0,
+    "perceptual_weight": 0.0,
+    "match": "none",
+    "light": None,
+}
 """Options that came later, with the values at which a run is what it was before, so that older runs go on."""
 
 
@@ -151,6 +157,9 @@ class TrainConfig:
     blurry one; 0.05 is better in a short training."""
     edge_weight: float = 0.0
     """Weight of the Charbonnier distance of edges beside that of pictures; 0.05 where MPRNet was trained first."""
+    perceptual_weight: float = 0.0
+    """Weight of LPIPS beside the distance of pixels, to the warped sharp picture where the mask trusts it; 0.02 keeps
+    what a network has learnt of looks while it is fine-tuned."""
     mask: MaskKind = MaskKind.MAGNITUDE
     """Calibration mask."""
     tolerance: float = 0.35
@@ -224,6 +233,7 @@ class TrainConfig:
             "seed",
             "alpha",
             "edge_weight",
+            "perceptual_weight",
         ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("val_share", 0 <= self.val_share < 1, "0 up to, but not, 1")
@@ -244,7 +254,7 @@ class TrainConfig:
             )
         if self.free_kernels and self.no_weight_maps:
             raise ConfigError("free_kernels and no_weight_maps exclude each other.")
-        for name in ("vanilla", "no_flow", "no_mask", "no_cycle", "edge_weight"):
+        for name in ("vanilla", "no_flow", "no_mask", "no_cycle", "edge_weight", "perceptual_weight"):
             if self.contextual and getattr(self, name):
                 raise ConfigError(f"{name}: belongs to the adaptive loss, which {self.loss} replaces.")
         if self.loss_weights is not None and not self.contextual:

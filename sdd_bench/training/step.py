@@ -26,6 +26,7 @@ from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import ContextualLoss
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
+from sdd_bench.training.perceptual import PerceptualDistance
 
 _INVERSION_STEPS = 4
 """Steps of an inversion of flow. Each multiplies the error by the slope of the flow, which is small within a pair."""
@@ -136,6 +137,7 @@ def compute_terms(
     batch: dict[str, Tensor],
     estimator: FlowEstimator | None,
     contextual: ContextualLoss | None = None,
+    perceptual: PerceptualDistance | None = None,
 ) -> StepTerms:
     """Run a batch through the networks and compute its loss.
 
@@ -147,6 +149,7 @@ def compute_terms(
             ``flow``, :math:`(N, 2, H, W)`.
         estimator: Flow network of the second stage.
         contextual: The loss of the deblurred picture where the configuration asks for a contextual one.
+        perceptual: LPIPS where the configuration gives it a weight.
 
     Example:
         >>> config = TrainConfig(model="unet-small", width=1, vanilla=True)
@@ -167,6 +170,11 @@ def compute_terms(
         deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
         deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)
+        if perceptual is not None:
+            target = sharp if warped_sharp is None else warped_sharp
+            if mask is not None:  # what the mask hides shall look as it does
+                target = torch.where(mask, target, deblurred.detach())
+            deblurring = deblurring + config.perceptual_weight * perceptual(deblurred, target)
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:
         total = total + config.alpha * reblurring

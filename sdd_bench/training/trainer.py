@@ -59,6 +59,7 @@ from sdd_bench.training.data.light import LIGHT_JSON, light_of_patches
 from sdd_bench.training.data.split import split_patches
 from sdd_bench.training.data.stage_one_flow import ensure_flow
 from sdd_bench.training.forecast import SmoothedLoss, foretell, left_by_stage
+from sdd_bench.training.perceptual import load_perceptual
 from sdd_bench.training.report import TrainReport
 from sdd_bench.training.step import Stage, StepTerms, build_networks, compute_terms, learning_rate_of, stage_of
 from sdd_bench.training.validation import validate
@@ -123,6 +124,7 @@ class Trainer:
         PairDataset(data, crop=config.crop)
         self.estimator = self._load_estimator()
         self.contextual = load_contextual(config, fabric.device)
+        self.perceptual = load_perceptual(config, fabric.device)
         self.standing = Standing(0)
         self._saved = -1
         self._loss = SmoothedLoss()
@@ -293,7 +295,9 @@ class Trainer:
         while not times or (len(times) < _MOST_TRIALS and sum(times) < _TRIAL_S):
             begun = time.monotonic()
             with self.fabric.autocast():
-                total = compute_terms(networks, self.config, stage, batch, self.estimator, self.contextual).total
+                total = compute_terms(
+                    networks, self.config, stage, batch, self.estimator, self.contextual, self.perceptual
+                ).total
             total.backward()  # type: ignore[no-untyped-call]
             if self.fabric.device.type == "cuda":
                 torch.cuda.synchronize()
@@ -308,7 +312,9 @@ class Trainer:
             batch = {name: self._to_device(value) for name, value in next(loader).items() if name != "index"}
             _seed(self.config.seed, 4, step, part, self.fabric.global_rank)
             with self.fabric.no_backward_sync(self.wrapped, enabled=part < parts - 1):
-                terms = compute_terms(self.wrapped, self.config, stage, batch, self.estimator, self.contextual)
+                terms = compute_terms(
+                    self.wrapped, self.config, stage, batch, self.estimator, self.contextual, self.perceptual
+                )
                 if not bool(terms.total.isfinite()):
                     self._refuse(step, batch)
                 self.fabric.backward(terms.total / parts)

@@ -28,7 +28,19 @@ def photos(tmp_path):
 
 def _train(photos, out, steps, *more):
     command = [sys.executable, str(ROOT / "tools/train_bundled.py"), "--photos", str(photos), "--out", str(out)]
-    command += ["--steps", str(steps), "--crop", "32", "--validate-every", "2", "--loaders", "0", "--jdrl-steps", "0", *more]
+    command += [
+        "--steps",
+        str(steps),
+        "--crop",
+        "32",
+        "--validate-every",
+        "2",
+        "--loaders",
+        "0",
+        "--jdrl-steps",
+        "0",
+        *more,
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 

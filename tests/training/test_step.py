@@ -12,6 +12,7 @@ from sdd_bench.flow.warp import backwarp
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
+from sdd_bench.training.perceptual import PerceptualDistance
 from sdd_bench.training.step import Stage, build_networks, compute_terms, learning_rate_of, stage_of
 
 MakeConfig = Callable[..., TrainConfig]
@@ -187,6 +188,23 @@ def test_edges_of_what_is_warped_are_those_inside_the_mask(tiny: MakeConfig, bat
     assert before.warped_sharp is not None
     inside = before.mask * (before.warped_sharp - before.deblurred)
     torch.testing.assert_close(after.total - before.total, 0.05 * charbonnier(edges(inside)))
+
+
+def test_lpips_counts_as_much_as_the_option_says_and_only_inside_the_mask(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config, lpips = tiny(vanilla=True, perceptual_weight=0.02), PerceptualDistance()
+    networks = build_networks(config).eval()
+    terms = compute_terms(networks, config, Stage.SECOND, batch, None, None, lpips)
+    expected = charbonnier(terms.deblurred - batch["sharp"]) + 0.02 * lpips(terms.deblurred, batch["sharp"])
+    torch.testing.assert_close(terms.total, expected)
+    config = tiny(perceptual_weight=0.02)
+    networks = build_networks(config).eval()
+    before, after = (compute_terms(networks, config, Stage.SECOND, batch, Constant(), None, x) for x in (None, lpips))
+    assert before.mask is not None
+    assert before.warped_sharp is not None
+    shown = torch.where(before.mask, before.warped_sharp, before.deblurred)
+    torch.testing.assert_close(after.total - before.total, 0.02 * lpips(before.deblurred, shown))
 
 
 @pytest.mark.parametrize(("name", "options"), NETWORKS, ids=NAMES)
