@@ -20,7 +20,8 @@ CANDIDATES: dict[str, ModelSpec] = {
     "unet-small": ModelSpec("unet-small"),
     "unet-laplacian": ModelSpec("unet-laplacian"),
     "unet-folded, one stage of 10 blocks": ModelSpec("unet-folded", options={"blocks": [10]}),
-    "unet-folded, stages of 2 and 5": ModelSpec("unet-folded"),
+    "unet-folded, stages of 2 and 5": ModelSpec("unet-folded", options={"blocks": [2, 5]}),
+    "unet-folded, stages of 2, 2 and 2": ModelSpec("unet-folded"),
 }
 
 
@@ -38,7 +39,18 @@ def main() -> None:
         command = [sys.executable, str(Path(__file__).with_name("train_bundled.py"))]
         command += ["--photos", str(arguments.photos), "--out", str(out), "--model", spec.model]
         command += ["--network", json.dumps(spec.options), "--minutes", str(arguments.minutes), "--clock", "cpu"]
-        command += ["--loaders", "0", "--crop", "128", "--perceptual-weight", "0", "--validate-every", "100000"]
+        command += [
+            "--loaders",
+            "0",
+            "--crop",
+            "128",
+            "--perceptual-weight",
+            "0",
+            "--validate-every",
+            "100000",
+            "--jdrl-steps",
+            "0",
+        ]
         command += ["--options", str(arguments.options)] if arguments.options else []
         subprocess.run(command, check=True)
         last = json.loads((out / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])

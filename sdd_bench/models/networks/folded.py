@@ -27,7 +27,7 @@ class FoldedUNet(ResidualUNet):
         fold: Side of the squares of pixels that are folded into channels.
     """
 
-    def __init__(self, width: int = 48, *, blocks: Sequence[int] = (2, 5), fold: int = 2) -> None:
+    def __init__(self, width: int = 48, *, blocks: Sequence[int] = (2, 2, 2), fold: int = 2) -> None:
         super().__init__(3 * fold**2, 3 * fold**2, width, blocks)
         self.fold_px = fold
         self.size_multiple = fold * 2 ** (len(blocks) - 1)
