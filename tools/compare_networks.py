@@ -53,7 +53,8 @@ def main() -> None:
         ]
         command += ["--options", str(arguments.options)] if arguments.options else []
         subprocess.run(command, check=True)
-        last = json.loads((out / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        last = [line for line in lines if "step" in line][-1]
         size = sum(parameter.numel() for parameter in spec.build().parameters()) / 1e6
         rows.append(
             f"| {name} | {size:.2f} | {last['step']} | {last['gain_db']:+.3f} | {last['worst_gain_db']:+.3f} | "
