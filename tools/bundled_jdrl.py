@@ -80,6 +80,7 @@ def tune(
         init=weights,
         match=Match.GAIN,
         alpha=0.05,
+        perceptual_weight=0.02,
         reblur_width=16,
         crop=128,
         batch=4,

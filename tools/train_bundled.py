@@ -85,7 +85,7 @@ class Training:
     validate_every: int = 250
     jdrl_steps: int = 150
     """Steps of the second part; 0 leaves it out."""
-    jdrl_learning_rate: float = 5e-5
+    jdrl_learning_rate: float = 2e-5
 
 
 class Run:
