@@ -42,8 +42,8 @@ TABLE: Mapping[str, Weight] = {
             name="unet-folded",
             purpose="deblurring of photographs",
             licence="Apache-2.0",
-            sha256="08580825bf0977364584c24ef2812aef3f351c91bda88bac9502ca02f4aaed3d",
-            n_bytes=2_092_728,
+            sha256="30675b038fa61923d0138f8646150055823bbdebdcd67b0f9c0fbd4e81f49a36",
+            n_bytes=4_713_080,
             file="models/weights/unet-folded.safetensors",
         ),
         Weight(
