@@ -37,6 +37,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl without reblurring": {"no_reblur": True},
     "vanilla, LPIPS": {"vanilla": True, "perceptual_weight": 0.02},
     "jdrl, alpha 0.05, LPIPS": {"alpha": 0.05, "perceptual_weight": 0.02},
+    "vanilla, LPIPS 0.05": {"vanilla": True, "perceptual_weight": 0.05},
+    "jdrl, alpha 0.05, LPIPS 0.05": {"alpha": 0.05, "perceptual_weight": 0.05},
 }
 MATCHED = GroundTruth.MATCHED.value
 
