@@ -74,11 +74,11 @@ def test_a_run_names_the_network_of_its_predictions(
     predict(network, {pair.name: pair.blurry_path for pair in dataset.pairs}, out)
     found = evaluate(dataset, out, run, options=fast).summary["prediction"]
     assert (found["model"], found["sha256"]) == ("unet-folded", weights.sha256("unet-folded"))
-    assert found["params"] == network.parameters == 1_044_252
+    assert found["params"] == network.parameters == 2354076
     assert found["seconds_per_mpx"] > 0
     assert found["options"]["precision"] == "32"
     entries = entries_of(read_run(run))
-    assert {(entry.params, entry.seconds_per_mpx) for entry in entries} == {(1_044_252, found["seconds_per_mpx"])}
+    assert {(entry.params, entry.seconds_per_mpx) for entry in entries} == {(2354076, found["seconds_per_mpx"])}
 
 
 def test_a_prediction_that_was_exchanged_is_noted(
