@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+POOLED = (1, 2)
+"""Layers before which AlexNet takes the maximum over 3x3, stride 2."""
 
 
 def load_alexnet(file: Path) -> nn.ModuleList:
@@ -32,3 +37,17 @@ def load_alexnet(file: Path) -> nn.ModuleList:
     tensors = {name.removeprefix("features."): value for name, value in load_file(file).items()}
     trunk.load_state_dict(tensors, strict=True, assign=True)
     return nn.ModuleList(trunk.values()).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def activations(layers: nn.ModuleList, x: Tensor) -> Iterator[Tensor]:
+    """Activations of one layer after the other of a batch ``(N, 3, H, W)``, each before pooling, with gradients.
+
+    Example:
+        >>> from sdd_bench import weights
+        >>> layers = load_alexnet(weights.path("alexnet"))
+        >>> [tuple(values.shape[1:]) for values in activations(layers, torch.zeros(1, 3, 64, 64))][:2]
+        [(64, 15, 15), (192, 7, 7)]
+    """
+    for number, layer in enumerate(layers):
+        x = F.relu(layer(F.max_pool2d(x, 3, 2) if number in POOLED else x))
+        yield x

@@ -31,7 +31,7 @@ from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
 from sdd_bench.core.side_by_side import in_strips, threads_here, workers
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.metrics.alexnet import load_alexnet
+from sdd_bench.metrics.alexnet import POOLED, load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
 from sdd_bench.metrics.loops import units, weighted_squares
 from sdd_bench.metrics.winograd import Winograd
@@ -40,12 +40,10 @@ SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""
 
 _LINEAR_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
-SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Of the package's ``ScalingLayer``; to import it takes seconds, as it brings every network of torchvision."""
 _POSITIONS = 1 << 13
 """Positions of features that a thread works on at once."""
-POOLED = (1, 2)
-"""Layers before which AlexNet takes the maximum over 3x3, stride 2."""
 _Step = list[Tensor | None]
 _Sums = list[tuple[float, int]]
 
@@ -77,9 +75,7 @@ class Lpips:
         self._device, self._strip_pixels = torch.device(device), strip_pixels
         self._layers = [_layer_on(self._device, layer) for layer in load_alexnet(backbone).children()]
         self._linear = [column.to(self._device) for column in load_linear(linear)]
-        # On [0, 1]: the package's (2x - 1 - shift) / scale.
-        shift, scale = (torch.tensor(values, device=self._device) for values in (SHIFT, SCALE))
-        self._gain, self._offset = 2 / scale, -(1 + shift) / scale
+        self._gain, self._offset = (values.to(self._device) for values in scaling())
 
     @full_float32()
     def features(self, picture: Picture | Tensor) -> Features:
@@ -348,3 +344,14 @@ def load_linear(file: Path) -> list[Tensor]:
     """
     columns = torch.load(file, map_location="cpu", weights_only=True)
     return [columns[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
+
+
+def scaling() -> tuple[Tensor, Tensor]:
+    """What a picture in [0, 1] is multiplied by and what is added, by channel: the package's (2x - 1 - shift) / scale.
+
+    Example:
+        >>> [values.shape for values in scaling()]
+        [torch.Size([3]), torch.Size([3])]
+    """
+    shift, scale = torch.tensor(_SHIFT), torch.tensor(_SCALE)
+    return 2 / scale, -(1 + shift) / scale

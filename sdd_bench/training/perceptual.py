@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sdd_bench import weights
 from sdd_bench.core.errors import ConfigError
-from sdd_bench.metrics.alexnet import load_alexnet
-from sdd_bench.metrics.lpips import POOLED, SCALE, SHIFT, SMALLEST, linear_file, load_linear
+from sdd_bench.metrics.alexnet import activations, load_alexnet
+from sdd_bench.metrics.lpips import SMALLEST, linear_file, load_linear, scaling
 from sdd_bench.training.config import TrainConfig
 
 
@@ -28,9 +28,9 @@ class PerceptualDistance(nn.Module):
         self.layers = load_alexnet(weights.path("alexnet"))
         for number, values in enumerate(load_linear(linear_file())):
             self.register_buffer(f"linear{number}", values.view(1, -1, 1, 1))
-        shift, scale = (torch.tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
-        self.register_buffer("gain", 2 / scale)  # on [0, 1]: the package's (2x - 1 - shift) / scale
-        self.register_buffer("offset", -(1 + shift) / scale)
+        gain, offset = scaling()
+        self.register_buffer("gain", gain.view(1, 3, 1, 1))
+        self.register_buffer("offset", offset.view(1, 3, 1, 1))
 
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Mean LPIPS over the batch.
@@ -54,12 +54,8 @@ class PerceptualDistance(nn.Module):
 
     def _features(self, picture: Tensor) -> list[Tensor]:
         """Of every layer, with unit length along the channels, float32."""
-        found = []
         x = self.get_buffer("offset") + picture.clamp(0, 1) * self.get_buffer("gain")
-        for number, layer in enumerate(self.layers):
-            x = F.relu(layer(F.max_pool2d(x, 3, 2) if number in POOLED else x))
-            found.append(F.normalize(x.float(), dim=1, eps=1e-10))
-        return found
+        return [F.normalize(values.float(), dim=1, eps=1e-10) for values in activations(self.layers, x)]
 
 
 def load_perceptual(config: TrainConfig, device: torch.device) -> PerceptualDistance | None:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sdd_bench import weights
 from sdd_bench.core.errors import WeightsError
 from sdd_bench.core.storage.files import sha256_of
-from sdd_bench.metrics.alexnet import load_alexnet
+from sdd_bench.metrics.alexnet import activations, load_alexnet
 from sdd_bench.weights.tensors import load_into, read_tensors
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -27,8 +27,8 @@ _VGG_LAYERS = {"0": (3, 64), "2": (64, 64), "5": (64, 128), "7": (128, 128), "10
 _VGG_KEPT = {"2": 1.0, "7": 1.0, "12": 0.5}
 """Layers that are compared, conv1_2, conv2_2 and conv3_2, with their weights in the authors' program."""
 _VGG_POOLED = ("5", "10")
-_ALEXNET_WEIGHTS = (1.0, 1.0, 0.5)
-"""Of the first three layers, after the example of VGG's."""
+_ALEXNET_STRIDES_PX, _ALEXNET_WEIGHTS = (4, 8, 16), (1.0, 1.0, 0.5)
+"""Of the first three layers; the weights are after the example of VGG's."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,8 @@ def load_features(file: Path | None = None) -> FeatureNetwork:
 
 def _alexnet_layers(trunk: nn.ModuleList, x: Tensor) -> list[Layer]:
     """The first three activations, before each pooling."""
-    layers, stride = [], 4
-    for number, weight in enumerate(_ALEXNET_WEIGHTS):
-        if number:
-            x, stride = F.max_pool2d(x, 3, 2), 2 * stride
-        x = F.relu(trunk[number](x))
-        layers.append(Layer(x, stride, weight))
-    return layers
+    kept = zip(_ALEXNET_STRIDES_PX, _ALEXNET_WEIGHTS, activations(trunk, x), strict=False)
+    return [Layer(values, stride_px, weight) for stride_px, weight, values in kept]
 
 
 def _vgg_layers(network: nn.ModuleDict, x: Tensor) -> list[Layer]:
