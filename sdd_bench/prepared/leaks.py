@@ -7,7 +7,7 @@ bytes where their sizes are equal), and on a prepared set (by the SHA-256 in pai
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Member:
     sharp: str
 
 
-def leaks_of_pairs(found: PairList, *, split: str = "") -> list[Problem]:
+def leaks_of_pairs(found: PairList, *, splits: Collection[str] = ()) -> list[Problem]:
     """What is suspicious of pairs of files; :func:`leaks` says of which.
 
     Example:
@@ -52,11 +52,11 @@ def leaks_of_pairs(found: PairList, *, split: str = "") -> list[Problem]:
     for pair in found.pairs:
         scene = _scene(pair.scene, pair.split, found.layout)
         members.append(Member(pair.pair_id, pair.split, scene, keys[pair.blurry_path], keys[pair.sharp_path]))
-    return leaks(members, split=split)
+    return leaks(members, splits=splits)
 
 
-def leaks_of_set(manifest: Manifest, *, split: str = "") -> list[Problem]:
-    """What is suspicious of the pairs of a prepared set."""
+def leaks_of_set(manifest: Manifest, *, splits: Collection[str] = ()) -> list[Problem]:
+    """What is suspicious of the pairs of a prepared set; :func:`leaks` says of which."""
     return leaks(
         (
             Member(
@@ -69,7 +69,7 @@ def leaks_of_set(manifest: Manifest, *, split: str = "") -> list[Problem]:
             for row in manifest.pairs
             if row.status == "ok"
         ),
-        split=split,
+        splits=splits,
     )
 
 
@@ -105,12 +105,12 @@ def _middle(path: Path, size: int) -> bytes:
         return b""
 
 
-def leaks(members: Iterable[Member], *, split: str = "") -> list[Problem]:
+def leaks(members: Iterable[Member], *, splits: Collection[str] = ()) -> list[Problem]:
     """What is suspicious: scenes and pictures in two splits, one picture in two pairs, one picture as both sides.
 
     Args:
         members: The pairs of a set.
-        split: Only what pairs of this split share with others; empty for everything.
+        splits: Only what pairs of these splits share with others; empty for everything.
 
     Example:
         >>> pairs = [Member("train/a", "train", "s1", "1", "2"), Member("test/b", "test", "s1", "3", "4")]
@@ -146,8 +146,8 @@ def leaks(members: Iterable[Member], *, split: str = "") -> list[Problem]:
         others = [member for member in sharp[key] if member not in blurry[key]]
         if others:
             found_in.append(([*blurry[key], *others], "one picture is blurry in a pair and sharp in another"))
-    if split:
-        found_in = [(of, what) for of, what in found_in if len(of) > 1 and any(member.split == split for member in of)]
+    if splits:
+        found_in = [(of, what) for of, what in found_in if len(of) > 1 and any(member.split in splits for member in of)]
     return sorted((_problem(of, what) for of, what in found_in), key=lambda problem: problem.reason)
 
 

@@ -51,6 +51,23 @@ def open_dataset(
         ['test/0001']
     """
     path = Path(path)
+    found, kept = _read(
+        path, split=split, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=limit
+    )
+    return dataclasses.replace(kept, shared=_shared(path, found, split))
+
+
+def _read(
+    path: Path,
+    *,
+    split: Split | None,
+    layout: str,
+    pairs_csv: AnyPath | None,
+    lists: AnyPath | None,
+    pairing: Pairing | None,
+    limit: int | None,
+) -> tuple[PairList, PairList]:
+    """All pairs, and those of the split."""
     pairs_csv, lists = (None if given is None else Path(given) for given in (pairs_csv, lists))
     if is_prepared(path):
         found = _prepared_frames(path)
@@ -67,23 +84,20 @@ def open_dataset(
         raise PairingError(f"{path}: has no pairs of full pictures in the split {split}; splits with some: {there}.")
     problems = tuple(problem for problem in found.problems if split is None or problem.split in ("", split))
     lost = {(problem.split, problem.pair) for problem in problems if problem.pair}
-    return dataclasses.replace(
-        found, pairs=kept[:limit], problems=problems, n_lost=len(lost), shared=_shared(path, found, split)
-    )
+    return found, dataclasses.replace(found, pairs=kept[:limit], problems=problems, n_lost=len(lost))
 
 
 def _shared(path: Path, found: PairList, split: Split | None) -> tuple[str, ...]:
-    """What pairs of the split share with other pairs."""
-    splits = [split] if split is not None else sorted({pair.split for pair in found.pairs})
+    """What pairs of the split, or of any, share with other pairs."""
+    splits = {pair.split for pair in found.pairs} if split is None else {split}
     if is_prepared(path):
-        manifest = read_manifest(path)
-        leaks = [leak for one in splits for leak in leaks_of_set(manifest, split=one)]
+        leaks = leaks_of_set(read_manifest(path), splits=splits)
     else:
         try:
-            leaks = [leak for one in splits for leak in leaks_of_pairs(found, split=one)]
+            leaks = leaks_of_pairs(found, splits=splits)
         except OSError:  # a file that is gone is told by whoever reads it
             leaks = []
-    return tuple(dict.fromkeys(f"{leak.item}: {leak.reason}" for leak in leaks))
+    return tuple(f"{leak.item}: {leak.reason}" for leak in leaks)
 
 
 def open_pictures(
@@ -123,7 +137,7 @@ def open_pictures(
     pairs_csv, lists = (None if given is None else Path(given) for given in (pairs_csv, lists))
     is_set = is_prepared(path) or (path / PARTS).is_dir()
     if is_set or has_pairs(path, layout=layout, pairs_csv=pairs_csv, pairing=pairing):
-        pairs = open_dataset(
+        _, pairs = _read(
             path, split=split, layout=layout, pairs_csv=pairs_csv, lists=lists, pairing=pairing, limit=limit
         )
         return dataclasses.replace(
