@@ -18,7 +18,7 @@ from sdd_bench.images.formats.header import format_of
 from sdd_bench.images.photograph import read_header
 from sdd_bench.prepared.export.options import EXPORT_JSON, SUMS
 from sdd_bench.prepared.leaks import leaks_of_pairs
-from sdd_bench.prepared.manifest import file_record
+from sdd_bench.prepared.manifest import check_file_name
 from sdd_bench.prepared.open import open_pictures
 
 _SHOWN = 5
@@ -123,7 +123,7 @@ def check_export(path: Path) -> tuple[int, list[Problem]]:
     for name, sha256 in listed.items():
         file = root / name
         try:
-            file_record({"name": name, "n_bytes": -1, "sha256": sha256})
+            check_file_name(name)
         except ValueError as error:
             problems.append(Problem(str(root / SUMS), str(error)))
             continue

@@ -307,13 +307,25 @@ def file_record(value: dict[str, Any]) -> FileRecord:
         0
     """
     record = FileRecord(**value)
-    path = PurePosixPath(record.name)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the file {shown(record.name)} lies outside the set")
-    longest = max(len(os.fsencode(part)) for part in path.parts)
-    if longest > _LONGEST_PART or len(record.name) > _LONGEST_NAME:
-        raise ValueError(f"no file can be called {shown(record.name)}")
+    check_file_name(record.name)
     return record
+
+
+def check_file_name(name: str) -> None:
+    """Refuse a path that leads out of a set, or that no file can have.
+
+    Raises:
+        ValueError: It is such a path.
+
+    Example:
+        >>> check_file_name("test/blur/0001.png")
+    """
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file {shown(name)} lies outside the set")
+    longest = max(len(os.fsencode(part)) for part in path.parts)
+    if longest > _LONGEST_PART or len(name) > _LONGEST_NAME:
+        raise ValueError(f"no file can be called {shown(name)}")
 
 
 def pairs_text(rows: tuple[PairRow, ...]) -> str:
