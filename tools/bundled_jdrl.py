@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.core.types import Progress
+from reproduce_jdrl import tell
+
 from sdd_bench.preparation.options import PrepareOptions
 from sdd_bench.preparation.run import prepare
 from sdd_bench.registration.light.transfer import Match
@@ -97,7 +98,7 @@ def tune(
         accelerator="cpu",
         seed=seed,
     )
-    report = train(prepared, out / "run", config, resume=True, on_progress=_tell)
+    report = train(prepared, out / "run", config, resume=True, on_progress=tell)
     if report.model is None:
         raise SystemExit(f"{out}: stopped at step {report.step}; run again to go on.")
     return report.model
@@ -110,8 +111,3 @@ def _linked(photographs: Sequence[Path], folder: Path) -> Path:
     for path in photographs:
         os.symlink(path.resolve(), folder / path.name)
     return folder
-
-
-def _tell(progress: Progress) -> None:
-    if progress.done % 50 == 0 or progress.done == progress.total:
-        print(f"  jdrl {progress.done}/{progress.total} {progress.item}", flush=True)

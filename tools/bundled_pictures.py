@@ -57,7 +57,6 @@ def main() -> None:
     (x, y), side = arguments.at, arguments.side
     y0, x0 = max(0, y - _AROUND_PX), max(0, x - _AROUND_PX)
     window = photo[y0 : y + side + _AROUND_PX, x0 : x + side + _AROUND_PX]
-    window = np.ascontiguousarray(window[: window.shape[0] // 8 * 8, : window.shape[1] // 8 * 8])
     shown = slice(y - y0, y - y0 + side), slice(x - x0, x - x0 + side)
     network, lpips = load_network(path("unet-folded")), Lpips()
     for name, coc_px in STRENGTHS_PX.items():

@@ -39,18 +39,8 @@ def main() -> None:
         command = [sys.executable, str(Path(__file__).with_name("train_bundled.py"))]
         command += ["--photos", str(arguments.photos), "--out", str(out), "--model", spec.model]
         command += ["--network", json.dumps(spec.options), "--minutes", str(arguments.minutes), "--clock", "cpu"]
-        command += [
-            "--loaders",
-            "0",
-            "--crop",
-            "128",
-            "--perceptual-weight",
-            "0",
-            "--validate-every",
-            "100000",
-            "--jdrl-steps",
-            "0",
-        ]
+        command += ["--loaders", "0", "--crop", "128", "--validate-every", "100000"]
+        command += ["--perceptual-weight", "0", "--jdrl-steps", "0"]
         command += ["--options", str(arguments.options)] if arguments.options else []
         subprocess.run(command, check=True)
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -275,12 +275,11 @@ class Run:
             torch.save(state, partial)
         self.write(self.average, "supervised.safetensors")
 
-    def write(self, tensors: Mapping[str, Tensor], name: str) -> Path:
+    def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
         """Weights of this network, in half precision, as a file of the run."""
         metadata = {METADATA_KEY: json.dumps(facts_of(self.network, self.spec))}
         with sealed(self.out / name) as partial:
             save_file({k: v.half().contiguous() for k, v in tensors.items()}, partial, metadata=metadata)
-        return self.out / name
 
     def _resume(self) -> None:
         state: dict[str, Any] = torch.load(self.out / "resume.pt", map_location=self.device, weights_only=True)

@@ -63,6 +63,10 @@ _TRUSTED_CHI2 = 15.0
 """Largest squared length of the residual of a tile that agrees: noise alone exceeds it in 0.06 % of tiles."""
 
 
+_Planes = tuple[Plane, Plane, NDArray[np.uint8], NDArray[np.uint8]]
+"""Reference and moving picture, and the masks of what is clipped in each."""
+
+
 class Tiling(Enum):
     """Where tiles are measured, and how large they are."""
 
@@ -154,13 +158,13 @@ def register(
 
     def settled(which: Tiling, from_: Similarity, steps: int = _STEPS[1]) -> DirectFit | None:
         keep_noise = which is Tiling.WIDE or (reference.size >= _LARGE and which is not Tiling.FINE)
-        if which is Tiling.HALVED:
-            found = _settle(
-                *coarse, from_.scaled(0.5), steps, _tiles_of(which, *coarse[0].shape), keep_noise=keep_noise
-            )
-            return None if found is None else replace(found.doubled(), tiling=which)
-        found = _settle(*level, from_, steps, _tiles_of(which, *reference.shape), keep_noise=keep_noise)
-        return None if found is None else replace(found, tiling=which)
+        halved = which is Tiling.HALVED
+        planes: _Planes = coarse if halved else level
+        begin = from_.scaled(0.5) if halved else from_
+        found = _settle(*planes, begin, steps, _tiles_of(which, *planes[0].shape), keep_noise=keep_noise)
+        if found is None:
+            return None
+        return replace(found.doubled() if halved else found, tiling=which)
 
     half = settled(Tiling.HALVED, start, _STEPS[0]) if from_half else None
     if half is not None:

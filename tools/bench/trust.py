@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from trust_sets import FIRST_FAMILIES, Judged, made, real
+from trust_sets import SETS, Judged, made, real
 
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
 from sdd_bench.registration.measure import Misalignment, measure
@@ -73,7 +73,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-family", type=int, default=8)
-    parser.add_argument("--sets", default="tuned,held-out", help=f"of {', '.join(FIRST_FAMILIES)}, with commas")
+    parser.add_argument("--sets", default="tuned,held-out", help=f"of {', '.join(SETS)}, with commas")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SDD_BENCH_DATA", "../shared/data")))
     parser.add_argument("--flow", default="pwcnet-plain")
     parser.add_argument("--no-real", action="store_true")

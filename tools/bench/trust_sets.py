@@ -318,18 +318,18 @@ _FAMILIES: tuple[Callable[[Canvas], Judged], ...] = (
 )  # fmt: skip
 
 
-FIRST_FAMILIES = {"tuned": 0, "held-out": 500, "fresh": 1000}
-"""Sets, and the numbers of their first families, which give them other random numbers."""
+SETS: dict[str, tuple[int, Callable[[Path], list[Path]]]] = {
+    "tuned": (0, lambda data: photographs(data / "photos")),
+    "held-out": (500, other_photographs),
+    "fresh": (1000, fresh_photographs),
+}
+"""Sets: the numbers of their first families, which give them other random numbers, and their photographs."""
 
 
 def made(name: str, data: Path, per_family: int) -> Iterator[Judged]:
     """Pairs of every family of a set; plain ones twice as many."""
-    files = {
-        "tuned": lambda: photographs(data / "photos"),
-        "held-out": lambda: other_photographs(data),
-        "fresh": lambda: fresh_photographs(data),
-    }[name]()
-    first_family = FIRST_FAMILIES[name]
+    first_family, photographs_of = SETS[name]
+    files = photographs_of(data)
     for number, family in enumerate(_FAMILIES, start=first_family):
         for canvas in canvases(files, per_family * (2 if family is plain else 1), number):
             yield family(canvas)
