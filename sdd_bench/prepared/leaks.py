@@ -129,12 +129,12 @@ def leaks(members: Iterable[Member], *, splits: Collection[str] = ()) -> list[Pr
     for found in scenes, blurry, sharp:
         found.pop("", None)
     for scene, of_scene in scenes.items():
-        if splits := _splits(of_scene):
-            found_in.append((of_scene, f"scene {scene} is in {splits}"))
+        if where := _splits(of_scene):
+            found_in.append((of_scene, f"scene {scene} is in {where}"))
     for of_sharp in sharp.values():
         same_scene = len({member.scene for member in of_sharp}) == 1 and of_sharp[0].scene
-        if (splits := _splits(of_sharp)) and not same_scene:  # else the scene was told already
-            found_in.append((of_sharp, f"its sharp picture is in {splits}"))
+        if (where := _splits(of_sharp)) and not same_scene:  # else the scene was told already
+            found_in.append((of_sharp, f"its sharp picture is in {where}"))
     found_in += [
         (same, f"its blurry picture occurs {len(same)} times, in {_where(same)}")
         for same in blurry.values()

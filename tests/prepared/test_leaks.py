@@ -109,3 +109,15 @@ def test_a_set_that_is_opened_by_split_knows_what_it_shares_with_the_others(tmp_
     assert open_dataset(tmp_path, split=None).shared == (told,)
     (tmp_path / "train_c" / "target" / "a.png").write_bytes(b"tri")
     assert open_dataset(tmp_path).shared == ()
+
+
+def test_of_splits_is_told_what_they_share_and_otherwise_everything() -> None:
+    pairs = [
+        Member("train/a", "train", "", "1", "2"),
+        Member("test/b", "test", "", "3", "2"),
+        Member("train/c", "train", "", "4", "4"),
+    ]
+    shared = "its sharp picture is in train and test: train/a, test/b"
+    assert [leak.reason for leak in leaks(pairs)] == ["its blurry and its sharp picture are the same", shared]
+    assert [leak.reason for leak in leaks(pairs, splits={"test"})] == [shared]
+    assert leaks(pairs, splits={"val"}) == []
