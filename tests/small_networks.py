@@ -1,8 +1,13 @@
-"""Every network of other papers, small enough to run in a moment."""
+"""Every network that runs by name, small enough to run in a moment."""
 
 from typing import Any
 
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    ("unet", {"width": 4, "dropout": 0.0}),
+    ("unet-released", {"width": 4, "dropout": 0.0}),
+    ("unet-small", {"width": 4}),
+    ("unet-folded", {"width": 8, "blocks": (1, 1)}),
+    ("unet-laplacian", {"width": 8, "blocks": (1, 1)}),
     ("mprnet", {"width": 8, "depth": 1}),
     ("dmphn", {"width": 4}),
     ("dpdnet", {"width": 4, "dropout": 0.0}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import click
@@ -65,6 +66,7 @@ def show(name: str, as_json: bool) -> None:
         "paper": origin.paper,
         "parameters": f"{card.parameters:,}",
         "sides": f"multiples of {card.size_multiple} (pictures are padded)",
+        "memory": f"{card.bytes_per_pixel:,} bytes a pixel at most; 4096x2160 passes whole from {_whole(card)}",
         "exact tiles": _tiles(card),
         "tiles against the whole picture": ", ".join(map(str, card.tile_tests)),
         "released weights": f"{origin.weights} ({origin.licence})" if origin.weights else "none known",
@@ -75,6 +77,11 @@ def show(name: str, as_json: bool) -> None:
     for label, text in lines.items():
         if text:
             click.echo(f"  {label}: {text}")
+
+
+def _whole(card: Card) -> str:
+    """What lets a picture of 4096x2160 pass as a whole."""
+    return f"--memory {ceil(card.bytes_per_pixel * 4096 * 2160 / (1 << 30) * 10) / 10:g}"
 
 
 def _tiles(card: Card) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sdd_bench.core.errors import ConfigError
 from sdd_bench.models.outline import outline
-from sdd_bench.models.spec import MODELS
+from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
 from sdd_bench.weights.table import TABLE
 
 _OUTPUTS = "outputs, under weights by a formula"
@@ -114,6 +114,8 @@ class Card:
     """Sides of a picture are padded to multiples of it."""
     receptive_radius_px: int | None
     """Pixels that an output pixel looks to each side; None where tiles are not exact."""
+    bytes_per_pixel: int
+    """Memory that ``predict`` reckons with for a pixel of what passes at once."""
     origin: Origin
     tile_tests: tuple[TileTest, ...] = ()
     """From :data:`TILE_TESTS`."""
@@ -132,11 +134,13 @@ def card_of(name: str) -> Card:
     if name not in MODELS.names():
         raise ConfigError(f"model {name!r}: unknown; known: {', '.join(MODELS.names())}.")
     network = outline(MODELS.get(name))
+    facts = facts_of(network, ModelSpec(name))
     return Card(
         name,
         sum(parameter.numel() for parameter in network.parameters()),
-        int(getattr(network, "size_multiple", 1)),
-        getattr(network, "receptive_radius_px", None),
+        facts["size_multiple"],
+        facts["receptive_radius_px"],
+        facts["bytes_per_pixel"],
         ORIGINS.get(name, Origin("")),
         TILE_TESTS.get(name, ()),
     )

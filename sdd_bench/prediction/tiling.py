@@ -7,6 +7,7 @@ whole picture but for the order of sums. Windows stop at the picture's border, w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -72,12 +73,18 @@ def tile_side(network: Network, memory_gib: float, overlap: int) -> int:
     side = int((memory_gib * GIB / network.bytes_per_pixel) ** 0.5)
     least = _least_tile(overlap, network.size_multiple, network.least_side)
     if side < least:
-        needed = least**2 * network.bytes_per_pixel / GIB
+        needed = _rounded_up(least**2 * network.bytes_per_pixel / GIB)
         raise ConfigError(
-            f"memory {memory_gib:g} GiB: a tile of {network.name} needs {needed:.1f} GiB with its overlap of {overlap} "
-            "pixels. Allow more memory, or a smaller overlap."
+            f"memory {memory_gib:g} GiB: a tile of {network.name} needs {needed:g} GiB with its overlap of {overlap} "
+            "pixels. Allow as much, or a smaller overlap."
         )
     return side
+
+
+def _rounded_up(number: float) -> float:
+    """To three digits, so that what is shown is enough."""
+    unit = 10.0 ** (math.floor(math.log10(number)) - 2)
+    return math.ceil(number / unit) * unit
 
 
 def window_shape(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from safetensors.torch import load_file
 
 from sdd_bench.cli.main import main
 from sdd_bench.models.catalogue import ORIGINS, TILE_TESTS
+from sdd_bench.models.network import Network
 from sdd_bench.models.spec import MODELS
+from sdd_bench.prediction.tiling import tile_side, window_of
 
 
 def test_every_network_has_a_card_with_its_origin() -> None:
@@ -46,6 +49,19 @@ def test_a_card_says_how_it_was_measured_what_tiles_change() -> None:
     for test in TILE_TESTS["mprnet"]:
         assert f"{test.psnr_db} dB ({test.form}, {test.size} in tiles of {test.tile_px} px)" in shown
     assert "tiles against" not in CliRunner().invoke(main, ["models", "show", "ifan"]).stdout
+
+
+def test_a_card_says_what_memory_lets_a_large_picture_pass_whole() -> None:
+    cards = {card["name"]: card for card in json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)}
+    assert all(card["bytes_per_pixel"] > 0 for card in cards.values())
+    for name in ("mprnet", "unet-folded"):  # one says what it takes, of the other it is estimated
+        card, shown = cards[name], CliRunner().invoke(main, ["models", "show", name]).stdout
+        said = float(re.search(r"whole from --memory (\S+)", shown)[1])  # type: ignore[index]
+        facts = card["size_multiple"], None, card["bytes_per_pixel"]
+        network = Network(lambda x: x, name, "", *facts, torch.device("cpu"))
+        for memory_gib, whole in ((said, True), (0.95 * said, False)):
+            pixels = tile_side(network, memory_gib, overlap=128) ** 2
+            assert (window_of(network, 2160, 4096, pixels=pixels, overlap=128) == (2160, 4096)) is whole
 
 
 @pytest.mark.parametrize(("name", "derived"), [("dpdnet", "numbering"), ("kpac", "order"), ("kpac-2level", "order")])

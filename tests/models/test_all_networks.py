@@ -17,12 +17,16 @@ from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
 from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
 
-CLIPPED = {"ifan", "ifan-released", "drbnet", "restormer", "nafnet"}
+CLIPPED = {"ifan", "ifan-released", "drbnet", "restormer", "nafnet"} | {name for name in NAMES if "unet" in name}
 """Networks that clip to [0, 1] in evaluation; of the others ``predict`` clips what it writes."""
-WITHOUT_THE_INPUT = {"dmphn", "dpdnet"}
+WITHOUT_THE_INPUT = {"dmphn", "dpdnet", "unet", "unet-released"}
 """Networks that do not add their input at the end, so that half precision rounds the whole picture."""
 
 every_network = pytest.mark.parametrize(("name", "options"), NETWORKS, ids=NAMES)
+
+
+def test_every_network_that_runs_by_name_is_tested_here() -> None:
+    assert sorted(NAMES) == MODELS.names()
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:
@@ -108,8 +112,7 @@ def test_a_batch_is_its_pictures_and_gradients_change_no_output(name: str, optio
 
 @every_network
 def test_half_precision_stays_near(name: str, options: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    network, picture = MODELS.get(name)(**options).eval(), torch.rand(1, 3, 64, 48)
+    network, picture = build(name, options), torch.rand(1, 3, 64, 48)
     with torch.inference_mode():
         expected = final_output(network(picture))
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,5 +1,7 @@
 """Any size, and tiles without seams."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,20 @@ def test_memory_bounds_the_tile() -> None:
     assert tile_side(network, 1.0, 64) == 1024
     with pytest.raises(ConfigError, match="needs"):
         tile_side(network, 0.001, 64)
+
+
+@pytest.mark.parametrize("bytes_per_pixel", [24, 100, 1111, 4096, 2**20])
+@pytest.mark.parametrize("overlap", [0, 9, 128])
+def test_the_memory_that_a_refusal_names_is_enough_and_no_more_than_a_hundredth_above(
+    bytes_per_pixel: int, overlap: int
+) -> None:
+    network = make_network(nn.Identity(), bytes_per_pixel=bytes_per_pixel, size_multiple=8)
+    with pytest.raises(ConfigError) as refused:
+        tile_side(network, 1e-9, overlap)
+    said = float(re.search(r"needs (\S+) GiB", str(refused.value))[1])  # type: ignore[index]
+    assert tile_side(network, said, overlap) >= 2 * overlap + 8
+    with pytest.raises(ConfigError, match="needs"):
+        tile_side(network, said * 0.99, overlap)
 
 
 def test_a_tile_within_its_overlap_is_refused(rng: np.random.Generator) -> None:

@@ -22,6 +22,14 @@ def natural_pictures(depth: int, n: int = N) -> list[NDArray[np.generic]]:
     return [np.clip(257.0 * p + rng.normal(0, 300, p.shape), 0, 65535).astype(np.uint16) for p in eight]
 
 
+def mosaic(width: int, height: int) -> NDArray[np.generic]:
+    """Patches of 512x512 beside and below each other, as one picture of 8 bit."""
+    columns, rows = -(-width // PATCH), -(-height // PATCH)
+    patches = natural_pictures(8, columns * rows)
+    lines = [np.concatenate(patches[row * columns : (row + 1) * columns], axis=1) for row in range(rows)]
+    return np.ascontiguousarray(np.concatenate(lines, axis=0)[:height, :width])
+
+
 def _real(root: Path, n: int, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
     found = []
     files = sorted((root / "aperture").rglob("*.*")) + sorted((root / "focus_6mp").glob("*.*"))

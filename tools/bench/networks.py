@@ -2,6 +2,7 @@
 
     python tools/bench/networks.py [--size 768 512] [--only mprnet,ifan]
     python tools/bench/networks.py --tiles 2 --size 4096 2160 --memory 8 [--only mprnet]
+    python tools/bench/networks.py --command --size 4096 2160 --memory 8 [--only mprnet]
 
 Ours is what ``predict`` runs: channels last, strips of rows, filters of IFAN one iteration at a time. Plain is the
 module in torch's default layout, whole maps, IFAN's filters of all iterations at once, and MPRNet stage by stage, as
@@ -10,7 +11,9 @@ a process of its own. Memory is what the forward pass adds to the process at res
 buffer back at once; times are taken with the memory kept for reuse, as the commands do.
 
 ``--tiles N`` shows instead what ``predict --memory`` makes of a picture of that size: how many windows of which shape,
-and the peak memory and time of the first N, after which it stops.
+and the peak memory and time of the first N, after which it stops. ``--command`` runs ``sdd-bench predict`` itself, with
+one thread, on a picture of photographs (of ``SDD_BENCH_DATA``, or made): peak memory and processor's time are those of
+the whole process, and what it notes is printed.
 """
 
 from __future__ import annotations
@@ -18,23 +21,30 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
 from _memory import peak_mib
+from _pictures import mosaic
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdd_bench.core.executors import reuse_memory
+from sdd_bench.images.photograph import read_photograph
+from sdd_bench.images.write import write_png
+from sdd_bench.models.convert import save_weights
 from sdd_bench.models.network import Network, final_output
 from sdd_bench.models.networks.ifan import IFAN
 from sdd_bench.models.networks.mprnet import MPRNet
 from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
 from sdd_bench.prediction.method import UNKNOWN_RADIUS_PX
-from sdd_bench.prediction.tiling import spans, tile_side, window_of
+from sdd_bench.prediction.tiling import Span, spans, tile_side, window_of
 
 NAMES = "unet,dmphn,dpdnet,kpac,kpac-2level,ifan-released,ifan,drbnet,nafnet,restormer,mprnet"
 _LEAKY_SLOPE = 0.1
@@ -149,19 +159,30 @@ def apart(name: str, width: int, height: int, *, plain: bool, repeats: int) -> d
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure_windows(name: str, width: int, height: int, memory_gib: float, most: int) -> str:
-    """What the first windows of a picture under ``--memory`` take, in a line."""
-    torch.set_num_threads(1)
-    reuse_memory()
-    module = build(name, plain=False)
-    facts = facts_of(module, ModelSpec(name))
-    radius, multiple = facts["receptive_radius_px"], facts["size_multiple"]
-    network = Network(module, name, "", multiple, radius, facts["bytes_per_pixel"], torch.device("cpu"))
+def windows_of(network: Network, width: int, height: int, memory_gib: float) -> tuple[str, list[tuple[Span, Span]]]:
+    """What passes the network at once under ``--memory``: in words, and rows and columns of each window."""
+    radius, multiple = network.receptive_radius_px, network.size_multiple
     overlap = UNKNOWN_RADIUS_PX if radius is None else radius
     pixels = tile_side(network, memory_gib, overlap) ** 2
     high, wide = window_of(network, height, width, pixels=pixels, overlap=overlap)
     rows, columns = (-(-side // multiple) * multiple for side in (height, width))
     windows = [(y, x) for y in spans(rows, high, overlap, multiple) for x in spans(columns, wide, overlap, multiple)]
+    return f"{width}x{height}, --memory {memory_gib:g}: {len(windows)} window(s) of {wide}x{high} px", windows
+
+
+def as_network(name: str, module: nn.Module) -> Network:
+    """What ``predict`` makes of a module."""
+    facts = facts_of(module, ModelSpec(name))
+    radius = facts["receptive_radius_px"]
+    return Network(module, name, "", facts["size_multiple"], radius, facts["bytes_per_pixel"], torch.device("cpu"))
+
+
+def measure_windows(name: str, width: int, height: int, memory_gib: float, most: int) -> str:
+    """What the first windows of a picture under ``--memory`` take, in a line."""
+    torch.set_num_threads(1)
+    reuse_memory()
+    network = as_network(name, build(name, plain=False))
+    planned, windows = windows_of(network, width, height, memory_gib)
 
     def run() -> None:
         for y, x in windows[:most]:
@@ -176,8 +197,29 @@ def measure_windows(name: str, width: int, height: int, memory_gib: float, most:
     taken = f"{gib:.2f} GiB, {gib * 2**30 / largest:.0f} bytes per pixel (reckoned {network.bytes_per_pixel})"
     stopped = f"stopped there; all would take about {seconds * total / passed:.0f} s" if most < len(windows) else "all"
     return (
-        f"{name:14} {width}x{height}, --memory {memory_gib:g}: {len(windows)} window(s) of {wide}x{high} px; peak "
-        f"{taken}, {seconds:.0f} s of the processor for {min(most, len(windows))} ({stopped})"
+        f"{name:14} {planned}; peak {taken}, {seconds:.0f} s of the processor for {min(most, len(windows))} ({stopped})"
+    )
+
+
+def measure_command(name: str, width: int, height: int, memory_gib: float) -> str:
+    """What ``sdd-bench predict`` takes for a picture under random weights of full width, and what it says."""
+    module = build(name, plain=False)
+    planned, _ = windows_of(as_network(name, module), width, height, memory_gib)
+    with tempfile.TemporaryDirectory() as folder:
+        weights, picture, out = (Path(folder, each) for each in ("weights.safetensors", "picture.png", "out"))
+        save_weights(weights, module, ModelSpec(name))
+        write_png(picture, mosaic(width, height))
+        command = [sys.executable, "-m", "sdd_bench", "predict", str(picture), "--checkpoint", str(weights)]
+        command += ["-o", str(out), "--memory", str(memory_gib), "--threads", "1", "--device", "cpu"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"{name:14} {planned}; failed: {done.stderr.strip()}"
+        rows, columns = read_photograph(out / picture.name).pixels.shape[:2]
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    notes = "".join(f"\n  {line}" for line in done.stderr.splitlines() if line.startswith("note:"))
+    return (
+        f"{name:14} {planned}; peak of the process {used.ru_maxrss / 2**20:.2f} GiB, "
+        f"{used.ru_utime + used.ru_stime:.0f} s of the processor; wrote {columns}x{rows}{notes}"
     )
 
 
@@ -188,17 +230,20 @@ def main() -> None:
     parser.add_argument("--only", default=NAMES, help="networks")
     parser.add_argument("--repeats", type=int, default=1, help="runs after that of the memory; the fastest counts")
     parser.add_argument("--tiles", type=int, help="how many windows of a picture of --size to pass")
-    parser.add_argument("--memory", type=float, default=8.0, help="GiB, for --tiles")
+    parser.add_argument("--command", action="store_true", help="run sdd-bench predict on a picture of --size")
+    parser.add_argument("--memory", type=float, default=8.0, help="GiB, for --tiles and --command")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     width, height = arguments.size
-    if arguments.tiles:
+    if arguments.tiles or arguments.command:
         names = arguments.only.split(",")
-        if len(names) == 1:
-            print(measure_windows(names[0], width, height, arguments.memory, arguments.tiles), flush=True)
         for name in names if len(names) > 1 else ():  # memory that one keeps for reuse is not the next one's
             subprocess.run([sys.executable, *sys.argv, "--only", name], check=True)
+        if len(names) == 1 and arguments.command:
+            print(measure_command(names[0], width, height, arguments.memory), flush=True)
+        elif len(names) == 1:
+            print(measure_windows(names[0], width, height, arguments.memory, arguments.tiles), flush=True)
         return
     if arguments.one:
         print(json.dumps(measure(arguments.one, width, height, plain=arguments.plain, repeats=arguments.repeats)))

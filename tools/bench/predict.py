@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from _memory import peak_mib
-from _pictures import natural_pictures
-from numpy.typing import NDArray
+from _pictures import mosaic
 
 from sdd_bench.core.executors import reuse_memory
 from sdd_bench.images.photograph import to_float
@@ -34,14 +32,6 @@ from sdd_bench.prediction.run import predict
 from sdd_bench.prediction.tiling import deblur
 
 SMALL = 1024
-
-
-def mosaic(width: int, height: int) -> NDArray[np.generic]:
-    """Patches of 512x512 beside and below each other."""
-    columns, rows = -(-width // 512), -(-height // 512)
-    patches = natural_pictures(8, columns * rows)
-    lines = [np.concatenate(patches[row * columns : (row + 1) * columns], axis=1) for row in range(rows)]
-    return np.ascontiguousarray(np.concatenate(lines, axis=0)[:height, :width])
 
 
 @contextmanager
