@@ -17,6 +17,9 @@ from sdd_bench.models.network import Network
 from sdd_bench.models.spec import MODELS
 from sdd_bench.prediction.tiling import tile_side, window_of
 
+TERMS = {"": "none", "none stated": "no licence stated", "Apache-2.0": "with this package"}
+"""What the page says of released weights, by their licence, where it is not the same."""
+
 
 def test_every_network_has_a_card_with_its_origin() -> None:
     assert set(ORIGINS) == set(MODELS.names())
@@ -62,6 +65,24 @@ def test_a_card_says_what_memory_lets_a_large_picture_pass_whole() -> None:
         for memory_gib, whole in ((said, True), (0.95 * said, False)):
             pixels = tile_side(network, memory_gib, overlap=128) ** 2
             assert (window_of(network, 2160, 4096, pixels=pixels, overlap=128) == (2160, 4096)) is whole
+
+
+def test_the_page_on_networks_states_what_the_cards_state() -> None:
+    cards = {card["name"]: card for card in json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)}
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    listed = []
+    for names, _, millions, sides, exact, gib, weights in rows:
+        row = re.findall(r"`(\S+)`", names)
+        listed += row
+        for n, card in enumerate(cards[name] for name in row):
+            assert f"{card['parameters'] / 1e6:.1f}" == (millions.split(", ") * len(row))[n]
+            assert str(card["size_multiple"]) == (sides.split(", ") * len(row))[n]
+            assert (card["receptive_radius_px"] is not None) == (exact == "yes")
+            assert 0 <= float(gib) - card["bytes_per_pixel"] * 4096 * 2160 / 2**30 <= 0.1
+            licence = card["origin"]["licence"]
+            assert weights == TERMS.get(licence, licence)
+    assert sorted(listed) == sorted(cards)
 
 
 @pytest.mark.parametrize(("name", "derived"), [("dpdnet", "numbering"), ("kpac", "order"), ("kpac-2level", "order")])

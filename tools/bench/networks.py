@@ -13,7 +13,7 @@ buffer back at once; times are taken with the memory kept for reuse, as the comm
 ``--tiles N`` shows instead what ``predict --memory`` makes of a picture of that size: how many windows of which shape,
 and the peak memory and time of the first N, after which it stops. ``--command`` runs ``sdd-bench predict`` itself, with
 one thread, on a picture of photographs (of ``SDD_BENCH_DATA``, or made): peak memory and processor's time are those of
-the whole process, and what it notes is printed.
+the whole process, not below this program's own of some 0.8 GiB, and what it notes is printed.
 """
 
 from __future__ import annotations
