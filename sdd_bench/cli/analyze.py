@@ -133,6 +133,7 @@ def _two_pictures(blurry_path: Path, sharp_path: Path, options: Any, as_json: bo
 
 def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
     from sdd_bench.analysis.summary import headline, light_line
+    from sdd_bench.registration.evidence.roles import notes_on_set
 
     worst = sorted(rows, key=lambda row: -row.rms_px)[:20]
     columns = (
@@ -167,4 +168,6 @@ def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
     click.echo(headline(summary))
     if line := light_line(summary):
         click.echo(line)
+    for note in notes_on_set({row.pair_id: row.note for row in rows}):
+        click.echo(f"note: {note}")
     click.echo(f"results: {out}")

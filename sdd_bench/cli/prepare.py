@@ -176,6 +176,8 @@ def command(
     if as_json:
         echo_json({"out": str(out), **dataclasses.asdict(report)})
     else:
+        for note in report.notes:
+            click.echo(f"note: {note}", err=True)
         done = "was finished already, nothing to do (validate checks every byte)" if report.was_finished else "finished"
         dropped = f", {len(report.dropped)} dropped (pairs.csv says why)" if report.dropped else ""
         click.echo(f"{out}: {done}: {report.n_pairs} pairs, {report.n_patches} patches{dropped}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.summary import LAYERED_SHARE, Row, doubt_of, figure
+from sdd_bench.registration.evidence.roles import notes_on_set
 from sdd_bench.statistics.bootstrap import estimate_mean
 from sdd_bench.statistics.compare import Comparison, compare
 from sdd_bench.statistics.gains import PSNR_CAP_DB, capped
@@ -105,10 +106,7 @@ def _on_pairs(own: Sequence[Row]) -> list[str]:
             f"{1 - _mean(shown):.0%} of the registered ground truth lies where the pictures show no flow, on average: "
             "there it follows the motion of the rest."
         )
-    for note in dict.fromkeys(motion.note for motion in moved if motion.note):
-        named = [row.record.name for row in own if row.record.baselines.measured.note == note]
-        notes.append(f"{len(named)} of {len(own)} pairs ({named[0]}{', ...' if len(named) > 1 else ''}): {note}.")
-    return notes
+    return notes + notes_on_set({row.record.name: row.record.baselines.measured.note for row in own})
 
 
 def _on_psnr(rows: Sequence[Row], own: Sequence[Row], method: str) -> list[str]:

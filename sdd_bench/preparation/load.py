@@ -21,7 +21,7 @@ from sdd_bench.preparation.patches import choose, sharpness, windows
 from sdd_bench.preparation.plan import Task
 from sdd_bench.prepared.manifest import PairRow
 from sdd_bench.prepared.shards import PairPatches
-from sdd_bench.registration.evidence.roles import note_on_roles
+from sdd_bench.registration.evidence.roles import SAME, SWAPPED, note_on_roles
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,18 @@ def _message(blurry: Photograph, sharp: Photograph) -> str:
     notes = [f"{side}: {photograph.message}" for side, photograph in sides if photograph.message]
     roles = note_on_roles(blurry.pixels, sharp.pixels)
     return "; ".join([*notes, roles] if roles else notes)
+
+
+def roles_noted(row: PairRow) -> str:
+    """What the message of a pair says of its roles, see :mod:`sdd_bench.registration.evidence.roles`.
+
+    Example:
+        >>> row = PairRow("test/1", "test", "", "", "a.png", "b.png", message=f"blurry: grey; {SWAPPED}")
+        >>> roles_noted(row) == SWAPPED
+        True
+    """
+    said = row.message if row.status == "ok" else ""
+    return next((note for note in (SAME, SWAPPED) if said.endswith(note)), "")
 
 
 def failed_row(task: Task, row: PairRow, error: ImageError) -> PairRow:

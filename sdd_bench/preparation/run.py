@@ -25,6 +25,7 @@ from sdd_bench.core.parallel import run
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.storage.files import write_json
 from sdd_bench.core.types import AnyPath, OnProgress, Pair, Problem, Progress, Split
+from sdd_bench.preparation.load import roles_noted
 from sdd_bench.preparation.match import light_of
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
 from sdd_bench.preparation.plan import PreparePlan, Task, Unit, plan
@@ -43,6 +44,7 @@ from sdd_bench.prepared.manifest import (
     write_manifest,
 )
 from sdd_bench.prepared.shards import build_virtual
+from sdd_bench.registration.evidence.roles import notes_on_set
 
 _SHOWN = 5
 """Reasons that an error lists."""
@@ -60,6 +62,8 @@ class PrepareReport:
     """Pairs that the rules dropped, and why."""
     warnings: tuple[Problem, ...] = ()
     """What makes scores worthless, see :mod:`sdd_bench.prepared.leaks`."""
+    notes: tuple[str, ...] = ()
+    """Sentences on pairs whose roles look wrong, see :mod:`sdd_bench.registration.evidence.roles`."""
     was_finished: bool = False
     """Whether the set was finished before, from the same source and options, so that nothing was done."""
 
@@ -281,4 +285,5 @@ def _sweep(out: Path, names: set[str]) -> None:
 def _report(manifest: Manifest) -> PrepareReport:
     n_pairs = sum(split.n_pairs for split in manifest.splits.values())
     n_patches = sum(split.n_patches for split in manifest.splits.values())
-    return PrepareReport(n_pairs, n_patches, manifest.failures)
+    used = {row.pair_id: roles_noted(row) for row in manifest.pairs if row.status == "ok"}
+    return PrepareReport(n_pairs, n_patches, manifest.failures, notes=tuple(notes_on_set(used)))

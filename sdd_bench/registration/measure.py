@@ -153,6 +153,7 @@ def measure(
         static_share=float(fixed.mean()),
         gain=gain,
         alike=likeness(small, small_other, at_small, counted),
+        clipped_share=float(np.mean(saturated(light) | saturated(other))),
         repeated=rival(grey_plane(small, _GREY), grey_plane(aligned, _GREY), shared),
         options=options,
     )
@@ -298,6 +299,7 @@ def _describe(
     static_share: float,
     gain: Gain,
     alike: float,
+    clipped_share: float,
     repeated: float,
     options: MeasureOptions,
 ) -> Misalignment:
@@ -319,6 +321,7 @@ def _describe(
         factor=factor,
         difference_px=difference,
         alike=alike,
+        clipped_share=clipped_share,
         repeated=repeated if second is None else 0.0,  # a second layer is aligned by another shift, too
         disagree_share=disagree_share,
         options=options,

@@ -12,6 +12,8 @@ from sdd_bench.registration.refine import ENOUGH_TILES, DirectFit
 
 _LOW_TRUST = 0.35
 """Least share of the textured tiles that agree with a fit that is believed."""
+_MOSTLY_CLIPPED = 0.5
+"""Share of the picture clipped in either of the two above which clipping is why too few tiles could be measured."""
 _LOW_CONSISTENCY = 0.3
 """Least share of the textured pixels with consistent flow."""
 _LARGEST_CORNER_ERROR_PX = 0.35
@@ -80,6 +82,7 @@ def distrust(
     factor: int,
     difference_px: float,
     alike: float,
+    clipped_share: float = 0.0,
     repeated: float = 0.0,
     disagree_share: float = 0.0,
     options: MeasureOptions,
@@ -95,6 +98,7 @@ def distrust(
         factor: Pixels of the whole picture per pixel of the planes of ``fit``.
         difference_px: RMS between the similarity of flow and the measured one.
         alike: Correlation of the aligned pictures.
+        clipped_share: Share of the picture that is saturated in either of the two.
         repeated: What is left unexplained, as a share of what the best other shift leaves.
         disagree_share: Share of the textured tiles that are off ``similarity``.
         options: Thresholds.
@@ -111,7 +115,8 @@ def distrust(
     reasons = []
     corner_error_px = _corner_error(error, size)
     if fit is None or fit.n_tiles < ENOUGH_TILES:
-        reasons.append(f"low texture: {fit.n_tiles if fit else 'too few'} tiles could be measured")
+        cause = f"clipped: {clipped_share:.0%} of the picture" if clipped_share > _MOSTLY_CLIPPED else "low texture"
+        reasons.append(f"{cause}: {fit.n_tiles if fit else 'too few'} tiles could be measured")
     elif math.isnan(error.zoom):
         reasons.append("direct registration made the alignment worse: this is that of flow")
     elif not fit.settled:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from sdd_bench.analysis.table import Row
 from sdd_bench.cli.main import main
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.storage.tables import Form, read_table
+from sdd_bench.registration.evidence.roles import SWAPPED
 from sdd_bench.synth.options import SynthOptions
 from sdd_bench.synth.run import synthesize
 
@@ -29,6 +31,15 @@ def test_a_set_is_analyzed_and_its_table_read(captures: Path, tmp_path: Path) ->
     assert "px median" in result.output
     assert len(read_table(tmp_path / "out/misalignment.csv", Row, Form(ManifestError, ""))) == 2
     assert (tmp_path / "out/analysis.html").stat().st_size > 10_000
+
+
+def test_swapped_roles_are_said_below_the_table(tmp_path: Path, photo: np.ndarray) -> None:
+    for side, picture in (("blur", photo), ("gt", cv2.GaussianBlur(photo, (0, 0), 3))):
+        (tmp_path / "captures/test" / side).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "captures/test" / side / "0000.png"), picture)
+    arguments = ["analyze", str(tmp_path / "captures"), "-o", str(tmp_path / "out"), "--flow", "dis", "--no-page"]
+    result = CliRunner().invoke(main, arguments)
+    assert f"note: 1 of 1 pairs (test/0000): {SWAPPED}." in result.output
 
 
 def test_two_pictures_give_their_figures_as_json(captures: Path) -> None:

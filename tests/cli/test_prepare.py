@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from sdd_bench.cli.main import main
 from sdd_bench.prepared.manifest import read_manifest
+from sdd_bench.registration.evidence.roles import SAME, SWAPPED
 
 SMALL = ("--resize", "none", "--patch", "32", "--overlap", "0.5")
 
@@ -49,6 +50,7 @@ def test_a_set_is_made_and_made_once(captures: Path, tmp_path: Path) -> None:
         "n_patches": 10,
         "problems": [],
         "dropped": [],
+        "notes": [f"3 of 3 pairs (train/a, ...): {SAME}."],
         "was_finished": True,
     }
 
@@ -99,6 +101,22 @@ def test_the_plan_says_how_each_split_is_cut(captures: Path, tmp_path: Path) -> 
     told = json.loads(_prepare(captures, tmp_path / "out", *arguments, "--drop-eval", 0.5, "--json").stdout)["cuts"]
     assert told["train"] == {"overlap": 0.6, "drop": 0.3}
     assert {"overlap": 0.01, "drop": 0.5} in told.values()
+
+
+def test_roles_that_look_wrong_are_said_on_the_terminal(tmp_path: Path, photo: np.ndarray) -> None:
+    defocused = np.asarray(cv2.GaussianBlur(photo, (0, 0), 3))
+    pictures = {"a": (photo, defocused), "b": (defocused, photo), "c": (photo, photo), "d": (photo, defocused)}
+    for name, pair in pictures.items():
+        for side, picture in zip(("blur", "gt"), pair, strict=True):
+            (tmp_path / "c/train" / side).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(tmp_path / "c/train" / side / f"{name}.png"), picture)
+    said = [f"2 of 4 pairs (train/a, ...): {SWAPPED}.", f"1 of 4 pairs (train/c): {SAME}."]
+    for _ in range(2):  # the second time nothing is left to do, and it is said again
+        result = _prepare(tmp_path / "c", tmp_path / "out", *SMALL)
+        assert result.exit_code == 0, result.output
+        lines = result.stderr.splitlines()
+        assert [line for line in lines if " pairs (" in line] == [f"note: {sentence}" for sentence in said]
+    assert json.loads(_prepare(tmp_path / "c", tmp_path / "out", *SMALL, "--json").stdout)["notes"] == said
 
 
 def _truncate(root: Path) -> None:

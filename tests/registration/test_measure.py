@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from sdd_bench.analysis.table import figures
 from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.geometry.similarity import Similarity
+from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.registration.measure import interval, measure
 from sdd_bench.registration.trust import Kind, name_kind
 
@@ -119,6 +121,16 @@ def test_other_scenes_and_plain_walls_are_not_trusted(known_pair: Any, rng: np.r
     noisy = [np.clip(wall + rng.normal(0, 2, wall.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     assert any("low texture" in reason for reason in measure(*noisy, _DIS).distrust)
     assert measure(wall, wall, _DIS).distrust
+
+
+@pytest.mark.parametrize("overexposed", ["blurry", "sharp", "both"])
+def test_a_pair_that_is_clipped_nearly_everywhere_is_said_to_be(known_pair: Any, overexposed: str) -> None:
+    light = {side: srgb_to_linear(getattr(known_pair, side).astype(np.float32) / 255) for side in ("blurry", "sharp")}
+    for side in light:
+        gain = 0.97 / np.quantile(light[side].max(-1), 0.02) if overexposed in (side, "both") else 1.0
+        light[side] = np.rint(255 * linear_to_srgb(np.clip(gain * light[side], 0, 1))).astype(np.uint8)
+    found = measure(light["blurry"], light["sharp"], _DIS)
+    assert re.fullmatch(r"clipped: 9[6-9]% of the picture: (\d+|too few) tiles could be measured", found.distrust[0])
 
 
 def test_a_small_picture_is_measured_and_a_tiny_one_refused(known_pair: Any) -> None:

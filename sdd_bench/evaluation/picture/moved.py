@@ -1,4 +1,8 @@
-"""How the two pictures of a pair moved against each other: as a whole, in layers, and how much of it is shown."""
+"""How the two pictures of a pair moved against each other: as a whole, in layers, and how much of it is shown.
+
+Where a place's counterpart is outside the other picture, its flow is a guess that reaches some way inwards. So layers
+are sought only where the counterpart is well inside.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.flow.compose import similarity_flow
+from sdd_bench.geometry.affine import overlap
 from sdd_bench.geometry.fit import fit_similarity
 
 _LEAST_PX, _RESIDUALS = 1.0, 3.0
 """Distance from the similarity from which a place is of another layer: the larger of pixels and median residuals."""
+_INSIDE = 1 / 16
+"""Least distance of a counterpart from the edge of the other picture, as a share of the shorter side."""
 _SHOWN = 0.5
 """Support from which a place shows its flow."""
 _FEWEST_SHOWN = 0.01
@@ -31,7 +38,8 @@ class PairMotion:
     similarity_px: float
     """What moved as a whole: RMS displacement over the picture of the similarity of most of the flow."""
     layer_share: float
-    """Share of the picture that is shown to be off that similarity by more than max(1 px, 3 median residuals)."""
+    """Share of the places well inside both pictures that are shown to be off that similarity by more than max(1 px, 3
+    median residuals)."""
     layer_px: float
     """RMS distance of these places from it; 0 where there are none."""
     supported_share: float | None = None
@@ -55,8 +63,8 @@ def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: s
         >>> flow[0] = 2.0
         >>> flow[0, :, 36:] = 12.0
         >>> found = pair_motion(flow)
-        >>> round(found.similarity_px, 2), found.layer_share, round(found.layer_px, 2)
-        (2.0, 0.25, 10.0)
+        >>> round(found.similarity_px, 2), round(found.layer_share, 2), round(found.layer_px, 2)
+        (2.0, 0.18, 10.0)
     """
     height, width = flow.shape[1:]
     shown = np.ones((height, width), np.bool_) if support is None else support >= _SHOWN
@@ -66,7 +74,8 @@ def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: s
     away = np.hypot(*(flow - similarity_flow(similarity, height, width).numpy()))
     known = away[counted & np.isfinite(away)]
     limit = max(_LEAST_PX, _RESIDUALS * float(np.median(known))) if len(known) else _LEAST_PX
-    off = shown & (away > limit)
+    judged = overlap((height, width), similarity, margin=round(_INSIDE * min(height, width)))
+    off = shown & judged & (away > limit)
     bent_px = float(np.median(known)) if len(known) else 0.0
     doubt = ""
     if share < _LITTLE_SHOWN:
@@ -75,7 +84,7 @@ def pair_motion(flow: NDArray[Any], support: NDArray[Any] | None = None, note: s
         doubt = f"no similarity describes it: half of the flow is {bent_px:.1f} px or more off"
     return PairMotion(
         similarity_px=similarity.rms_px(height, width),
-        layer_share=float(off.mean()),
+        layer_share=float(off.sum() / max(judged.sum(), 1)),
         layer_px=float(np.sqrt(np.mean(np.square(away[off])))) if off.any() else 0.0,
         supported_share=None if support is None else share,
         note=note,

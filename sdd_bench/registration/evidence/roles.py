@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -42,6 +43,26 @@ def note_on_roles(blurry: NDArray[Any], sharp: NDArray[Any]) -> str:
     if blurry.shape == sharp.shape and np.array_equal(blurry, sharp):
         return SAME
     return SWAPPED if detail_ratio(blurry, sharp) > _SWAPPED else ""
+
+
+def notes_on_set(notes: Mapping[str, str]) -> list[str]:
+    """A sentence for every note on the pairs of a set, with the first pair that has it.
+
+    Args:
+        notes: What :func:`note_on_roles` says of each pair, by the name of the pair.
+
+    Example:
+        >>> notes_on_set({"a": "", "b": "blurry and sharp are swapped", "c": "blurry and sharp are swapped"})
+        ['2 of 3 pairs (b, ...): blurry and sharp are swapped.']
+    """
+    named: dict[str, list[str]] = {}
+    for name, note in notes.items():
+        if note:
+            named.setdefault(note, []).append(name)
+    return [
+        f"{len(names)} of {len(notes)} pairs ({names[0]}{', ...' if len(names) > 1 else ''}): {note}."
+        for note, names in named.items()
+    ]
 
 
 def detail_ratio(blurry: NDArray[Any], sharp: NDArray[Any]) -> float:
