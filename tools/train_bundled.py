@@ -4,7 +4,9 @@
 
 First supervised, on aligned pairs that are made on the fly (``sdd_bench.synthesis``), each seen a few times; then by
 JDRL on misaligned ones (``tools/bundled_jdrl.py``). The same command continues a run that was stopped: weights, their
-moving average, optimizer and time trained so far are in ``OUT/resume.pt``, written every few minutes.
+moving average, optimizer and time trained so far are in ``OUT/resume.pt``, written every few minutes. ``--minutes``
+are those of ``--clock wall``, which counts a pause of the process (SIGSTOP, a laptop asleep) as training, or of
+``--clock cpu``, which counts this process's work alone.
 ``OUT/log.jsonl`` has a line per validation, on pairs that are the same in every run and made from photographs that are
 not trained on. ``OUT/supervised.safetensors`` is the moving average of the first part, ``OUT/model.safetensors`` what
 the second made of it, both in half precision.
@@ -58,7 +60,8 @@ class Training:
     steps: int | None = None
     """Instead of minutes: steps to train, for a run that can be made again to the bit."""
     clock: str = "wall"
-    """Minutes are ``wall`` time, or ``cpu`` time of this process, which is fair where others compute, too."""
+    """Minutes are ``wall`` time, pauses of the process included, or ``cpu`` time of this process, which is fair where
+    others compute, too."""
     model: str = "unet-folded"
     network: str = "{}"
     """Options of the network, as JSON."""

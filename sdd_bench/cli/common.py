@@ -151,7 +151,7 @@ def say_if_bf16_is_slow(precision: str, device: str) -> None:
         return
     from sdd_bench.core.precision import has_fast_bf16
 
-    if not has_fast_bf16():
+    if has_fast_bf16() is False:
         click.echo(f"note: this processor has no bf16 instructions: {precision} is slower than 32 here.", err=True)
 
 

@@ -39,14 +39,16 @@ def full_float32() -> Iterator[None]:
             switch.fp32_precision = value
 
 
-def has_fast_bf16() -> bool:
-    """Whether this processor has instructions for bfloat16 (AVX512-BF16, AMX, or ARM's).
+def has_fast_bf16() -> bool | None:
+    """Whether this processor has instructions for bfloat16 (AVX512-BF16, AMX, or ARM's); None where torch cannot say.
 
-    Without them bfloat16 convolutions take several times as long as float32 ones.
+    Without them bfloat16 convolutions take several times as long as float32 ones. An older torch has no list of
+    instructions, and the list of a processor of another kind names none of these.
 
     Example:
-        >>> has_fast_bf16() in (True, False)
+        >>> has_fast_bf16() in (True, False, None)
         True
     """
     instructions = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(instructions.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    found = [bool(instructions[name]) for name in ("avx512_bf16", "amx_bf16", "bf16") if name in instructions]
+    return any(found) if found else None

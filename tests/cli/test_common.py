@@ -120,13 +120,14 @@ def test_no_more_time_is_left_than_the_work_may_take(monkeypatch: pytest.MonkeyP
         (False, "bf16-mixed", "auto", True),
         (False, "32", "cpu", False),
         (True, "bf16", "cpu", False),
+        (None, "bf16", "cpu", False),
         (False, "bf16", "cuda:1", False),
     ],
 )
 def test_bf16_without_instructions_for_it_is_said_to_be_slow(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    fast: bool,
+    fast: bool | None,
     precision: str,
     device: str,
     said: bool,

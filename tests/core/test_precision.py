@@ -64,11 +64,17 @@ def test_autocast_still_chooses_bfloat16() -> None:
         ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
         ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
         ({"avx512_bf16": False, "amx_bf16": True}, True),
-        ({}, False),
+        ({"bf16": True}, True),
+        ({"sve": True}, None),
     ],
 )
 def test_bf16_is_fast_where_the_processor_has_instructions_for_it(
-    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], fast: bool
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], fast: bool | None
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
     assert has_fast_bf16() is fast
+
+
+def test_a_torch_that_does_not_list_instructions_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert has_fast_bf16() is None
