@@ -126,9 +126,13 @@ def encode_image(pixels: NDArray[np.uint8], kind: ImageKind = "webp", *, quality
         b'\\x89PNG'
     """
     options: dict[str, Any] = {} if kind == "png" else {"quality": quality}
+    if kind == "webp":
+        options["method"] = _WEBP_METHOD
     return bytes(iio.imwrite("<bytes>", pixels, extension=f".{kind}", plugin="pillow", **options))
 
 
+_WEBP_METHOD = 2
+"""How hard WebP's encoder tries, 0 to 6; its own 4 takes more than twice the time for files that are 4 % smaller."""
 _LADDER = ((1.0, 82), (1.0, 66), (0.85, 60), (0.7, 55), (0.55, 50), (0.45, 40), (0.35, 30), (0.25, 25))
 """Sizes, relative to the longer side, and qualities that pictures are tried at, the best first."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ import numpy as np
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
+from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.storage.files import output_errors, sha256_of
 from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import GroundTruth, Pair
@@ -23,7 +25,7 @@ from sdd_bench.evaluation.picture.match import Match
 from sdd_bench.evaluation.picture.moved import PairMotion, pair_motion
 from sdd_bench.evaluation.picture.read import Inputs, read_inputs
 from sdd_bench.evaluation.picture.records import Baselines, PictureRecord, record_from_json, record_to_json
-from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer
+from sdd_bench.evaluation.picture.scorer import Motion, Picture, PictureScorer, Warped
 from sdd_bench.evaluation.regions import REGION_PX
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.flow.flo import write_flo
@@ -209,8 +211,12 @@ def _save(
             GroundTruth.REGISTERED: scorer.registered,
             GroundTruth.MATCHED: scorer.matched,
         }
-        for truth, path in files.items():
-            write_png(path, from_float(pictures[truth].picture, bit_depth))
+        write = partial(_write_picture, pictures, bit_depth)
+        side_by_side(*(partial(write, truth, path) for truth, path in files.items()))
+
+
+def _write_picture(pictures: Mapping[GroundTruth, Warped], bit_depth: int, truth: GroundTruth, path: Path) -> None:
+    write_png(path, from_float(pictures[truth].picture, bit_depth))
 
 
 def _flow_file(run: Path, name: str) -> Path:

@@ -64,7 +64,7 @@ VIEWS = {
     "from how many pixels on a colour is full",
 }
 
-_VERSION = 2
+_VERSION = 3
 """Version of the way that files are made, part of their names: a new version makes them again."""
 Floats = NDArray[np.float32]
 
@@ -218,14 +218,18 @@ class Pixels:
 
     def __getitem__(self, layer: str) -> Floats:
         if layer not in self._read:
-            if layer == "deblurred" or layer in ("blurry", "sharp"):
+            if layer in ("deblurred", "blurry", "sharp"):
                 self._read_pair()
             elif layer == "truth":
-                assert self._task.truth is not None
-                self._read[layer] = to_float(read_photograph(self._task.truth[1]).pixels)
+                self._read[layer] = self._read_truth()
             else:
                 self._read[layer] = to_float(read_photograph(self._paths[layer]).pixels)
         return self._read[layer]
+
+    def _read_truth(self) -> Floats:
+        assert self._task.truth is not None
+        name, path = self._task.truth
+        return self[name] if path == self._paths.get(name) else to_float(read_photograph(path).pixels)
 
     def _read_pair(self) -> None:
         task = self._task
@@ -273,8 +277,9 @@ class Pixels:
     def flow(self) -> NDArray[np.uint8]:
         """Colours of the flow that the run saved."""
         flow = read_flo(self._paths["flow"])
+        small = shrink(flow.transpose(1, 2, 0), max_side=VIEW_SIDE).transpose(2, 0, 1)
         longest = flow_scale(flow)
-        return with_flow_key(shrink(flow_colours(flow, max_px=longest), max_side=VIEW_SIDE), longest)
+        return with_flow_key(flow_colours(small, max_px=longest), longest)
 
 
 def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_CROPS) -> list[tuple[int, int]]:

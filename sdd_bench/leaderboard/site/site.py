@@ -13,6 +13,7 @@ Pages are written one at a time, and no picture is kept in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 from sdd_bench.core.errors import LeaderboardError, SddBenchError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
+from sdd_bench.core.side_by_side import threads_here, workers
 from sdd_bench.core.storage.claims import alone_in
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
@@ -167,6 +169,21 @@ def _made(site: Site, outcomes: Iterable[tuple[T, R | Exception]]) -> Iterator[t
         site.step(str(task))
 
 
+@contextmanager
+def _hands(jobs: int) -> Iterator[tuple[Executor, int]]:
+    """Who makes the pictures, and how many may be under way: processes, or for one job a thread a core.
+
+    What takes time are codecs, which let other threads work.
+    """
+    if jobs == 1:
+        threads = threads_here()
+        with workers(threads) as executor:
+            yield executor, threads
+    else:
+        with open_executor(jobs) as executor:
+            yield executor, 2 * jobs
+
+
 def _render(
     standings: list[Standing],
     out: Path,
@@ -182,14 +199,14 @@ def _render(
     media: dict[tuple[str, str], PictureFiles] = {}
     site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries, plots=plots)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
-    with open_executor(jobs) as executor:
-        for _, made in _made(site, run(executor, make_pictures, tasks, window=2 * jobs)):
+    with _hands(jobs) as (executor, window):
+        for _, made in _made(site, run(executor, make_pictures, tasks, window=window)):
             media[made.run_sha256, made.image] = made
         if any("flow" in files.views for files in media.values()):
             site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"
             strips = [task for item in standings for task in strip_tasks(item, tasks, media, out / MEDIA)]
             site.total += len(strips)
-            for strip, name in _made(site, run(executor, make_strip, strips, window=2 * jobs)):
+            for strip, name in _made(site, run(executor, make_strip, strips, window=window)):
                 site.strips[strip.dataset, strip.image] = f"{MEDIA}/{name}"
     for item in standings:
         for line in item.measured:
