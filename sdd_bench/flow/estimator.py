@@ -52,6 +52,15 @@ class KnowsSupport(Protocol):
         ...
 
 
+@runtime_checkable
+class EstimatesSmall(Protocol):
+    """An estimator that is faster where pictures nearly lie on one another."""
+
+    def estimate_small(self, reference: Tensor, moving: Tensor) -> Tensor:
+        """As :meth:`FlowEstimator.estimate`, whatever the pictures are."""
+        ...
+
+
 def load_flow(
     name: str = "pwcnet",
     *,

@@ -34,7 +34,7 @@ from sdd_bench.core.types import GroundTruth, WarpMode
 from sdd_bench.evaluation.extras.measures import Measure
 from sdd_bench.evaluation.extras.scores import ExtraScore, extra_scores
 from sdd_bench.evaluation.regions import Regions, RegionScores, blur_of_regions
-from sdd_bench.flow.estimator import FlowEstimator, KnowsSupport
+from sdd_bench.flow.estimator import EstimatesSmall, FlowEstimator, KnowsSupport
 from sdd_bench.flow.warp import valid_mask
 from sdd_bench.flow.warp_picture import backwarp_picture
 from sdd_bench.geometry.fit import fit_similarity
@@ -177,7 +177,7 @@ class PictureScorer:
         with full_float32():
             warped, moved = side_by_side(
                 lambda: self._backwarp(self._estimate(prediction, self.sharp)),
-                lambda: fit_similarity(self._estimate(self.blurry, prediction).numpy(), robust=True),
+                lambda: fit_similarity(self._estimate_put(prediction).numpy(), robust=True),
             )
         return Motion(warped, drift_px=moved.rms_px, deform_px=moved.residual_px)
 
@@ -253,6 +253,13 @@ class PictureScorer:
     def _estimate(self, reference: Picture, moving: Picture) -> Tensor:
         with torch.no_grad():
             return self._flow.estimate(to_tensor(reference), to_tensor(moving))[0].cpu()
+
+    def _estimate_put(self, prediction: Picture) -> Tensor:
+        """What motion a method put between its input and its output: most put none."""
+        flow = self._flow
+        with torch.no_grad():
+            estimate = flow.estimate_small if isinstance(flow, EstimatesSmall) else flow.estimate
+            return estimate(to_tensor(self.blurry), to_tensor(prediction))[0].cpu()
 
     def _estimate_transfer(self, match: Match) -> Transfer:
         if match is Match.NONE:

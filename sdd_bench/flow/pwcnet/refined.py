@@ -46,6 +46,11 @@ _NEARLY_STILL_PX = 1.0
 _LARGE_RMS_PX = 12.0
 """Similarities that move the working picture further than this are undone before the network sees it."""
 
+_MOVED_PX, _MOVED_SHARE = 1.0, 0.02
+"""Pictures do not nearly lie on one another if more than this share moved further, in pixels of the working size."""
+
+_Two = tuple[Tensor, Tensor]
+
 
 class RefinedFlow:
     """PWC-Net, two resolutions, refined; implements :class:`sdd_bench.flow.estimator.FlowEstimator`.
@@ -70,13 +75,38 @@ class RefinedFlow:
         if min(check_pictures(reference, moving)) < _SMALLEST_SIDE_PX:
             return self.network.estimate(reference, moving)
         with torch.no_grad():
-            scales = self._scales(reference)
-            small, small_moving = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
-            coarse = self.network.estimate(small, small_moving, shrink=2)
-            fine = self._after_similarity(small, small_moving, coarse)
-            if fine is None:
-                fine = self.network.estimate(small, small_moving)
-            return _refined(scales, reference, moving, fine, coarse)
+            scales, pictures = self._scales(reference), (reference, moving)
+            small = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
+            return self._at_full_resolution(scales, pictures, small, self.network.estimate(*small, shrink=2))
+
+    def _at_full_resolution(self, scales: list[float], pictures: _Two, small: _Two, coarse: Tensor) -> Tensor:
+        """The refined flow of ``pictures``, from that of the network at half resolution on."""
+        fine = self._after_similarity(*small, coarse)
+        if fine is None:
+            fine = self.network.estimate(*small)
+        return _refined(scales, *pictures, fine, coarse)
+
+    @full_float32()
+    def estimate_small(self, reference: Tensor, moving: Tensor) -> Tensor:
+        """:meth:`estimate` where pictures nearly lie on one another, as a prediction lies on its input: half the time.
+
+        The network looks at half resolution alone. Where what it sees there explains a part of the pictures better than
+        no motion does, all is done as by :meth:`estimate`.
+        """
+        if min(check_pictures(reference, moving)) < _SMALLEST_SIDE_PX:
+            return self.network.estimate(reference, moving)
+        with torch.no_grad():
+            return torch.cat([self._small(*pair) for pair in zip(reference.split(1), moving.split(1), strict=True)])
+
+    def _small(self, reference: Tensor, moving: Tensor) -> Tensor:
+        scales, lumas = self._scales(reference), (Luma(reference[0]), Luma(moving[0]))
+        small = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
+        coarse = self.network.estimate(*small, shrink=2)
+        none = torch.zeros_like(coarse[0])
+        moved = choose(*lumas, (coarse[0], none), scale=4 * scales[0], window=3)
+        if float((torch.hypot(*moved) > _MOVED_PX).float().mean()) > _MOVED_SHARE:
+            return self._at_full_resolution(scales, (reference, moving), small, coarse)
+        return _refined_pair(scales, *lumas, none)[None]
 
     @full_float32()
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,13 +170,16 @@ def _shrunk(pictures: Tensor, scale: float) -> Tensor:
 
 def _refined(scales: Sequence[float], *batch: Tensor) -> Tensor:
     """Reference, moving, fine and coarse flows to refined flows."""
-    return torch.stack([_refined_pair(scales, *pair) for pair in zip(*batch, strict=True)])
+    refined = []
+    for first, second, fine, coarse in zip(*batch, strict=True):
+        reference, moving = Luma(first), Luma(second)
+        flow = choose(reference, moving, (fine, coarse), scale=4 * scales[0], window=3, margin=1.1)
+        refined.append(_refined_pair(scales, reference, moving, flow))
+    return torch.stack(refined)
 
 
-def _refined_pair(scales: Sequence[float], *pair: Tensor) -> Tensor:
-    reference, moving, (fine, coarse) = Luma(pair[0]), Luma(pair[1]), pair[2:]
+def _refined_pair(scales: Sequence[float], reference: Luma, moving: Luma, flow: Tensor) -> Tensor:
     base, finest = scales[0], scales[-1]
-    flow = choose(reference, moving, (fine, coarse), scale=4 * base, window=3, margin=1.1)
     flow = _or_still(reference, moving, flow, base)
     for scale in (2 * base, *scales[:-1]):
         flow = resize_flow(flow, reference.at(min(scale, base)).shape)
@@ -161,7 +194,7 @@ def _refined_pair(scales: Sequence[float], *pair: Tensor) -> Tensor:
     evidence = evidence_of(reference, moving, flow, scale=base)
     if evidence is not None:
         flow = supported_flow(flow, evidence)
-    return resize_flow(flow, pair[0].shape[1:])
+    return resize_flow(flow, reference.at(1.0).shape)
 
 
 def _or_still(reference: Luma, moving: Luma, flow: Tensor, scale: float) -> Tensor:

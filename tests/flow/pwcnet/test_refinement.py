@@ -127,6 +127,24 @@ def test_identical_pictures_stay_where_they_are(pair):
     assert load_flow().estimate(picture, picture).norm(dim=1).mean() < 0.03
 
 
+@pytest.mark.parametrize("shift_px", [0.0, 0.4, 0.9])
+def test_a_small_motion_is_found_as_by_estimate(photo, shift_px):
+    moving, estimator = as_tensor(photo) / 255, load_flow()
+    truth = similarity_flow(Similarity(shift_x_px=shift_px, shift_y_px=-shift_px / 2), *moving.shape[2:])[None]
+    reference = defocused(backwarp(moving, truth), 3)
+    found, full = (each(reference, moving) for each in (estimator.estimate_small, estimator.estimate))
+    assert error(found, truth) < error(full, truth) + 0.01
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_motion_that_is_not_small_is_looked_for_as_by_estimate(photo, share):
+    moving, estimator = as_tensor(photo) / 255, load_flow()
+    reference, moved = moving.clone(), int(share * moving.shape[3])
+    reference[..., :moved] = moving.roll((4, -3), (2, 3))[..., :moved]
+    pictures = torch.cat((reference, moving)), torch.cat((moving, moving))  # the other one of the batch is still
+    assert torch.equal(estimator.estimate_small(*pictures)[:1], estimator.estimate(reference, moving))
+
+
 def test_the_flow_of_a_pair_does_not_depend_on_its_batch(pair):
     reference, moving, _ = (x[..., 64:192, 64:192] for x in pair)
     far = moving.roll((25, 12), dims=(2, 3))
