@@ -20,14 +20,17 @@ continues smoothly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.flow.pwcnet.refinement import Luma, explain, passes_of, resize_flow, texture
+from sdd_bench.flow import evidence_fused, evidence_unfused
+from sdd_bench.flow.pwcnet.refinement import Luma, explain, resize_flow, texture
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.geometry.similarity import Similarity
 
@@ -78,21 +81,27 @@ def evidence_of(reference: Luma, moving: Luma, flow: Tensor, *, scale: float = 1
     Returns:
         The evidence; None for pictures too small to judge.
     """
-    height, width = flow.shape[1:]
+    size = flow.shape[1:]
     if min(reference.at(scale).shape) < _SMALLEST_SIDE:
         return None
+    passes = _passes_of(flow)
     fine = explain(reference, moving, flow, scale=_FINE * scale, window=_FINE_WINDOW)
     similarity = _similarity(reference, flow, fine.left, scale)
-    steady = similarity_at(similarity, height, width, flow)
     gains = []
     for coarse in _COARSE:
-        under = [explain(reference, moving, f, scale=coarse * scale, window=_COARSE_WINDOW) for f in (flow, steady)]
-        gains.append(_grown(torch.log(under[1].left / under[0].left), height, width))
-    gain, alike = (gains[0] + gains[1]) / 2, _grown(fine.alike, height, width)
-    left = _grown(torch.maximum(fine.left, fine.noise), height, width)
-    lax = _laxity((flow - steady) / scale, _shown(gain, alike, left, lax=0.0))
-    support = _beside_what_is_outside(_shown(gain, alike, left, lax=lax), flow, scale)
-    return Evidence(support, _ramp(alike, *_SURELY_ALIKE) * _explained(left, lax), similarity)
+        small = reference.at(coarse * scale).shape
+        flows = resize_flow(flow, small), similarity_at(similarity, size, small, flow)
+        under = [explain(reference, moving, f, scale=coarse * scale, window=_COARSE_WINDOW) for f in flows]
+        gains.append(torch.log(under[1].left / under[0].left))
+
+    def shown(lax: float) -> Tensor:
+        left = torch.maximum(fine.left, fine.noise)
+        return passes.shown((gains[0], gains[1]), fine.alike, left, size, _bounds(lax))  # type: ignore[no-any-return]
+
+    weight, weighted, _, _ = passes.means_of_beyond(shown(0.0)[0], flow, similarity, _cells(size, _CELL_PX))
+    lax = _laxity(weight, weighted, scale)
+    support, sharp = shown(lax)
+    return Evidence(_beside_what_is_outside(support, flow, scale), sharp, similarity)
 
 
 def supported_flow(flow: Tensor, evidence: Evidence) -> Tensor:
@@ -102,33 +111,35 @@ def supported_flow(flow: Tensor, evidence: Evidence) -> Tensor:
         flow: ``(2, H, W)`` in pixels.
         evidence: Of that flow.
     """
-    height, width = flow.shape[1:]
-    steady = similarity_at(evidence.similarity, height, width, flow)
-    beyond = flow - steady
-    size = max(1, height // _CELL_PX), max(1, width // _CELL_PX)
-    weight = F.interpolate(evidence.sharp[None, None], size, mode="area")[0]
-    vicinity = F.interpolate((evidence.sharp * beyond)[None], size, mode="area")[0]
-    near = _blur(vicinity) / (_blur(weight) + _LEAST_WEIGHT)
-    near = F.interpolate(near[None], (height, width), mode="bilinear", align_corners=False)[0]
-    return steady + torch.lerp(near, beyond, evidence.support)
+    passes, similarity = _passes_of(flow), evidence.similarity
+    weight, _, *vicinity = passes.means_of_beyond(evidence.sharp, flow, similarity, _cells(flow.shape[1:], _CELL_PX))
+    near = _blur(torch.stack(vicinity)) / (_blur(weight[None]) + _LEAST_WEIGHT)
+    supported: Tensor = passes.supported(flow, similarity, near, evidence.support)
+    return supported
 
 
-def similarity_at(similarity: Similarity, height: int, width: int, like: Tensor) -> Tensor:
-    """Flow of a similarity, ``(2, H, W)``, on the device of ``like``; of float32 precision.
+def similarity_at(similarity: Similarity, size: Sequence[int], smaller: Sequence[int], like: Tensor) -> Tensor:
+    """Flow of a similarity of pictures of a size, resized with them: as :func:`resize_flow` gives it, on the device of
+    ``like``.
 
     Example:
-        >>> similarity_at(Similarity(shift_x_px=2.0), 1, 2, torch.zeros(1)).tolist()
-        [[[2.0, 2.0]], [[0.0, 0.0]]]
+        >>> similarity_at(Similarity(shift_x_px=2.0), (2, 4), (1, 2), torch.zeros(1)).tolist()
+        [[[1.0, 1.0]], [[0.0, 0.0]]]
     """
     slope = similarity.linear - 1
-    x = torch.arange(width, dtype=torch.float32, device=like.device) - (width - 1) / 2
-    y = (torch.arange(height, dtype=torch.float32, device=like.device) - (height - 1) / 2)[:, None]
-    return torch.stack(
-        (
-            slope.real * x - slope.imag * y + similarity.shift_x_px,
-            slope.imag * x + slope.real * y + similarity.shift_y_px,
-        )
+    y, x = (_places(full, small, like) for full, small in zip(size, smaller, strict=True))
+    along = slope.real * x - slope.imag * y[:, None] + similarity.shift_x_px
+    down = slope.imag * x + slope.real * y[:, None] + similarity.shift_y_px
+    return torch.stack((along * (smaller[1] / size[1]), down * (smaller[0] / size[0])))
+
+
+def _places(full: int, small: int, like: Tensor) -> Tensor:
+    """Places along a side, from its middle, resized: beside the border they are means over fewer pixels."""
+    places = torch.arange(full, dtype=torch.float32, device=like.device) - (full - 1) / 2
+    resized = F.interpolate(
+        places[None, None, None], (1, small), mode="bilinear", align_corners=False, antialias=small < full
     )
+    return resized[0, 0, 0]
 
 
 def _similarity(reference: Luma, flow: Tensor, left: Tensor, scale: float) -> Similarity:
@@ -140,13 +151,9 @@ def _similarity(reference: Luma, flow: Tensor, left: Tensor, scale: float) -> Si
     return fit.scaled(flow.shape[2] / left.shape[1])
 
 
-def _shown(gain: Tensor, alike: Tensor, left: Tensor, *, lax: float) -> Tensor:
-    """Where a flow is shown, by evidence or by fine detail, if ``lax`` (0 to 1) of the leniency is granted."""
-    return passes_of(gain).shown(gain, alike, left, (_between(_EVIDENCE, lax), _ALIKE, _between(_LEFT, lax)))
-
-
-def _explained(left: Tensor, lax: float) -> Tensor:
-    return 1 - _ramp(left, *_between(_LEFT, lax))
+def _bounds(lax: float) -> tuple[tuple[float, float], ...]:
+    """Of the ramps by which a place is shown, if ``lax`` (0 to 1) of the leniency is granted."""
+    return _between(_EVIDENCE, lax), _ALIKE, _between(_LEFT, lax), _SURELY_ALIKE
 
 
 def _between(thresholds: tuple[tuple[float, float], tuple[float, float]], lax: float) -> tuple[float, float]:
@@ -154,11 +161,15 @@ def _between(thresholds: tuple[tuple[float, float], tuple[float, float]], lax: f
     return strict[0] + lax * (lenient[0] - strict[0]), strict[1] + lax * (lenient[1] - strict[1])
 
 
-def _laxity(beyond: Tensor, surely: Tensor) -> float:
-    """Whether what is surely shown moves as one (0) or otherwise (1), by the median of its distance ``beyond``, px."""
-    size = max(1, surely.shape[0] // _CELL_PX), max(1, surely.shape[1] // _CELL_PX)
-    weight, weighted = F.interpolate(torch.stack((surely, surely * torch.hypot(*beyond)))[None], size, mode="area")[0]
-    distance, order = (weighted / (weight + 1e-6)).flatten().sort()
+def _laxity(weight: Tensor, weighted: Tensor, scale: float) -> float:
+    """Whether what is surely shown moves as one (0) or otherwise (1), by the median of its distance from the rest.
+
+    Args:
+        weight: How much of each cell is surely shown, ``(h, w)``.
+        weighted: The mean of that times the distance in pixels.
+        scale: Pixels of the picture for one of the network's.
+    """
+    distance, order = (weighted / scale / (weight + 1e-6)).flatten().sort()
     passed = weight.flatten()[order].cumsum(0)
     median = distance[min(int((passed < passed[-1] / 2).sum()), len(distance) - 1)]
     return float(_ramp(median, *_SPREAD_PX))
@@ -166,31 +177,31 @@ def _laxity(beyond: Tensor, surely: Tensor) -> float:
 
 def _beside_what_is_outside(support: Tensor, flow: Tensor, scale: float) -> Tensor:
     """``support``, but of its vicinity where the flow leads out of the moving picture."""
-    height, width = support.shape
-    x = torch.arange(width, device=flow.device) + flow[0]
-    y = torch.arange(height, device=flow.device)[:, None] + flow[1]
-    inside = ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(support.dtype)
-    if bool(inside.all()):
+    passes = _passes_of(flow)
+    within, cells = passes.means_inside(support, flow, _cells(support.shape, round(_INSIDE_CELL_PX * scale)))
+    if bool((within == 1).all()):
         return support
-    cell = max(1, round(_INSIDE_CELL_PX * scale))
-    size = max(1, height // cell), max(1, width // cell)
-    within, cells = F.interpolate(torch.stack((inside, support))[None], size, mode="area")[0]
     share, whole = _blur(torch.stack((within, torch.ones_like(within))), _INSIDE_CELLS)
     counts = _ramp(share / whole, *_INSIDE)
     weighted, weight = _blur(torch.stack((counts * cells, counts)), _BESIDE_CELLS)
-    near, counts = (_grown(plane, height, width) for plane in (weighted / (weight + 1e-3), counts))
-    return torch.lerp(near, support, counts)
+    blended: Tensor = passes.blended(weighted / (weight + 1e-3), support, counts)
+    return blended
 
 
-def _grown(cells: Tensor, height: int, width: int) -> Tensor:
-    return F.interpolate(cells[None, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
+def _cells(size: Sequence[int], side: int) -> tuple[int, int]:
+    """How many cells of a side in pixels a picture has, at least one."""
+    return max(1, size[0] // max(1, side)), max(1, size[1] // max(1, side))
+
+
+def _passes_of(flow: Tensor) -> ModuleType:
+    """The passes for the device of a tensor."""
+    return evidence_fused if flow.device.type == "cpu" else evidence_unfused
 
 
 def _ramp(values: Tensor, low: float, high: float) -> Tensor:
     """Smoothly from 0 at ``low`` to 1 at ``high``."""
-    share = (values - low).div_(high - low).clamp_(0, 1)
-    square = share * share
-    return square.mul_(share.mul_(-2).add_(3))
+    share = ((values - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def _blur(cells: Tensor, deviation: float = _VICINITY_CELLS) -> Tensor:

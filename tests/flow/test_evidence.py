@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from sdd_bench.flow import evidence_fused
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import load_flow
-from sdd_bench.flow.evidence import _laxity, _shown, evidence_of, similarity_at, supported_flow
-from sdd_bench.flow.pwcnet.refinement import Luma
+from sdd_bench.flow.evidence import _bounds, _laxity, evidence_of, similarity_at, supported_flow
+from sdd_bench.flow.pwcnet.refinement import Luma, resize_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.similarity import Similarity
 
@@ -85,15 +86,20 @@ def test_a_place_whose_counterpart_is_outside_the_picture_is_judged_by_its_neigh
 
 def test_a_scene_that_moves_as_one_asks_for_more_evidence_than_one_that_does_not() -> None:
     """Some flow or other explains a little more anywhere; where all the rest moves as one, that proves nothing."""
-    gain, alike, left = torch.full((64, 64), 0.2), torch.zeros(64, 64), torch.ones(64, 64)
-    assert float(_shown(gain, alike, left, lax=0.0).max()) == 0
-    assert float(_shown(gain, alike, left, lax=1.0).min()) == 1
-    beyond = torch.zeros(2, 64, 64)
+    size = 64, 64
+    gain, alike, left = torch.full(size, 0.2), torch.zeros(size), torch.ones(size)
+    assert float(evidence_fused.shown((gain, gain), alike, left, size, _bounds(0.0)).max()) == 0
+    assert float(evidence_fused.shown((gain, gain), alike, left, size, _bounds(1.0))[0].min()) == 1
+    beyond = torch.zeros(2, *size)
     beyond[0, :, 40:] = 9.0  # not shown: it does not count
-    surely = torch.zeros(64, 64)
+    surely = torch.zeros(size)
     surely[:, :32] = 1
-    assert _laxity(beyond, surely) == 0
-    assert _laxity(beyond + 3, surely) == 1
+
+    def lax(flow: Tensor) -> float:
+        return _laxity(*evidence_fused.means_of_beyond(surely, flow, Similarity(), (4, 4))[:2], scale=1)
+
+    assert lax(beyond) == 0
+    assert lax(beyond + 3) == 1
 
 
 def test_noise_shows_nothing() -> None:
@@ -109,8 +115,10 @@ def test_pictures_too_small_are_not_judged() -> None:
     assert evidence_of(tiny, tiny, torch.zeros(2, 40, 60)) is None
 
 
-def test_the_flow_of_a_similarity_is_that_of_compose() -> None:
-    assert torch.allclose(similarity_at(_TRUTH, *_SIZE, torch.zeros(1)), similarity_flow(_TRUTH, *_SIZE), atol=1e-4)
+@pytest.mark.parametrize("smaller", [_SIZE, (64, 96), (37, 50)])
+def test_the_flow_of_a_similarity_is_that_of_compose_resized(smaller: tuple[int, int]) -> None:
+    found = similarity_at(_TRUTH, _SIZE, smaller, torch.zeros(1))
+    assert torch.allclose(found, resize_flow(similarity_flow(_TRUTH, *_SIZE), smaller), atol=1e-4)
 
 
 def test_the_default_flow_knows_where_it_is_shown() -> None:

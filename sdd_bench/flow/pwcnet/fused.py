@@ -35,6 +35,14 @@ def _shared(rows: int, pixels: int, work: Callable[[int, int], None]) -> None:
     in_strips(rows, work, size=size, pixels=pixels)
 
 
+def luma(picture: Tensor) -> Tensor:
+    """Luma ``(H, W)`` of a picture ``(3, H, W)``, whose channels may lie beside each other."""
+    source = np.ascontiguousarray(picture.detach().float().permute(1, 2, 0).numpy())
+    out = np.empty(source.shape[:2], np.float32)
+    _shared(len(out), out.size, lambda first, last: _luma(source, out, first, last))
+    return torch.from_numpy(out)
+
+
 def blur(planes: Tensor, taps: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Separable filter of odd length on each of ``(k, H, W)``, border replicated."""
     out = torch.empty(planes.shape) if out is None else out
@@ -115,22 +123,6 @@ def equalise(pictures: Tensor, kernel: Tensor) -> Tensor:
     return torch.from_numpy(out)
 
 
-def shown(gain: Tensor, alike: Tensor, left: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
-    """``max(ramp(gain), ramp(alike) * (1 - ramp(left)))`` of planes ``(H, W)``; a ramp rises smoothly between bounds.
-
-    Args:
-        gain: Evidence for a flow.
-        alike: How alike both pictures are in sharpness.
-        left: What fine detail leaves unexplained.
-        bounds: Of the three ramps.
-    """
-    a, b, c = (_array(plane) for plane in (gain, alike, left))
-    out = np.empty(gain.shape, np.float32)
-    ramps = np.array([(low, high - low) for low, high in bounds], np.float32)
-    _shared(len(out), out.size, lambda first, last: _shown(a, b, c, ramps, out, first, last))
-    return torch.from_numpy(out)
-
-
 def _array(planes: Tensor) -> Plane:
     return np.ascontiguousarray(planes.numpy(), dtype=np.float32)
 
@@ -142,6 +134,19 @@ def _pairs(k: int) -> Pairs:
 
 def _cells_like(plane: Plane, k: int) -> Plane:
     return np.empty((k, -(-plane.shape[0] // CELL), -(-plane.shape[1] // CELL)), np.float32)
+
+
+@compiled
+def _luma(picture: Plane, out: Plane, first: int, last: int) -> None:
+    red, green, blue = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+    for y in range(first, last):
+        row, result = picture[y], out[y]
+        for x in range(len(result)):
+            result[x] = red * row[x, 0]
+        for x in range(len(result)):
+            result[x] += green * row[x, 1]
+        for x in range(len(result)):
+            result[x] += blue * row[x, 2]
 
 
 @compiled
@@ -397,19 +402,3 @@ def _equalise(pictures: Plane, kernel: Plane, out: Plane, first: int, last: int)
             picture = pictures[i, y]
             for x in range(width):
                 result[x] += spread[x] * picture[x]
-
-
-@compiled
-def _shown(gain: Plane, alike: Plane, left: Plane, ramps: Plane, out: Plane, first: int, last: int) -> None:
-    for y in range(first, last):
-        a, b, c, result = gain[y], alike[y], left[y], out[y]
-        for x in range(len(result)):
-            sharp = _ramp(b[x], ramps[1, 0], ramps[1, 1]) * (np.float32(1) - _ramp(c[x], ramps[2, 0], ramps[2, 1]))
-            by_gain = _ramp(a[x], ramps[0, 0], ramps[0, 1])
-            result[x] = by_gain if by_gain > sharp else sharp
-
-
-@compiled
-def _ramp(value: np.float32, low: np.float32, span: np.float32) -> np.float32:
-    share = _inside((value - low) / span, np.float32(1))
-    return share * share * (np.float32(3) - np.float32(2) * share)

@@ -61,8 +61,7 @@ class Luma:
     """
 
     def __init__(self, picture: Tensor) -> None:
-        red, green, blue = picture.float()
-        self._planes = {1.0: red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)}
+        self._planes: dict[float, Tensor] = {1.0: passes_of(picture).luma(picture)}
         self._bank: tuple[float, Tensor] | None = None
 
     def at(self, scale: float) -> Tensor:

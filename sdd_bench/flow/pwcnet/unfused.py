@@ -15,6 +15,11 @@ from sdd_bench.flow.pwcnet.fused import CELL
 from sdd_bench.flow.warp import backwarp
 
 
+def luma(picture: Tensor) -> Tensor:
+    red, green, blue = picture.float()
+    return red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+
+
 def blur(planes: Tensor, taps: Tensor, *, out: Tensor | None = None) -> Tensor:
     reach, rows = len(taps) // 2, planes[:, None]
     rows = F.conv2d(F.pad(rows, (0, 0, reach, reach), mode="replicate"), taps.view(1, 1, -1, 1))
@@ -77,13 +82,3 @@ def solve(sums: Tensor, ridge: Tensor) -> Tensor:
 def equalise(pictures: Tensor, kernel: Tensor) -> Tensor:
     coefficients = spread(kernel, pictures.shape[1:])
     return (coefficients[:-1] * pictures).sum(0) + coefficients[-1]
-
-
-def shown(gain: Tensor, alike: Tensor, left: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
-    by_gain, sharp, unexplained = (_ramp(plane, *pair) for plane, pair in zip((gain, alike, left), bounds, strict=True))
-    return torch.maximum(by_gain, sharp * (1 - unexplained))
-
-
-def _ramp(values: Tensor, low: float, high: float) -> Tensor:
-    share = ((values - low) / (high - low)).clamp(0, 1)
-    return share * share * (3 - 2 * share)
