@@ -1,4 +1,4 @@
-"""Backward warping of one picture on the processor, in one pass; else as :mod:`sdd_bench.flow.warp`."""
+"""Backward warping of one picture on the processor, in one pass, and its mask; else as :mod:`sdd_bench.flow.warp`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,32 @@ def backwarp_picture(
     out = np.empty((*vectors.shape[1:], 3), np.float32)
     in_strips(len(out), lambda first, last: _warp(source, vectors, out, first, last), size=_ROWS, pixels=out.size)
     return out
+
+
+def valid_mask_of_picture(flow: Tensor) -> NDArray[np.bool_]:
+    """:func:`~sdd_bench.flow.warp.valid_mask` of one flow, ``(2, H, W)``: ``(H, W)``.
+
+    Example:
+        >>> flow = torch.zeros(2, 1, 3)
+        >>> flow[0] = 1.0
+        >>> valid_mask_of_picture(flow).tolist()
+        [[True, True, False]]
+    """
+    vectors = np.ascontiguousarray(flow.numpy(), np.float32)
+    out = np.empty(vectors.shape[1:], np.bool_)
+    in_strips(len(out), lambda first, last: _stays_inside(vectors, out, first, last), size=_ROWS, pixels=out.size)
+    return out
+
+
+@compiled
+def _stays_inside(flow: Plane, out: NDArray[np.bool_], first: int, last: int) -> None:
+    height, width = out.shape
+    right, bottom, zero = np.float32(width - 1), np.float32(height - 1), np.float32(0)
+    for y in range(first, last):
+        along, down, result = flow[0, y], flow[1, y], out[y]
+        for x in range(width):
+            px, py = np.float32(x) + along[x], np.float32(y) + down[x]
+            result[x] = (px >= zero) & (px <= right) & (py >= zero) & (py <= bottom)
 
 
 @compiled

@@ -47,17 +47,17 @@ def check_pair(prediction: Picture, truth: Picture, *, smallest: int = 1) -> Non
     check_picture(truth, "ground truth", smallest=smallest)
 
 
-def sum_over(
-    strip: Callable[[Picture, Picture, int, int], float],
+def sums_over(
+    strip: Callable[[Picture, Picture, int, int], tuple[float, ...]],
     prediction: Picture,
     truth: Picture,
     *,
     window: int = 1,
-) -> float:
-    """The sum of ``strip(prediction, truth, first, last)`` over strips of rows, on all threads; checked.
+) -> tuple[float, ...]:
+    """The sums of what ``strip(prediction, truth, first, last)`` gives for strips of rows, on all threads; checked.
 
     Args:
-        strip: Sum over the windows whose first rows are ``first`` to ``last``; releases Python's lock, and is not
+        strip: Sums over the windows whose first rows are ``first`` to ``last``; releases Python's lock, and is not
             finite where a value is not.
         prediction: ``(H, W, 3)`` floats.
         truth: Same shape.
@@ -72,10 +72,11 @@ def sum_over(
     kind = np.result_type(prediction, truth)
     p, t = (np.ascontiguousarray(picture, kind) for picture in (prediction, truth))
     rows = len(t) - window + 1
-    total = sum(in_strips(rows, lambda first, last: strip(p, t, first, last), size=_ROWS, pixels=t.size))
-    if not math.isfinite(total):
+    parts = in_strips(rows, lambda first, last: strip(p, t, first, last), size=_ROWS, pixels=t.size)
+    totals = tuple(sum(values) for values in zip(*parts, strict=True))
+    if not all(map(math.isfinite, totals)):
         check_pair(prediction, truth)
-    return total
+    return totals
 
 
 def _check_shapes(prediction: Picture, truth: Picture) -> None:

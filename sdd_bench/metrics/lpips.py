@@ -18,7 +18,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from sdd_bench import weights
 from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
-from sdd_bench.core.side_by_side import in_strips, threads_here, workers
+from sdd_bench.core.side_by_side import in_strips, side_by_side, threads_here, workers
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.metrics.alexnet import POOLED, load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
@@ -58,7 +58,7 @@ class Features:
 
 
 class Lpips:
-    """The metric, loaded.
+    """The metric.
 
     Args:
         device: Where to compute.
@@ -68,14 +68,28 @@ class Lpips:
         WeightsError: The AlexNet weights are absent or damaged, or the ``lpips`` package holds other linear weights.
     """
 
-    def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 20) -> None:
-        backbone, linear = weights.path("alexnet"), linear_file()
-        self.sha256 = hashlib.sha256((sha256_of(backbone) + sha256_of(linear)).encode()).hexdigest()
+    def __init__(self, device: str = "cpu", *, strip_pixels: int = 1 << 19) -> None:
+        self._files = weights.path("alexnet"), linear_file()
+        self.sha256 = hashlib.sha256("".join(map(sha256_of, self._files)).encode()).hexdigest()
         """Of both files: the sha256 of their two hex digests in a row."""
         self._device, self._strip_pixels = torch.device(device), strip_pixels
-        self._layers = [_layer_on(self._device, layer) for layer in load_alexnet(backbone).children()]
-        self._linear = [column.to(self._device) for column in load_linear(linear)]
         self._gain, self._offset = (values.to(self._device) for values in scaling())
+
+    def load(self) -> None:
+        """Read the weights now, not with the first picture.
+
+        Example:
+            >>> Lpips().load()
+        """
+        _ = self._layers, self._linear
+
+    @cached_property
+    def _layers(self) -> list[_Layer]:
+        return [_layer_on(self._device, layer) for layer in load_alexnet(self._files[0]).children()]
+
+    @cached_property
+    def _linear(self) -> list[Tensor]:
+        return [column.to(self._device) for column in load_linear(self._files[1])]
 
     @full_float32()
     def features(self, picture: Picture | Tensor) -> Features:
@@ -103,17 +117,21 @@ class Lpips:
             >>> Lpips().distances([black, black + 1], [(0, 0), (0, 1)])[0]
             0.0
         """
+        side_by_side(*(partial(check_picture, picture, "LPIPS", smallest=SMALLEST) for picture in pictures))
         for picture in pictures:
-            check_picture(picture, "LPIPS", smallest=SMALLEST)
             _check_sizes(pictures[0].shape, picture.shape)
         walks = [self._walk(picture) for picture in pictures]
         before: list[Future[_Step] | None] = [None] * len(walks)
         sums: list[Future[list[_Sums]]] = []
+        known: list[Future[_Step]] = []
         with workers(threads_here()) as pool:
-            for _ in range(walks[0].n_steps):  # whatever a piece of work waits for has begun before it
+            for _ in range(walks[0].n_steps):  # whatever a piece of work waits for has begun before it, most is done
                 steps = [pool.submit(walk.step, last) for walk, last in zip(walks, before, strict=True)]
                 before = [*steps]
-                sums.append(pool.submit(self._compared, steps, pairs))
+                if known:
+                    sums.append(pool.submit(self._compared, known, pairs))
+                known = steps
+            sums.append(pool.submit(self._compared, known, pairs))
         of_pairs = zip(*(part.result() for part in sums), strict=True)
         return [_mean_distance(zip(*parts, strict=True)) for parts in of_pairs]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from sdd_bench.metrics.checks import Picture, sum_over
-from sdd_bench.metrics.loops import difference_sums
+from sdd_bench.metrics.checks import Picture
+from sdd_bench.metrics.mae import mean_differences
 
 
 def psnr(prediction: Picture, truth: Picture) -> float:
@@ -30,6 +30,14 @@ def psnr(prediction: Picture, truth: Picture) -> float:
         >>> round(psnr(picture + np.float32(0.1), picture), 4), psnr(picture, picture)
         (20.0, inf)
     """
-    total = sum_over(lambda *strip: difference_sums(*strip)[0], prediction, truth)
-    mse = total / truth.size
+    return decibel(mean_differences(prediction, truth)[0])
+
+
+def decibel(mse: float) -> float:
+    """PSNR of a mean squared error.
+
+    Example:
+        >>> decibel(0.01), decibel(0.0)
+        (20.0, inf)
+    """
     return -10 * math.log10(mse) if mse > 0 else math.inf

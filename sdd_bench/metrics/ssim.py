@@ -12,7 +12,7 @@ and the mean over windows and channels. In sum and difference, :math:`s = p + t`
 
 from __future__ import annotations
 
-from sdd_bench.metrics.checks import Picture, sum_over
+from sdd_bench.metrics.checks import Picture, sums_over
 from sdd_bench.metrics.loops import WINDOW, ssim_sum
 
 _COVARIANCE_NORM = WINDOW**2 / (WINDOW**2 - 1)
@@ -36,6 +36,10 @@ def ssim(prediction: Picture, truth: Picture) -> float:
         >>> ssim(ramp, ramp), ssim(ramp, np.flip(ramp, 0)) < 0.5
         (1.0, True)
     """
-    total = sum_over(lambda p, t, first, last: ssim_sum(p, t, first, last, _C1, _C2), prediction, truth, window=WINDOW)
+
+    def of_strip(p: Picture, t: Picture, first: int, last: int) -> tuple[float]:
+        return (ssim_sum(p, t, first, last, _C1, _C2),)
+
+    (total,) = sums_over(of_strip, prediction, truth, window=WINDOW)
     height, width = truth.shape[0] - WINDOW + 1, truth.shape[1] - WINDOW + 1
     return total / (3 * height * width)

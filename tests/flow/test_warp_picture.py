@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from sdd_bench.core.types import WarpMode
-from sdd_bench.flow.warp import backwarp
-from sdd_bench.flow.warp_picture import backwarp_picture
+from sdd_bench.flow.warp import backwarp, valid_mask
+from sdd_bench.flow.warp_picture import backwarp_picture, valid_mask_of_picture
 
 
 @pytest.fixture
@@ -35,3 +35,11 @@ def test_whole_pixels_are_copied_and_the_border_repeated(picture: np.ndarray) ->
 def test_views_are_read_as_they_are(picture: np.ndarray) -> None:
     flow = torch.full((2, 61, 90), 0.25)
     assert np.array_equal(backwarp_picture(picture[..., ::-1], flow), backwarp_picture(picture, flow)[..., ::-1])
+
+
+def test_the_mask_of_a_picture_is_that_of_tensors(rng: np.random.Generator) -> None:
+    flow = torch.from_numpy((20 * rng.standard_normal((2, 61, 90))).astype(np.float32))
+    flow[0, 7, 9], flow[1, 3, 2] = torch.nan, torch.inf
+    found = valid_mask_of_picture(flow)
+    assert np.array_equal(found, valid_mask(flow[None])[0, 0].numpy())
+    assert 0 < found.mean() < 1
