@@ -133,7 +133,7 @@ def command(
     Run the same command again to go on after an interruption. Exit status 1: some predictions are missing, extra or
     cannot be used; they are listed, the others are scored.
     """
-    from sdd_bench.core.executors import reuse_memory
+    from sdd_bench.core.executors import no_garbage, reuse_memory
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
     from sdd_bench.prepared.open import open_dataset
 
@@ -154,8 +154,9 @@ def command(
         from sdd_bench.evaluation.picture.ahead import read_first_ahead
 
         read_first_ahead(dataset.pairs, predictions, out or Path("runs") / method, chosen)
-    from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
-    from sdd_bench.evaluation.run import evaluate  # imports torch: not for a folder without pairs
+    with no_garbage():
+        from sdd_bench.evaluation.picture.cache import SharedCache, open_cache
+        from sdd_bench.evaluation.run import evaluate  # imports torch: not for a folder without pairs
 
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):

@@ -28,10 +28,14 @@ def threads_here() -> int:
     return int(torch.get_num_threads()) if torch is not None and hasattr(torch, "get_num_threads") else cores()
 
 
-def side_by_side(*pieces: Work) -> list[Any]:
+def side_by_side(*pieces: Work, spare: int = 0) -> list[Any]:
     """The results of several pieces of work, which are called in their order, as many at once as there are threads.
 
     A piece may not depend on another. With one thread, or one piece, they are called here.
+
+    Args:
+        pieces: The work.
+        spare: Pieces called at once beyond the threads: those that wait for files, or for Python's lock.
 
     Raises:
         Exception: The error of the first piece that failed; what was begun is finished first, the rest is left.
@@ -41,8 +45,8 @@ def side_by_side(*pieces: Work) -> list[Any]:
         [1, 2]
     """
     threads = threads_here()
-    at_once = min(threads, len(pieces))
-    if at_once < 2:
+    at_once = min(threads + spare, len(pieces))
+    if threads < 2 or at_once < 2:
         return [piece() for piece in pieces]
     with workers(at_once) as pool:
         return list(pool.map(_call, pieces))

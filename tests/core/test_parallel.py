@@ -1,6 +1,7 @@
 """Many items at once, whatever runs them."""
 
 import errno
+import gc
 import json
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ import pytest
 
 from sdd_bench.core import executors
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
-from sdd_bench.core.executors import open_executor
+from sdd_bench.core.executors import no_garbage, open_executor
 from sdd_bench.core.parallel import read_sealed, run, run_sealed, write_sealed
 from sdd_bench.core.types import Problem, Progress
 
@@ -277,3 +278,16 @@ def test_processes_that_cannot_start_are_one_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sdd_bench.core.executors._Processes", full)
     with pytest.raises(ConfigError, match=r"--jobs 2: processes cannot be started .*/dev/shm"), open_executor(2):
         pass
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_collected_again_where_it_was(collects: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(ImportError), no_garbage():
+            assert not gc.isenabled()
+            raise ImportError("no such module")
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -50,3 +50,11 @@ def test_the_error_of_a_piece_arrives_and_the_threads_are_as_before(threads: int
 def test_strips_cover_all_rows_once_whatever_the_threads(threads: int) -> None:
     found = in_strips(10, lambda first, last: list(range(first, last)), size=4, pixels=1 << 20)
     assert found == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_a_piece_to_spare_begins_though_every_thread_has_one(threads: int) -> None:
+    met = threading.Barrier(threads + 1, timeout=20)
+    if threads == 1:
+        assert side_by_side(lambda: 1, lambda: 2, spare=1) == [1, 2]  # one thread means one
+    else:
+        assert sorted(side_by_side(*[met.wait] * (threads + 1), spare=1)) == list(range(threads + 1))

@@ -81,6 +81,10 @@ class Store:
             os.utime(path)
         return content
 
+    def has(self, kind: str, key: str) -> bool:
+        """Whether there is a file for ``key``; :meth:`read` says whether it is what was written."""
+        return self._path(kind, key).is_file()
+
     def keep(self, kind: str, key: str, content: bytes) -> None:
         """Keep ``content`` where there is room for it; others leave before it. A failure to write is no error."""
         path = self._path(kind, key)

@@ -64,6 +64,10 @@ class SharedCache:
         """
         return self._tensor(FLOW, key, (2, height, width), compute)
 
+    def has_flow(self, key: str) -> bool:
+        """Whether there is a file of the flow of ``key``; it may be damaged."""
+        return self.store is not None and self.store.has(FLOW, key)
+
     def blur(
         self, key: str, rows: int, columns: int, compute: Callable[[], NDArray[np.float32]]
     ) -> NDArray[np.float32]:

@@ -35,11 +35,10 @@ from sdd_bench.evaluation.extras.measures import Measure
 from sdd_bench.evaluation.extras.scores import ExtraScore, extra_scores
 from sdd_bench.evaluation.regions import Regions, RegionScores, blur_of_regions
 from sdd_bench.flow.estimator import EstimatesSmall, FlowEstimator, KnowsSupport
-from sdd_bench.flow.warp import valid_mask
-from sdd_bench.flow.warp_picture import backwarp_picture
+from sdd_bench.flow.warp_picture import backwarp_picture, valid_mask_of_picture
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.metrics.mae import mae
-from sdd_bench.metrics.psnr import psnr
+from sdd_bench.metrics.mae import mean_differences
+from sdd_bench.metrics.psnr import decibel
 from sdd_bench.metrics.ssim import ssim
 from sdd_bench.registration.light.estimate import estimate_transfer
 from sdd_bench.registration.light.transfer import Match, Transfer
@@ -49,7 +48,8 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.float32]
 Kept = TypeVar("Kept")
-_ON_ARRAYS: Mapping[str, Callable[[Picture, Picture], float]] = {"psnr": psnr, "ssim": ssim, "mae": mae}
+_Figures = tuple[float | None, float | None, float | None]
+"""PSNR, SSIM and MAE; None for one that was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ class Motion:
     warped: Warped
     drift_px: float
     deform_px: float
+    figures: Mapping[GroundTruth, _Figures] = field(default_factory=dict)
+    """PSNR, SSIM and MAE of the prediction, where they are known already."""
 
 
 def _computed(compute: Callable[[], Kept]) -> Kept:
@@ -145,11 +147,23 @@ class PictureScorer:
         self._flow, self._warp, self._metrics, self._lpips = flow, warp, metrics, lpips
         everywhere = np.ones(sharp.shape[:2], np.bool_)
         self._raw = Warped(sharp, torch.zeros(2, *sharp.shape[:2]), everywhere, 1.0)
-        self.registered = self._backwarp(registered_flow(lambda: self._estimate(blurry, sharp)))
-        self.transfer = transfer(lambda: self._estimate_transfer(match))
-        light = self.transfer.apply(self.registered.picture)
-        self.matched = dataclasses.replace(self.registered, picture=light)
+        self._registered_flow, self._transfer, self._match = registered_flow, transfer, match
         self._measures, self._blur = measures, blur
+
+    @cached_property
+    def registered(self) -> Warped:
+        """The sharp picture on the grid of the blurry one."""
+        return self._backwarp(self._registered_flow(lambda: self._estimate(self.blurry, self.sharp)))
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """What turns the light of the registered picture into that of the blurry one."""
+        return self._transfer(lambda: self._estimate_transfer(self._match))
+
+    @cached_property
+    def matched(self) -> Warped:
+        """The registered picture in the light of the blurry one."""
+        return dataclasses.replace(self.registered, picture=self.transfer.apply(self.registered.picture))
 
     @cached_property
     def regions(self) -> Regions:
@@ -165,6 +179,8 @@ class PictureScorer:
     def motion(self, prediction: Picture) -> Motion:
         """The two flows of one prediction; apart from :meth:`score`, so that flow and LPIPS need not share memory.
 
+        What needs neither, as the other ground truths and their scores, is computed beside them: much of it waits.
+
         Raises:
             ImageError: It has another shape, or holds NaN.
         """
@@ -175,11 +191,24 @@ class PictureScorer:
                 "the prediction holds NaN or infinite values; the network diverged or the file is damaged."
             )
         with full_float32():
-            warped, moved = side_by_side(
+            warped, moved, figures = side_by_side(
                 lambda: self._backwarp(self._estimate(prediction, self.sharp)),
                 lambda: fit_similarity(self._estimate_put(prediction).numpy(), robust=True),
+                lambda: self._beside_flows(prediction),
+                spare=1,
             )
-        return Motion(warped, drift_px=moved.rms_px, deform_px=moved.residual_px)
+        return Motion(warped, moved.rms_px, moved.residual_px, figures)
+
+    def _beside_flows(self, prediction: Picture) -> dict[GroundTruth, _Figures]:
+        """What the metrics on arrays say of ground truths that need no flow of the prediction; LPIPS is loaded."""
+        if self._lpips is not None:
+            self._lpips.load()
+        found: dict[int, _Figures] = {}
+        for truth in self._fixed.values():  # two of them may be one picture
+            if id(truth.picture) not in found:
+                found[id(truth.picture)] = self._on_arrays(prediction, truth.picture)
+        _ = self.regions
+        return {name: found[id(truth.picture)] for name, truth in self._fixed.items()}
 
     def score(self, prediction: Picture, motion: Motion | None = None) -> PictureScores:
         """Score one prediction, ``(H, W, 3)`` float32 RGB in [0, 1].
@@ -196,18 +225,22 @@ class PictureScorer:
     def score_all(self, predictions: Sequence[tuple[Picture, Motion]]) -> list[PictureScores]:
         """:meth:`score` of several predictions; what they share, as ground truths, LPIPS looks at once."""
         truths = [self._truths(motion.warped) for _, motion in predictions]
-        pairs = {
-            (id(prediction), id(truth.picture)): (prediction, truth.picture)
-            for (prediction, _), of_prediction in zip(predictions, truths, strict=True)
-            for truth in of_prediction.values()
-        }
+        pairs, known = {}, {}
+        for (prediction, motion), of_prediction in zip(predictions, truths, strict=True):
+            for name, truth in of_prediction.items():
+                pair = id(prediction), id(truth.picture)
+                pairs[pair] = prediction, truth.picture
+                if name in motion.figures:
+                    known[pair] = motion.figures[name]
+        asked = [pair for pair in pairs if pair not in known]
         with full_float32():
             distances = self._distances(pairs)
             regions, *values = side_by_side(
                 lambda: [self.regions.score(prediction) for prediction, _ in predictions],
-                *(partial(self._on_arrays, *pair) for pair in pairs.values()),
+                *(partial(self._on_arrays, *pairs[pair]) for pair in asked),
             )
-        figures = dict(zip(pairs, zip(values, distances, strict=True), strict=True))
+        known |= dict(zip(asked, values, strict=True))
+        figures = {pair: (known[pair], distance) for pair, distance in zip(pairs, distances, strict=True)}
         found = []
         for (prediction, motion), of_prediction, by_region in zip(predictions, truths, regions, strict=True):
             scores = {}
@@ -219,9 +252,14 @@ class PictureScorer:
         return found
 
     def _truths(self, warped: Warped) -> dict[GroundTruth, Warped]:
+        fixed = self._fixed
+        return {truth: warped if truth is GroundTruth.WARPED else fixed[truth] for truth in GroundTruth}
+
+    @property
+    def _fixed(self) -> dict[GroundTruth, Warped]:
+        """The ground truths that do not depend on the prediction."""
         return {
             GroundTruth.RAW: self._raw,
-            GroundTruth.WARPED: warped,
             GroundTruth.REGISTERED: self.registered,
             GroundTruth.MATCHED: self.matched,
         }
@@ -231,8 +269,14 @@ class PictureScorer:
             return ()
         return extra_scores(self._measures, prediction, {name: (t.picture, t.valid) for name, t in truths.items()})
 
-    def _on_arrays(self, prediction: Picture, truth: Picture) -> Sequence[float | None]:
-        return [function(prediction, truth) if name in self._metrics else None for name, function in _ON_ARRAYS.items()]
+    def _on_arrays(self, prediction: Picture, truth: Picture) -> _Figures:
+        wanted = self._metrics
+        mse, error = mean_differences(prediction, truth) if "psnr" in wanted or "mae" in wanted else (0.0, 0.0)
+        return (
+            decibel(mse) if "psnr" in wanted else None,
+            ssim(prediction, truth) if "ssim" in wanted else None,
+            error if "mae" in wanted else None,
+        )
 
     def _distances(self, pairs: Mapping[tuple[int, int], tuple[Picture, Picture]]) -> Sequence[float | None]:
         """LPIPS of pairs of pictures, by their identities."""
@@ -268,8 +312,10 @@ class PictureScorer:
         return estimate_transfer(self.blurry, self.sharp, flow=known.flow.numpy(), model=match, valid=known.valid)
 
     def _backwarp(self, flow: Tensor) -> Warped:
-        valid = valid_mask(flow[None])[0, 0].numpy()
-        return Warped(backwarp_picture(self.sharp, flow, mode=self._warp), flow, valid, float(valid.mean()))
+        valid = valid_mask_of_picture(flow)
+        return Warped(
+            backwarp_picture(self.sharp, flow, mode=self._warp), flow, valid, np.count_nonzero(valid) / valid.size
+        )
 
 
 def score_picture(

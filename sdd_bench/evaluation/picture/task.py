@@ -135,6 +135,8 @@ def _score(
         blur=lambda compute: cache.blur(pair_key, *regions, compute),
         measures=engines.measures,
     )
+    if not cache.has_flow(flow_key):
+        _ = scorer.registered  # first and on all cores: three flows at once would need a GiB more
     motion = scorer.motion(inputs.prediction)
     if save_to is not None:
         _save(save_to, pair.name, scorer, inputs.prediction, motion, options, inputs.bit_depth)

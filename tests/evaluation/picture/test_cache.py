@@ -31,7 +31,9 @@ def _files(cache: SharedCache) -> dict[str, Path]:
 def test_a_kept_flow_is_not_computed_again_and_has_the_same_bits(tmp_path: Path) -> None:
     cache = open_cache(tmp_path)
     flow = torch.cat([FLOW, torch.tensor([float("inf"), -0.0, 1e-40, 2e9]).repeat(10).reshape(2, 4, 5)])[1:3]
+    assert not cache.has_flow(KEY)
     assert cache.flow(KEY, 4, 5, lambda: flow) is flow
+    assert cache.has_flow(KEY)
     kept = cache.flow(KEY, 4, 5, _never)
     assert torch.equal(kept.view(torch.int32), flow.contiguous().view(torch.int32))
     assert list(tmp_path.rglob("*.flow")) == [tmp_path / f"registered/{KEY}.flow"]

@@ -6,6 +6,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from sdd_bench.core.errors import ConfigError, ImageError
@@ -14,7 +15,9 @@ from sdd_bench.evaluation.picture.scorer import PictureScorer, score_picture
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.metrics.lpips import Lpips
+from sdd_bench.metrics.mae import mae
 from sdd_bench.metrics.psnr import psnr
+from sdd_bench.metrics.ssim import ssim
 from sdd_bench.registration.light.transfer import Match, Transfer
 from sdd_bench.synth.scenes import random_scene
 
@@ -58,6 +61,47 @@ def test_predictions_scored_together_have_the_scores_they_have_alone(triple: Tri
     scorer = PictureScorer(triple[0], triple[1], flow=load_flow("dis"), lpips=Lpips())
     asked = [(triple[2], scorer.motion(triple[2])), (triple[0], scorer.still)]
     assert scorer.score_all(asked) == [scorer.score(*one) for one in asked]
+
+
+def test_what_is_scored_beside_the_flows_is_what_the_metrics_say(scorer: PictureScorer, triple: Triple) -> None:
+    prediction = (triple[0] + triple[2]) / 2
+    motion = scorer.motion(prediction)
+    assert set(motion.figures) == {GroundTruth.RAW, GroundTruth.REGISTERED, GroundTruth.MATCHED}
+    truths = {"raw": triple[1], "registered": scorer.registered.picture, "matched": scorer.matched.picture}
+    for name, figures in motion.figures.items():
+        truth = truths[name]
+        assert figures == (psnr(prediction, truth), ssim(prediction, truth), mae(prediction, truth))
+    assert scorer.score(prediction, dataclasses.replace(motion, figures={})) == scorer.score(prediction, motion)
+
+
+@pytest.mark.parametrize("flow", ["dis", "pwcnet"])
+def test_neither_threads_nor_the_order_of_the_ground_truths_change_a_score(triple: Triple, flow: str) -> None:
+    """Flows begin before the registered picture is there, or after it; alone, two at a time, or all at once."""
+    estimator, lpips, before = load_flow(flow), Lpips(), torch.get_num_threads()
+    found = []
+    try:
+        for threads, registered_first in ((1, True), (1, False), (2, True), (2, False), (3, False)):
+            torch.set_num_threads(threads)
+            scorer = PictureScorer(triple[0], triple[1], flow=estimator, lpips=lpips)
+            if registered_first:
+                _ = scorer.matched
+            found.append(scorer.score_all([(triple[2], scorer.motion(triple[2])), (triple[0], scorer.still)]))
+    finally:
+        torch.set_num_threads(before)
+    for scores in found[1:]:
+        if flow == "dis":  # a convolution adds in another order on two threads
+            assert scores == found[0]
+        for one, other in zip(scores, found[0], strict=True):
+            for truth in GroundTruth:
+                assert one.truths[truth].psnr == pytest.approx(other.truths[truth].psnr, abs=1e-3)
+
+
+@pytest.mark.parametrize("metrics", [("ssim",), ("mae",), ("psnr",), ("psnr", "mae")])
+def test_only_what_is_asked_for_is_scored(triple: Triple, metrics: tuple[str, ...]) -> None:
+    scorer = PictureScorer(triple[0], triple[1], flow=load_flow("dis"), metrics=metrics, match=Match.NONE)
+    for truth in scorer.score(triple[2]).truths.values():
+        found = {"psnr": truth.psnr, "ssim": truth.ssim, "mae": truth.mae, "lpips": truth.lpips}
+        assert {name for name, value in found.items() if value is not None} == {*metrics}
 
 
 def test_the_drift_of_a_shifted_prediction_is_its_shift(scorer: PictureScorer, triple: Triple) -> None:
