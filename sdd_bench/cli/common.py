@@ -157,23 +157,33 @@ def say_if_bf16_is_slow(precision: str, device: str) -> None:
 
 def jobs_options(function: F) -> F:
     """Add ``--jobs``, ``--dask`` and ``--threads``."""
-    dask = click.option(
-        "--dask", metavar="ADDRESS", help="A Dask scheduler instead; its workers must share this file system."
-    )
-    return jobs_option(dask(function))
+    return jobs_option(_dask_option(function))
+
+
+def fitting_jobs_options(function: F) -> F:
+    """The same, with a ``--jobs`` that is None where it is not given: the command finds what fits."""
+    return _jobs_option(default=None, show_default="as many as end soonest")(threads_option(_dask_option(function)))
 
 
 def jobs_option(function: F) -> F:
     """Add ``--jobs`` and ``--threads``."""
-    jobs = click.option(
+    return _jobs_option(default=1, show_default=True)(threads_option(function))
+
+
+def _dask_option(function: F) -> F:
+    help_text = "A Dask scheduler instead; its workers must share this file system."
+    return click.option("--dask", metavar="ADDRESS", help=help_text)(function)
+
+
+def _jobs_option(*, default: int | None, show_default: bool | str) -> Callable[[F], F]:
+    return click.option(
         "--jobs",
         "-j",
         type=click.IntRange(min=1, max=_MOST_AT_ONCE),
-        default=1,
-        show_default=True,
+        default=default,
+        show_default=show_default,
         help="Local processes.",
     )
-    return jobs(threads_option(function))
 
 
 def threads_option(function: F) -> F:

@@ -14,8 +14,8 @@ from sdd_bench.cli.common import (
     echo_json,
     echo_table,
     finish,
+    fitting_jobs_options,
     handle_errors,
-    jobs_options,
     json_option,
     progress_bar,
     say_if_bf16_is_slow,
@@ -103,7 +103,7 @@ _FOLDER = click.Path(path_type=Path)
     "--no-truth", is_flag=True, help="DATA has no sharp pictures: motion, sharpness, noise and --extra alone."
 )
 @click.option("--report", is_flag=True, help="Write a page with pictures to RUN/report; keeps flow and warped too.")
-@jobs_options
+@fitting_jobs_options
 @config_option
 @json_option
 @handle_errors
@@ -120,7 +120,7 @@ def command(
     no_cache: bool,
     no_truth: bool,
     report: bool,
-    jobs: int,
+    jobs: int | None,
     dask: str | None,
     as_json: bool,
     **options: Any,
@@ -134,6 +134,7 @@ def command(
     cannot be used; they are listed, the others are scored.
     """
     from sdd_bench.core.executors import no_garbage, reuse_memory
+    from sdd_bench.evaluation.jobs import fitting_jobs
     from sdd_bench.evaluation.options import EvaluateOptions, check_method
     from sdd_bench.prepared.open import open_dataset
 
@@ -147,9 +148,11 @@ def command(
     if no_truth:
         if report:
             raise click.UsageError("--report shows scores against sharp pictures; leave it out with --no-truth.")
-        _describe(data, predictions, out or Path("runs") / method, method, chosen, where, jobs, dask, as_json)
+        _describe(data, predictions, out or Path("runs") / method, method, chosen, where, jobs or 1, dask, as_json)
         return
     dataset = open_dataset(data, **where)
+    if jobs is None:
+        jobs = fitting_jobs(dataset.pairs[: chosen.limit]) if dask is None and chosen.device == "cpu" else 1
     if jobs == 1 and dask is None:
         from sdd_bench.evaluation.picture.ahead import read_first_ahead
 
