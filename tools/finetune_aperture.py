@@ -39,6 +39,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, alpha 0.05, LPIPS": {"alpha": 0.05, "perceptual_weight": 0.02},
     "vanilla, LPIPS 0.05": {"vanilla": True, "perceptual_weight": 0.05},
     "jdrl, alpha 0.05, LPIPS 0.05": {"alpha": 0.05, "perceptual_weight": 0.05},
+    "jdrl, alpha 0.05, LPIPS 0.05 both ways": {
+        "alpha": 0.05,
+        "perceptual_weight": 0.05,
+        "perceptual_side": "both",
+        "perceptual_floor_px": 1.0,
+        "interpolation": "lanczos",
+    },
 }
 MATCHED = GroundTruth.MATCHED.value
 
@@ -53,7 +60,7 @@ def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse
         crop=128,
         batch=4,
         epochs=arguments.epochs,
-        stage_one_epochs=1,
+        stage_one_epochs=max(1, arguments.epochs // 2),
         learning_rate=arguments.learning_rate,
         halve_every=max(1, arguments.epochs // 2),
         warm_up=20,
@@ -103,11 +110,17 @@ def main() -> None:
     parser.add_argument("--methods", default=";".join(METHODS), help="some of them, between semicolons")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument(
+        "--choosing",
+        action="store_true",
+        help="leave the test pairs out and test on the last scenes but one, to choose settings; another --work, "
+        "and twice the epochs, as half the pairs are left",
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work = arguments.work
-    prepared, predictions = prepared_pairs(arguments.data, work), work / "predictions"
+    prepared, predictions = prepared_pairs(arguments.data, work, choosing=arguments.choosing), work / "predictions"
     pictures = pictures_of(prepared)
     predict(load_network(arguments.init), pictures, predictions / "before")
     rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]

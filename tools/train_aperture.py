@@ -40,15 +40,19 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-def one_table(data: Path, work: Path) -> Path:
-    """A CSV of both sets, the last scene of each in the test split."""
+def one_table(data: Path, work: Path, *, choosing: bool = False) -> Path:
+    """A CSV of both sets, the last scene of each in the test split; ``choosing`` leaves it out and tests on the one
+    before it."""
     rows = []
     for name, path in copy_pairs(data, work).items():
         with open(path, encoding="utf-8", newline="") as file:
             pairs = list(csv.DictReader(file))
-        last = max(pair["scene"] for pair in pairs)
+        scenes = sorted({pair["scene"] for pair in pairs})
+        used = scenes[:-1] if choosing else scenes
         for pair in pairs:
-            split = "test" if pair["scene"] == last else "train"
+            if pair["scene"] not in used:
+                continue
+            split = "test" if pair["scene"] == used[-1] else "train"
             rows.append((f"{name}/{pair['blurry']}", f"{name}/{pair['sharp']}", f"{name} {pair['scene']}", split))
     table = work / "captures" / "pairs.csv"
     with open(table, "w", encoding="utf-8", newline="") as file:
@@ -56,9 +60,9 @@ def one_table(data: Path, work: Path) -> Path:
     return table
 
 
-def prepared_pairs(data: Path, work: Path) -> Path:
+def prepared_pairs(data: Path, work: Path, *, choosing: bool = False) -> Path:
     """The set of both, at half size, prepared in ``work``; its input as predictions beside it."""
-    table, prepared = one_table(data, work), work / "prepared"
+    table, prepared = one_table(data, work, choosing=choosing), work / "prepared"
     options = PrepareOptions(resize="0.5", resize_test=True, patch=192, overlap=0.5, drop=0.3)
     summary = prepare(table.parent, prepared, options, pairs_csv=table)
     print(f"{summary.n_pairs} pairs, {summary.n_patches} patches", flush=True)

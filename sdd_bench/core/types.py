@@ -45,6 +45,17 @@ class WarpMode(StrEnum):
     RELEASED = "released"
 
 
+class Interpolation(StrEnum):
+    """What lies between pixels when a picture is warped.
+
+    ``linear``: the paper's; halfway between two pixels it is their mean, which smooths. ``lanczos``: from six pixels a
+    row, which hardly smooths and overshoots at edges.
+    """
+
+    LINEAR = "linear"
+    LANCZOS = "lanczos"
+
+
 @dataclass(frozen=True)
 class Pair:
     """One blurry and one sharp photograph of one scene.

@@ -23,6 +23,8 @@ from typing import Any, Literal
 
 from sdd_bench.core.config import as_dict, build, read_toml, take_strings
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import Interpolation
+from sdd_bench.flow.mask import FLOOR_PX
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.models.spec import ModelSpec
 from sdd_bench.prepared.shards import ShardSet, shard_paths
@@ -73,6 +75,9 @@ _SILENT: dict[str, Any] = {
     "model_options": {},
     "edge_weight": 0.0,
     "perceptual_weight": 0.0,
+    "perceptual_side": "deblurred",
+    "perceptual_floor_px": FLOOR_PX,
+    "interpolation": "linear",
     "match": "none",
     "light": None,
 }
@@ -160,6 +165,14 @@ class TrainConfig:
     perceptual_weight: float = 0.0
     """Weight of LPIPS beside the distance of pixels, to the warped sharp picture where the mask trusts it; 0.02 keeps
     what a network has learnt of looks while it is fine-tuned."""
+    perceptual_side: Literal["deblurred", "sharp", "both"] = "deblurred"
+    """Grid on which LPIPS compares: that of the ``deblurred`` picture, with the sharp one warped; that of the ``sharp``
+    one, with the deblurred one warped; or the mean of ``both``."""
+    perceptual_floor_px: float = FLOOR_PX
+    """Deviation of flow, in pixels, that the mask of LPIPS accepts in any case. At 0.1 px, as for the pixels, it hides
+    more than half of pairs that nearly lie on one another; 1.0 shows them."""
+    interpolation: Interpolation = Interpolation.LINEAR
+    """Of the warps in the loss: ``linear`` as in the paper, or ``lanczos``, which hardly smooths."""
     mask: MaskKind = MaskKind.MAGNITUDE
     """Calibration mask."""
     tolerance: float = 0.35
@@ -234,6 +247,7 @@ class TrainConfig:
             "alpha",
             "edge_weight",
             "perceptual_weight",
+            "perceptual_floor_px",
         ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("val_share", 0 <= self.val_share < 1, "0 up to, but not, 1")
@@ -245,6 +259,10 @@ class TrainConfig:
             value = getattr(self, name)
             self._check(name, value is None or 0 < value < float("inf"), "a positive number")
         self._check("match", self.match in tuple(Match), f"one of {', '.join(Match)}")
+        sides = ("deblurred", "sharp", "both")
+        self._check("perceptual_side", self.perceptual_side in sides, f"one of {', '.join(sides)}")
+        known = tuple(Interpolation)
+        self._check("interpolation", self.interpolation in known, f"one of {', '.join(known)}")
         object.__setattr__(self, "match", Match(self.match))
         if self.light is not None and self.match is Match.NONE:
             raise ConfigError("light: a table of transfers is of no use without match; give --match, too.")
@@ -254,6 +272,8 @@ class TrainConfig:
             )
         if self.free_kernels and self.no_weight_maps:
             raise ConfigError("free_kernels and no_weight_maps exclude each other.")
+        if self.no_cycle and self.perceptual_side != "deblurred":
+            raise ConfigError(f"perceptual_side {self.perceptual_side}: needs the flow back, but no_cycle has none.")
         for name in ("vanilla", "no_flow", "no_mask", "no_cycle", "edge_weight", "perceptual_weight"):
             if self.contextual and getattr(self, name):
                 raise ConfigError(f"{name}: belongs to the adaptive loss, which {self.loss} replaces.")

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdd_bench.flow.mask import calibration_mask, released_mask, similarity_mask
+from sdd_bench.core.types import Interpolation
+from sdd_bench.flow.mask import FLOOR_PX, calibration_mask, released_mask, similarity_mask
 from sdd_bench.flow.warp import backwarp
 
 EPSILON = 1e-3
@@ -39,12 +40,13 @@ class MaskKind(StrEnum):
     NONE = "none"
 
 
-MASKS: dict[MaskKind, Callable[[Tensor, float], Tensor]] = {
-    MaskKind.MAGNITUDE: calibration_mask,
-    MaskKind.SIMILARITY: similarity_mask,
-    MaskKind.RELEASED: released_mask,
-    MaskKind.NONE: lambda flow, tolerance: torch.ones_like(flow[:, :1], dtype=torch.bool),
+MASKS: dict[MaskKind, Callable[[Tensor, float, float], Tensor]] = {
+    MaskKind.MAGNITUDE: lambda flow, tolerance, floor_px: calibration_mask(flow, tolerance, floor_px=floor_px),
+    MaskKind.SIMILARITY: lambda flow, tolerance, floor_px: similarity_mask(flow, tolerance, floor_px=floor_px),
+    MaskKind.RELEASED: lambda flow, tolerance, floor_px: released_mask(flow, tolerance),
+    MaskKind.NONE: lambda flow, tolerance, floor_px: torch.ones_like(flow[:, :1], dtype=torch.bool),
 }
+"""Each from a flow, the relative half-width of the band, and its least half-width in pixels."""
 
 
 def charbonnier(difference: Tensor, *, epsilon: float = EPSILON) -> Tensor:
@@ -108,6 +110,7 @@ def adaptive_deblurring_loss(
     *,
     mask: MaskKind = MaskKind.MAGNITUDE,
     tolerance: float = 0.35,
+    interpolation: Interpolation = Interpolation.LINEAR,
     distance: Callable[[Tensor], Tensor] | None = None,
 ) -> DeblurringTerms:
     """Charbonnier distance after warping each picture onto the other (Eq. 3-5).
@@ -119,6 +122,7 @@ def adaptive_deblurring_loss(
         back_flow: Flow ``estimate(reference=sharp, moving=deblurred)``; None leaves the cycle term out.
         mask: Kind of calibration mask.
         tolerance: Relative half-width of the accepted band of the mask.
+        interpolation: Of both warps.
         distance: Of the first term, from the masked difference; None for :func:`charbonnier`.
 
     Example:
@@ -126,10 +130,11 @@ def adaptive_deblurring_loss(
         >>> adaptive_deblurring_loss(picture, picture, still, None).loss
         tensor(0.0010)
     """
-    trusted = MASKS[mask](flow, tolerance)
-    warped_sharp = backwarp(sharp, flow)
+    trusted = MASKS[mask](flow, tolerance, FLOOR_PX)
+    warped_sharp = backwarp(sharp, flow, interpolation=interpolation)
     loss = (distance or charbonnier)(trusted * (warped_sharp - deblurred))
     if back_flow is not None:
-        trusted_back = MASKS[mask](back_flow, tolerance)
-        loss = loss + charbonnier(trusted_back * (backwarp(deblurred, back_flow) - sharp))
+        trusted_back = MASKS[mask](back_flow, tolerance, FLOOR_PX)
+        warped = backwarp(deblurred, back_flow, interpolation=interpolation)
+        loss = loss + charbonnier(trusted_back * (warped - sharp))
     return DeblurringTerms(loss, warped_sharp, trusted)

@@ -25,7 +25,7 @@ from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import ContextualLoss
-from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
+from sdd_bench.training.losses import MASKS, MaskKind, adaptive_deblurring_loss, charbonnier, edges
 from sdd_bench.training.perceptual import PerceptualDistance
 
 _INVERSION_STEPS = 4
@@ -169,12 +169,11 @@ def compute_terms(
     elif stage is Stage.SECOND and not bool(deblurred.isfinite().all()):
         deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
-        deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, batch.get("flow"), estimator)
+        flows = _flows(config, stage, deblurred, sharp, batch.get("flow"), estimator)
+        deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, flows)
         if perceptual is not None:
-            target = sharp if warped_sharp is None else warped_sharp
-            if mask is not None:  # what the mask hides shall look as it does
-                target = torch.where(mask, target, deblurred.detach())
-            deblurring = deblurring + config.perceptual_weight * perceptual(deblurred, target)
+            looks = _looks(config, stage, perceptual, deblurred, sharp, flows)
+            deblurring = deblurring + config.perceptual_weight * looks
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:
         total = total + config.alpha * reblurring
@@ -185,13 +184,37 @@ def _sum(losses: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(losses)).sum()
 
 
-def _deblurring(
+@dataclass(frozen=True)
+class _Flows:
+    """Flow from the deblurred picture to the sharp one, and back where the method has a cycle."""
+
+    there: Tensor
+    back: Tensor | None
+
+
+def _flows(
     config: TrainConfig,
     stage: Stage,
-    outputs: list[Tensor],
+    deblurred: Tensor,
     sharp: Tensor,
     flow: Tensor | None,
     estimator: FlowEstimator | None,
+) -> _Flows | None:
+    """Of the stage: of the file, or estimated; None for a method without flow."""
+    if not config.has_flow:
+        return None
+    if stage is Stage.SECOND:
+        assert estimator is not None
+        final = deblurred.detach().clamp(0, 1)
+        if config.no_cycle:
+            return _Flows(estimator.estimate(final, sharp), None)
+        return _Flows(*estimator.estimate_both(final, sharp))
+    assert flow is not None
+    return _Flows(flow, None if config.no_cycle else invert_flow(flow, steps=_INVERSION_STEPS))
+
+
+def _deblurring(
+    config: TrainConfig, stage: Stage, outputs: list[Tensor], sharp: Tensor, flows: _Flows | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Loss over all outputs, and warped sharp picture and mask of the final one."""
 
@@ -199,26 +222,52 @@ def _deblurring(
         near = charbonnier(difference)
         return near + config.edge_weight * charbonnier(edges(difference)) if config.edge_weight else near
 
-    if not config.has_flow:
+    if flows is None:
         return _sum(distance(output - sharp) for output in outputs), None, None
-    back: Tensor | None = None
-    if stage is Stage.SECOND:
-        assert estimator is not None
-        final = outputs[0].detach().clamp(0, 1)
-        if config.no_cycle:
-            flow = estimator.estimate(final, sharp)
-        else:
-            flow, back = estimator.estimate_both(final, sharp)
-    assert flow is not None
     if stage is Stage.FIRST and config.stage_one_loss == "warped":
-        warped = backwarp(sharp, flow)
+        warped = backwarp(sharp, flows.there, interpolation=config.interpolation)
         return _sum(distance(output - warped) for output in outputs), warped, None
-    if back is None and not config.no_cycle:
-        back = invert_flow(flow, steps=_INVERSION_STEPS)
     terms = [
         adaptive_deblurring_loss(
-            output, sharp, flow, back, mask=config.mask_kind, tolerance=config.tolerance, distance=distance
+            output,
+            sharp,
+            flows.there,
+            flows.back,
+            mask=config.mask_kind,
+            tolerance=config.tolerance,
+            interpolation=config.interpolation,
+            distance=distance,
         )
         for output in outputs
     ]
     return _sum(term.loss for term in terms), terms[0].warped_sharp, terms[0].mask
+
+
+def _looks(
+    config: TrainConfig,
+    stage: Stage,
+    perceptual: PerceptualDistance,
+    deblurred: Tensor,
+    sharp: Tensor,
+    flows: _Flows | None,
+) -> Tensor:
+    """LPIPS on the grids that the configuration names."""
+    if flows is None:
+        return perceptual(deblurred, sharp)
+    unmasked = stage is Stage.FIRST and config.stage_one_loss == "warped"
+    mask = MASKS[MaskKind.NONE if unmasked else config.mask_kind]
+
+    def distance(predicted: Tensor, target: Tensor, flow: Tensor) -> Tensor:
+        trusted = mask(flow, config.tolerance, config.perceptual_floor_px)
+        # What the mask hides shall look as it does.
+        return perceptual(predicted, torch.where(trusted, target, predicted.detach()))
+
+    losses = []
+    if config.perceptual_side != "sharp":
+        warped = backwarp(sharp, flows.there, interpolation=config.interpolation)
+        losses.append(distance(deblurred, warped, flows.there))
+    if config.perceptual_side != "deblurred":
+        assert flows.back is not None
+        warped = backwarp(deblurred, flows.back, interpolation=config.interpolation)
+        losses.append(distance(warped, sharp, flows.back))
+    return torch.stack(losses).mean()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.core.errors import ConfigError
+from sdd_bench.core.types import Interpolation
 from sdd_bench.models.reblurring.network import ReblurKernels
 from sdd_bench.training.config import TrainConfig, load_train_config, to_toml
 from sdd_bench.training.losses import MaskKind
@@ -16,6 +17,7 @@ def test_the_defaults_are_the_papers() -> None:
     assert (config.alpha, config.tolerance, config.levels) == (0.5, 0.35, 8)
     assert (config.learning_rate, config.halve_every, config.epochs, config.stage_one_epochs) == (2e-5, 60, 100, 15)
     assert (config.crop, config.batch, config.mask) == (512, 1, MaskKind.MAGNITUDE)
+    assert (config.interpolation, config.perceptual_weight) == (Interpolation.LINEAR, 0)
 
 
 def test_the_released_recipe_changes_what_the_code_does_otherwise() -> None:
@@ -34,7 +36,8 @@ def test_the_two_stage_recipe_starts_with_reblurring_alone_and_goes_on_at_a_tent
 
 
 def test_options_that_came_later_are_not_told_at_their_defaults() -> None:
-    assert {"edge_weight", "model_options"}.isdisjoint(TrainConfig().training())
+    later = {"edge_weight", "model_options", "perceptual_side", "perceptual_floor_px", "interpolation"}
+    assert later.isdisjoint(TrainConfig().training())
     told = TrainConfig(edge_weight=0.05, model_options={"depth": 2}).training()
     assert (told["edge_weight"], told["model_options"]) == (0.05, {"depth": 2})
 
@@ -94,6 +97,10 @@ def test_ablations_of_table_4_leave_out_one_part(
         {"loss": "cobi", "reach_px": 0.0},
         {"loss_weights": Path("vgg19.pth")},
         {"edge_weight": -1.0},
+        {"perceptual_side": "both", "no_cycle": True},
+        {"perceptual_side": "left"},
+        {"perceptual_floor_px": -0.1},
+        {"interpolation": "nearest"},
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 """What each stage and each ablation computes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from small_networks import NAMES, NETWORKS
 from torch import Tensor, nn
 
+from sdd_bench.core.types import Interpolation
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
@@ -205,6 +207,102 @@ def test_lpips_counts_as_much_as_the_option_says_and_only_inside_the_mask(
     assert before.warped_sharp is not None
     shown = torch.where(before.mask, before.warped_sharp, before.deblurred)
     torch.testing.assert_close(after.total - before.total, 0.02 * lpips(before.deblurred, shown))
+
+
+class Uneven(Constant):
+    """A flow of 1.5 px that is half a pixel longer in a part."""
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        flow = super().estimate(reference, moving)
+        flow[..., :4, :] *= 1.9
+        return flow
+
+
+def test_lpips_sees_more_than_the_pixels_do_where_its_floor_is_wider(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    lpips, seen = PerceptualDistance(), []
+    networks = build_networks(tiny()).eval()
+    for floor_px in (0.1, 2.0):
+        config = tiny(perceptual_weight=1.0, perceptual_floor_px=floor_px)
+        before, after = (compute_terms(networks, config, Stage.SECOND, batch, Uneven(), None, x) for x in (None, lpips))
+        assert before.mask is not None
+        assert before.warped_sharp is not None
+        assert not bool(before.mask.all())  # that of the pixels stays as it was
+        shown = before.warped_sharp if floor_px > 1 else torch.where(before.mask, before.warped_sharp, before.deblurred)
+        torch.testing.assert_close(after.total - before.total, lpips(before.deblurred, shown))
+        seen.append(float(after.total.detach()))
+    assert seen[0] < seen[1]
+
+
+class Still(Constant):
+    """No motion at all."""
+
+    def estimate(self, reference: Tensor, moving: Tensor) -> Tensor:
+        return torch.zeros(len(reference), 2, *reference.shape[2:])
+
+
+@pytest.mark.parametrize("interpolation", Interpolation)
+def test_lpips_of_the_sharp_side_takes_the_sharp_picture_as_it_is(
+    interpolation: Interpolation, tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    lpips, looks = PerceptualDistance(), {}
+    networks = build_networks(tiny()).eval()
+    for side in ("deblurred", "sharp", "both"):
+        config = tiny(perceptual_weight=0.02, perceptual_side=side, interpolation=interpolation)
+        before, after = (
+            compute_terms(networks, config, Stage.SECOND, batch, Constant(), None, x) for x in (None, lpips)
+        )
+        looks[side] = (after.total - before.total) / 0.02
+    flow, deblurred = torch.full((2, 2, 32, 32), 1.5), before.deblurred
+    warped_sharp = backwarp(batch["sharp"], flow, interpolation=interpolation)
+    warped_deblurred = backwarp(deblurred, -flow, interpolation=interpolation)
+    assert before.mask is not None
+    assert bool(before.mask.all())
+    close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-4)
+    close(looks["deblurred"], lpips(deblurred, warped_sharp))
+    close(looks["sharp"], lpips(warped_deblurred, batch["sharp"]))
+    close(looks["both"], (looks["deblurred"] + looks["sharp"]) / 2)
+
+
+@pytest.mark.parametrize("interpolation", Interpolation)
+@pytest.mark.parametrize("side", ["deblurred", "sharp"])
+def test_where_nothing_moves_lpips_of_either_side_is_that_of_the_pictures(
+    side: str, interpolation: Interpolation, tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config, lpips = tiny(perceptual_weight=1.0, perceptual_side=side, interpolation=interpolation), PerceptualDistance()
+    networks = build_networks(config).eval()
+    before, after = (compute_terms(networks, config, Stage.SECOND, batch, Still(), None, x) for x in (None, lpips))
+    torch.testing.assert_close(after.total - before.total, lpips(before.deblurred, batch["sharp"]))
+
+
+def test_the_gradient_of_the_sharp_side_reaches_the_network_through_the_warp(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config, lpips = tiny(perceptual_weight=1.0, perceptual_side="sharp", no_reblur=True), PerceptualDistance()
+    networks = build_networks(config).eval()
+    gradients = []
+    for looks in (None, lpips):
+        networks.zero_grad()
+        compute_terms(networks, config, Stage.SECOND, batch, Constant(), None, looks).total.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in networks.deblur.parameters() if p.grad is not None]))
+    assert not torch.allclose(*gradients)
+
+
+def test_both_warps_of_the_loss_are_of_the_kind_that_the_option_says(
+    tiny: MakeConfig, batch: dict[str, Tensor]
+) -> None:
+    config = tiny(interpolation="lanczos", no_reblur=True)
+    terms = compute_terms(build_networks(config).eval(), config, Stage.SECOND, batch, Constant())
+    flow = torch.full((2, 2, 32, 32), 1.5)
+    there, back = (
+        backwarp(picture, way, interpolation=Interpolation.LANCZOS)
+        for picture, way in ((batch["sharp"], flow), (terms.deblurred, -flow))
+    )
+    assert terms.warped_sharp is not None
+    assert torch.equal(terms.warped_sharp, there)
+    expected = charbonnier(there - terms.deblurred) + charbonnier(back - batch["sharp"])
+    torch.testing.assert_close(terms.total, expected)
 
 
 @pytest.mark.parametrize(("name", "options"), NETWORKS, ids=NAMES)
