@@ -23,12 +23,17 @@ from sdd_bench.core.precision import has_fast_bf16
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import EvaluateOptions
 from sdd_bench.evaluation.run import evaluate
+from sdd_bench.flow.estimator import load_flow
+from sdd_bench.flow.mask import FLOOR_PX, calibration_mask
 from sdd_bench.models.network import load_network
 from sdd_bench.prediction.run import pictures_of, predict
 from sdd_bench.prepared.open import open_dataset
+from sdd_bench.prepared.torch_dataset import PairDataset
 from sdd_bench.training.config import TrainConfig
+from sdd_bench.training.data.stage_one_flow import ensure_flow
 from sdd_bench.training.run import train
 
+_BOTH_WAYS = {"perceptual_side": "both", "perceptual_floor_px": 1.0, "interpolation": "lanczos"}
 METHODS: dict[str, dict[str, Any]] = {
     "vanilla": {"vanilla": True},
     "jdrl": {},
@@ -39,13 +44,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, alpha 0.05, LPIPS": {"alpha": 0.05, "perceptual_weight": 0.02},
     "vanilla, LPIPS 0.05": {"vanilla": True, "perceptual_weight": 0.05},
     "jdrl, alpha 0.05, LPIPS 0.05": {"alpha": 0.05, "perceptual_weight": 0.05},
-    "jdrl, alpha 0.05, LPIPS 0.05 both ways": {
-        "alpha": 0.05,
-        "perceptual_weight": 0.05,
-        "perceptual_side": "both",
-        "perceptual_floor_px": 1.0,
-        "interpolation": "lanczos",
-    },
+    "jdrl, alpha 0.05, LPIPS both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.02},
+    "jdrl, alpha 0.05, LPIPS 0.05 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.05},
 }
 MATCHED = GroundTruth.MATCHED.value
 
@@ -76,6 +76,14 @@ def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse
     if report.model is None:
         raise SystemExit(f"{run}: stopped at step {report.step}; run again to go on.")
     return report.model
+
+
+def seen_share(prepared: Path, floor_px: float) -> float:
+    """Part of the pixels of the training patches that the paper's mask shows, by the flow of the first stage."""
+    flow_file = ensure_flow(prepared, load_flow("pwcnet-plain"))
+    patches = PairDataset(prepared, crop=None, augment=False, flow=flow_file)
+    masks = [calibration_mask(patches[index]["flow"][None], floor_px=floor_px) for index in range(len(patches))]
+    return float(torch.cat(masks).float().mean())
 
 
 def scores_of(prepared: Path, predictions: Path, run: Path) -> dict[str, Any]:
@@ -123,6 +131,8 @@ def main() -> None:
     prepared, predictions = prepared_pairs(arguments.data, work, choosing=arguments.choosing), work / "predictions"
     pictures = pictures_of(prepared)
     predict(load_network(arguments.init), pictures, predictions / "before")
+    shares = " and ".join(f"{seen_share(prepared, floor_px):.0%} ({floor_px} px)" for floor_px in (FLOOR_PX, 1.0))
+    print(f"the mask shows {shares} of the pixels", flush=True)
     rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]
     for name in ("input", "before"):
         rows.append(row(name, [scores_of(prepared, predictions / name, work / "scores" / name)]))
