@@ -170,7 +170,7 @@ class TrainConfig:
     one, with the deblurred one warped; or the mean of ``both``."""
     perceptual_floor_px: float = FLOOR_PX
     """Deviation of flow, in pixels, that the mask of LPIPS accepts in any case. At 0.1 px, as for the pixels, it hides
-    more than half of pairs that nearly lie on one another; 1.0 shows them."""
+    nearly half of pairs that almost lie on one another; 1.0 hides a seventh."""
     interpolation: Interpolation = Interpolation.LINEAR
     """Of the warps in the loss: ``linear`` as in the paper, or ``lanczos``, which hardly smooths."""
     mask: MaskKind = MaskKind.MAGNITUDE
