@@ -32,6 +32,7 @@ from typing import Any
 import torch
 from _memory import peak_mib
 from _pictures import mosaic
+from tiles import as_network
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,7 +43,7 @@ from sdd_bench.models.convert import save_weights
 from sdd_bench.models.network import Network, final_output
 from sdd_bench.models.networks.ifan import IFAN
 from sdd_bench.models.networks.mprnet import MPRNet
-from sdd_bench.models.spec import MODELS, ModelSpec, facts_of
+from sdd_bench.models.spec import MODELS, ModelSpec
 from sdd_bench.prediction.method import UNKNOWN_RADIUS_PX
 from sdd_bench.prediction.tiling import Span, spans, tile_side, window_of
 
@@ -168,13 +169,6 @@ def windows_of(network: Network, width: int, height: int, memory_gib: float) -> 
     rows, columns = (-(-side // multiple) * multiple for side in (height, width))
     windows = [(y, x) for y in spans(rows, high, overlap, multiple) for x in spans(columns, wide, overlap, multiple)]
     return f"{width}x{height}, --memory {memory_gib:g}: {len(windows)} window(s) of {wide}x{high} px", windows
-
-
-def as_network(name: str, module: nn.Module) -> Network:
-    """What ``predict`` makes of a module."""
-    facts = facts_of(module, ModelSpec(name))
-    radius = facts["receptive_radius_px"]
-    return Network(module, name, "", facts["size_multiple"], radius, facts["bytes_per_pixel"], torch.device("cpu"))
 
 
 def measure_windows(name: str, width: int, height: int, memory_gib: float, most: int) -> str:

@@ -130,7 +130,8 @@ def main() -> None:
         whole, tiled = deblur(network, blurry), deblur(network, blurry, tile=tile, overlap=overlap)
         if arguments.random:
             scale = rms(sharp - blurry) / rms(whole - blurry)
-            agreement, gained = -20 * np.log10(scale * rms(tiled - whole)), "random weights"
+            apart = scale * rms(tiled - whole)
+            agreement, gained = (-20 * np.log10(apart) if apart else np.inf), "random weights"
         else:
             whole, tiled = whole.clip(0, 1), tiled.clip(0, 1)
             agreement, gained = psnr(tiled, whole), f"gain {psnr(whole, sharp) - psnr(blurry, sharp):+.2f} dB"

@@ -11,6 +11,7 @@ and then enlarged by repeating pixels. The first estimate is the mean of 8x8 pix
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,9 +22,12 @@ from torch.nn import functional as F
 from sdd_bench.models.layers.adaptive_filters import filter_by_pixel
 from sdd_bench.models.layers.checks import check_whole
 from sdd_bench.models.layers.shared import Residual, add_encoder, conv, encode, plus, up
+from sdd_bench.models.layers.strips import by_strips, twice
 from sdd_bench.models.shapes import Shapes
 
 _KERNEL_TAPS = 7 * 7
+_STRIP_PIXELS = 1 << 18
+"""Pixels of a strip in which the estimate is refined, at least."""
 _SCALES = (8, 4, 2, 1)
 _PICTURE = {8: (2, 4, 8), 4: (2, 4, 4), 2: (2, 2, 2), 1: (2, 2, 1)}
 """Channels of the layers that see the estimate, by scale, as multiples of the width."""
@@ -92,18 +96,25 @@ class DRBNet(nn.Module):
         features = self.conv4_4(encode(self, "conv", blurry, skips=skips))
         estimate = self._refine(3, features, F.avg_pool2d(blurry, _SCALES[0]))
         for level in (3, 2, 1):
-            features = plus(self.get_submodule(f"upconv{level}_u")(features), skips.pop())
-            features = self.get_submodule(f"upconv{level}_1")(features)
-            features = self.get_submodule(f"upconv{level}_2")(features)
-            estimate = self._refine(level - 1, features, F.interpolate(estimate, scale_factor=2.0, mode="nearest"))
+            features = by_strips(partial(self._decode, level), features, skips.pop(), halo=3)
+            estimate = F.interpolate(estimate, scale_factor=2.0, mode="nearest")
+            estimate = self._refine(level - 1, features, estimate)
         return estimate
 
+    def _decode(self, level: int, features: Tensor, skip: Tensor, rows: slice) -> Tensor:
+        features = plus(self.get_submodule(f"upconv{level}_u")(features), skip)
+        features = self.get_submodule(f"upconv{level}_1")(features)
+        return self.get_submodule(f"upconv{level}_2")(features)[:, :, twice(rows)]
+
     def _refine(self, level: int, features: Tensor, estimate: Tensor) -> Tensor:
+        return by_strips(partial(self._refined, level), estimate, features, halo=5, numbers=3 * _STRIP_PIXELS)
+
+    def _refined(self, level: int, estimate: Tensor, features: Tensor, rows: slice) -> Tensor:
         seen = self.get_submodule(f"img_d{2**level}_feature")(estimate)
         fused = torch.cat((features, seen), dim=1)
         del seen
         filtered = filter_by_pixel(estimate, self.get_submodule(f"upconv{level}_kernel")(fused))
-        return estimate + filtered + self.get_submodule(f"upconv{level}_res")(fused)
+        return (estimate + filtered + self.get_submodule(f"upconv{level}_res")(fused))[:, :, rows]
 
 
 def _convs(*channels: int) -> nn.Sequential:
