@@ -129,7 +129,7 @@ class Restormer(nn.Module):
     size_multiple = 8
     bytes_per_pixel: int
     """Upper estimate of the memory in evaluation mode, 18 numbers per pixel and width; measured: 13.4 at 0.2
-    megapixels, with what the C library keeps 14.8 at 1.1 and 16.2 at 2.8; the rest is for the process and the picture."""
+    megapixels, with what the C library keeps 14.8 at 1.1 and 16.5 at 2.8; the rest is for process and picture."""
 
     def __init__(
         self,
