@@ -146,7 +146,7 @@ class PictureScorer:
         self.blurry, self.sharp = blurry, sharp
         self._flow, self._warp, self._metrics, self._lpips = flow, warp, metrics, lpips
         everywhere = np.ones(sharp.shape[:2], np.bool_)
-        self._raw = Warped(sharp, torch.zeros(2, *sharp.shape[:2]), everywhere, 1.0)
+        self._raw = Warped(sharp, torch.zeros(()).expand(2, *sharp.shape[:2]), everywhere, 1.0)
         self._registered_flow, self._transfer, self._match = registered_flow, transfer, match
         self._measures, self._blur = measures, blur
 

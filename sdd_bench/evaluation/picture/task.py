@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +14,7 @@ import numpy as np
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
+from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.storage.files import output_errors, sha256_of
 from sdd_bench.core.threads import few_threads
@@ -246,8 +248,9 @@ def _files(match: Match) -> tuple[Path | None, ...]:
 
 def _hashes(match: Match) -> dict[Path, str]:
     """SHA-256 of the files of a picture."""
+    paths = [path for path in _files(match) if path]
     try:
-        return {path: sha256_of(path) for path in _files(match) if path}
+        return dict(zip(paths, side_by_side(*(partial(sha256_of, path) for path in paths)), strict=True))
     except OSError as error:
         raise UnreadableError(f"{error.filename}: cannot be read ({error.strerror}).") from error
 
