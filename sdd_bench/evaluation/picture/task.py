@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,7 +13,6 @@ import numpy as np
 from sdd_bench.core import protocol
 from sdd_bench.core.errors import UnreadableError
 from sdd_bench.core.parallel import read_sealed, write_sealed
-from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.side_by_side import side_by_side
 from sdd_bench.core.storage.files import output_errors, sha256_of
 from sdd_bench.core.threads import few_threads
