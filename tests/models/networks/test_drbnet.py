@@ -59,6 +59,17 @@ def test_it_looks_as_far_as_it_says() -> None:
         assert reach_px(network, length=400, axis=axis) == network.receptive_radius_px
 
 
+def test_kernels_of_every_pixel_are_never_there_at_once() -> None:
+    network, rows = DRBNet(1).eval(), []
+    network.get_submodule("upconv0_kernel").register_forward_hook(
+        lambda _, inputs, output: rows.append(output.shape[2])
+    )
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 640, 128)).shape[2] == 640
+    assert sum(rows) >= 640
+    assert max(rows) < 400
+
+
 def test_the_width_is_read_from_shapes() -> None:
     with torch.device("meta"):
         shapes = shapes_of(DRBNet(6).state_dict())
