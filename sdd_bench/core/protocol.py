@@ -14,13 +14,14 @@ and the support of the flow are told; since 4, doubt about what moved as a whole
 both pictures; since 6, the motion between input and prediction is estimated as a small one. Scores are those of 3."""
 LIGHT = 2
 """Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
-ANALYSIS = 9
+ANALYSIS = 10
 """Number for the measurements of a pair. Since 3, standard errors allow for Tukey's weights, which fall as residuals
 grow; since 4, light is measured; since 5, frames do not vote, and every textured tile is judged however far
 it moved; since 6, intervals allow for an unknown tone curve; since 7, as much as the pictures
 say, and small pictures far out of focus have larger tiles; since 8, a tile whose slopes are noise
 knows nothing, and intervals are narrower where the pictures say that light is linear; since 9, a pair that is clipped
-nearly everywhere is said to be. Figures are those of 8."""
+nearly everywhere is said to be; since 10, intervals go by the tone curve that the pictures show, and by
+what a step leaves to the next. Other figures are those of 8."""
 
 
 def numbers() -> dict[str, int]:

@@ -42,9 +42,6 @@ _GREY = (0.25, 0.5, 0.25)
 """Weights of red, green and blue in grey: their shares of a Bayer mosaic."""
 _Z95 = 1.96
 """Two-sided 95 % quantile of the normal distribution."""
-_NEIGHBOURS = 1.15
-"""How many times larger the standard errors are than those of independent tiles: neighbours share the same blur, which
-``tools/bench/intervals.py`` shows."""
 _STILL_PX = 1.0
 """RMS displacement, in pixels of the planes, below which a second layer stands still."""
 _CLOSE_PX = 1.5
@@ -237,12 +234,12 @@ def _beyond_statistics(light: NDArray[np.float32], other: NDArray[np.float32], f
     return encoding_error(*planes, found.fit, clipped=masks[0], moving_clipped=masks[1])
 
 
-def _together(error: Similarity, other: Similarity, factor: int) -> Similarity:
-    """Standard errors of both parts; ``other`` in pixels that are ``factor`` times as large."""
+def _together(error: Similarity, other: Similarity, factor: int, left_over: float) -> Similarity:
+    """Standard errors of both parts, those of a fit being short; ``other`` in pixels ``factor`` times as large."""
     names = ("zoom", "rotation_deg", "shift_x_px", "shift_y_px")
     own, added = ([getattr(part, name) for name in names] for part in (error, other))
     scaled = (by * value for by, value in zip((1, 1, factor, factor), added, strict=True))
-    return Similarity(*(math.hypot(_NEIGHBOURS * a, b) for a, b in zip(own, scaled, strict=True)))
+    return Similarity(*(math.hypot(a / (1 - left_over), b) for a, b in zip(own, scaled, strict=True)))
 
 
 def _planes(light: NDArray[np.float32], other: NDArray[np.float32], coarse: Coarse) -> tuple[Plane, Plane]:
@@ -328,7 +325,7 @@ def _describe(
     )
     return Misalignment(
         similarity,
-        _together(error, beyond, factor),
+        _together(error, beyond, factor, fit.left_over if fit is not None else 0.0),
         width,
         height,
         rms_px=similarity.rms_px(height, width),

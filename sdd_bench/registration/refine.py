@@ -20,12 +20,15 @@ with three quantities that are estimated from the residuals :math:`r_i`, in turn
 
 The moving picture is then sampled again by the new similarity, and the fit repeated until the similarity settles: at
 half size first, then at full size. Standard errors are those of the sandwich estimator, which relies on the residuals
-and not on :math:`C_i`.
+and not on :math:`C_i`. Far out of focus a step finds only a share of what is left to do, as blur and displacement
+explain the same in part. The residuals of the tiles, and so these standard errors, are short by as much: where each
+step leaves the share :math:`\rho` of the one before, by :math:`1 - \rho`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -50,6 +53,8 @@ _STEPS = (4, 8)
 """Most steps at half size and at full size, for pictures that do not settle."""
 _SETTLED_PX = 0.002
 """Motion of a corner at which the fit has settled: a tenth of the precision, so that stopping costs none of it."""
+_MOST_LEFT_OVER = 0.7
+"""Largest share that a step is said to leave to the next."""
 _WIDE = 48, (1.0, 2.0, 4.0, 7.0)
 """Side of a tile and bank of blurs in small pictures far out of focus: 32 px do not hold a blur of 25 px."""
 _WIDE_BLUR_PX = 2.75
@@ -86,7 +91,7 @@ class DirectFit:
     similarity: Similarity
     """Map from reference to moving coordinates."""
     standard_error: Similarity
-    """Standard errors of the four numbers of ``similarity``."""
+    """Standard errors of the four numbers of ``similarity``, short by ``left_over``."""
     residual_px: float
     """RMS by which tiles differ from the similarity beyond their noise; surer tiles weigh more."""
     residual_p95_px: float
@@ -103,6 +108,8 @@ class DirectFit:
     """Logarithm of the share of a tile's variance that the blurred moving picture leaves unexplained, median."""
     blur_px: float
     """Standard deviation of the blur of the reference against the moving picture, median over these tiles."""
+    left_over: float = 0.0
+    """The share of what is to be done that a step leaves to the next, 0 to 0.7."""
     tiling: Tiling = Tiling.USUAL
     """Which tiles it is of."""
 
@@ -128,6 +135,7 @@ def register(
     moving_clipped: NDArray[np.uint8] | None = None,
     from_half: bool = True,
     tiling: Tiling | None = None,
+    steps: int = _STEPS[1],
 ) -> DirectFit | None:
     """Refine ``start`` until it settles.
 
@@ -139,6 +147,7 @@ def register(
         moving_clipped: Mask, non-zero where ``moving`` is saturated.
         from_half: Whether half the size is registered first, for a start that is off by more than a pixel.
         tiling: Tiles to use; None decides by the blur, and by the number of those that can be measured.
+        steps: Most steps at full size. Each leaves about a quarter of what is to be done.
 
     Returns:
         The fit, or None where fewer than six tiles have texture.
@@ -156,7 +165,7 @@ def register(
     coarse = (halve(reference), halve(moving), clipped[::2, ::2] | clipped[1::2, 1::2],
               moving_clipped[::2, ::2] | moving_clipped[1::2, 1::2])  # fmt: skip
 
-    def settled(which: Tiling, from_: Similarity, steps: int = _STEPS[1]) -> DirectFit | None:
+    def settled(which: Tiling, from_: Similarity, steps: int = steps) -> DirectFit | None:
         keep_noise = which is Tiling.WIDE or (reference.size >= _LARGE and which is not Tiling.FINE)
         halved = which is Tiling.HALVED
         planes: _Planes = coarse if halved else level
@@ -202,6 +211,7 @@ def _settle(
     tile, bank = tiling
     reach = math.hypot(height, width) / 2
     reference, moving = smooth(reference), spline(smooth(moving))
+    thetas = []
     for _ in range(steps):
         tiles = measure_tiles(
             reference,
@@ -217,12 +227,28 @@ def _settle(
         if fitted is None:
             return None
         estimate = fitted
+        thetas.append(estimate.theta * np.array([reach, reach, 1.0, 1.0]))
         step = Similarity.from_complex(1 + complex(*estimate.theta[:2]), complex(*estimate.theta[2:]))
         similarity = similarity @ step
         moved = abs(step.linear - 1) * reach + abs(step.shift)
         if moved < _SETTLED_PX:
             break
-    return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX)
+    return _report(tiles, estimate, similarity, settled=moved < 25 * _SETTLED_PX, left_over=left_over(thetas))
+
+
+def left_over(steps: Sequence[NDArray[np.float64]]) -> float:
+    r"""The share :math:`\rho` that a step leaves to the next, by least squares, 0 to 0.7.
+
+    Args:
+        steps: Parameters of the steps in pixels, each (4,).
+
+    Example:
+        >>> left_over([np.array([0.4, 0.0, 0.0, 0.8]), np.array([0.1, 0.0, 0.0, 0.2])])
+        0.25
+    """
+    earlier, later = np.array(steps[:-1]), np.array(steps[1:])
+    power = float((earlier * earlier).sum())
+    return min(max(float((earlier * later).sum()) / power, 0.0), _MOST_LEFT_OVER) if power > 0 else 0.0
 
 
 def _tiles_of(tiling: Tiling, height: int, width: int) -> tuple[int, tuple[float, ...]]:
@@ -237,7 +263,7 @@ def _tiles_of(tiling: Tiling, height: int, width: int) -> tuple[int, tuple[float
     return (16 if halved and min(height, width) < 256 else 32), ((1.0, 2.0) if halved else (1.0, 2.0, 4.0))
 
 
-def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool) -> DirectFit:
+def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled: bool, left_over: float) -> DirectFit:
     """Judge the fit by every tile that shows the same texture in both pictures, whether it voted or not."""
     slope, shift = complex(*estimate.theta[:2]), complex(*estimate.theta[2:])
     noise = np.trace(tiles.covariance, axis1=1, axis2=2)
@@ -261,4 +287,5 @@ def _report(tiles: Tiles, estimate: Estimate, similarity: Similarity, *, settled
         settled=settled,
         log_unexplained=float(np.median(np.log(np.clip(1 - tiles.explained[judged], 1e-6, 1)))),
         blur_px=float(np.median(tiles.blur_px[judged])),
+        left_over=left_over,
     )

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
-from sdd_bench.registration.refine import ENOUGH_TILES, Tiling, register
+from sdd_bench.registration.refine import ENOUGH_TILES, Tiling, left_over, register
 from sdd_bench.registration.tile_fit import fit_tiles
 from sdd_bench.registration.tiles import Tiles
 
@@ -128,3 +128,22 @@ def test_what_is_left_between_clipped_places_is_measured_by_smaller_tiles() -> N
     assert found is not None
     assert found.tiling is Tiling.FINE
     assert (truth.inverse() @ found.similarity).corner_px(*_SIZE) < 0.1
+
+
+def test_far_out_of_focus_a_step_leaves_some_to_the_next(rng: np.random.Generator) -> None:
+    sharp = _scene(rng)
+    left = []
+    for radius in (1.0, 12.0):
+        noisy = _blurry(sharp, Similarity(), radius) + rng.normal(0, 0.003, _SIZE).astype(np.float32)
+        fit = register(noisy, sharp, Similarity(1.0, 0.0, 0.4, -0.3), from_half=False, tiling=Tiling.WIDE)
+        assert fit is not None
+        left.append(fit.left_over)
+    assert left[0] < 0.05 < left[1] < 0.4
+
+
+def test_what_a_step_leaves_is_bounded_and_known_from_two() -> None:
+    one, half = np.array([0.0, 0.0, 0.2, 0.0]), np.array([0.0, 0.0, 0.1, 0.1])
+    assert left_over([one]) == 0.0
+    assert left_over([one, half]) == pytest.approx(0.5)
+    assert left_over([one, -half]) == 0.0  # it went too far
+    assert left_over([one, one]) == 0.7

@@ -12,7 +12,7 @@ from scipy import ndimage
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.images.light import linear_planes, linear_to_srgb, srgb_to_linear
-from sdd_bench.registration.evidence.encoding import encoding_error
+from sdd_bench.registration.evidence.encoding import best_exponent, encoding_error
 from sdd_bench.registration.measure import Misalignment, measure
 from sdd_bench.registration.refine import register
 
@@ -71,3 +71,23 @@ def _added(seed: int, *, on_display: bool) -> float:
 def test_more_is_added_where_the_pictures_say_that_blur_acted_on_display_values() -> None:
     assert 0 < _added(7, on_display=False) < 0.05
     assert _added(7, on_display=True) > _added(7, on_display=False)
+
+
+@pytest.mark.parametrize(("exponent", "low", "high"), [(1.0, -0.1, 0.1), (1.25, 0.1, 0.4), (0.45, -1.0, -0.35)])
+def test_the_exponent_at_which_blur_acted_is_found(exponent: float, low: float, high: float) -> None:
+    found = []
+    for seed in range(3):
+        light = srgb_to_linear(_scene(seed)[..., 0]) ** exponent
+        planes = [p ** (1 / exponent) for p in (cv2.filter2D(light, -1, _disk(10)), light)]
+        unexplained = []
+        for tried in (0.7, 1.0, 1.3):
+            fit = register(*(np.asarray(plane**tried, np.float32) for plane in planes), Similarity(), from_half=False)
+            assert fit is not None
+            unexplained.append(fit.log_unexplained)
+        found.append(best_exponent(unexplained[0] - unexplained[1], unexplained[2] - unexplained[1]))
+    assert low < min(found) <= max(found) < high
+
+
+def test_where_no_exponent_is_best_it_is_the_end_that_is_better() -> None:
+    assert best_exponent(-1.0, 0.2) == -1.0
+    assert best_exponent(0.3, -0.8) == 0.4
