@@ -49,7 +49,6 @@ from sdd_bench.evaluation.summary import (
 )
 from sdd_bench.evaluation.text import COLUMNS, score_lines
 from sdd_bench.images.resize import parse_resize
-from sdd_bench.report.notebook import frame_of, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -74,10 +73,14 @@ class RunReport:
 
     def to_frame(self) -> DataFrame:
         """``per_image.csv`` as a pandas DataFrame: one row per method, picture and ground truth."""
+        from sdd_bench.report.notebook import frame_of
+
         rows = read_table(self.run / "per_image.csv", ImageRow, Form(ManifestError, "Evaluate again."))
         return frame_of(rows.values())
 
     def _repr_html_(self) -> str:
+        from sdd_bench.report.notebook import html_table
+
         count = f"{self.summary['n_images']} of {self.summary['n_expected']} pictures"
         title = f"{self.summary['method']} on {self.summary['dataset']['name']} ({count}): mean [95 % interval]"
         return html_table(title, COLUMNS, score_lines(self.summary), notes=self.notes)

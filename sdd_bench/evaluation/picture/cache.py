@@ -17,9 +17,10 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
-import blosc2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ class SharedCache:
     def _tensor(self, kind: str, key: str, shape: tuple[int, ...], compute: Callable[[], Tensor]) -> Tensor:
         if self.store is None:
             return compute()
-        n_bytes = 4 * math.prod(shape)
+        blosc2, n_bytes = _blosc2(), 4 * math.prod(shape)
         kept = _unpacked(self.store.read(kind, key, at_most=n_bytes + blosc2.MAX_OVERHEAD), shape)
         if kept is not None:
             return kept
@@ -208,9 +209,19 @@ def _limit(limit_gb: float | None) -> int:
     return round(limit * 1e9)
 
 
+@lru_cache(maxsize=1)
+def _blosc2() -> ModuleType:
+    """Imported with the first flow, when other threads are at work: it takes a tenth of a second."""
+    import blosc2
+
+    blosc2.set_releasegil(True)
+    return blosc2
+
+
 def _packed(tensor: Tensor) -> bytes:
     """The float32 values without loss: their first bytes together, then their second ones, ..., in Zstandard."""
     values = tensor.detach().cpu().float().contiguous().numpy().astype("<f4", copy=False)
+    blosc2 = _blosc2()
     packed: bytes = blosc2.compress(
         values.tobytes(), typesize=4, clevel=_LEVEL, filter=blosc2.Filter.SHUFFLE, codec=blosc2.Codec.ZSTD
     )
@@ -218,10 +229,12 @@ def _packed(tensor: Tensor) -> bytes:
 
 
 def _unpacked(content: bytes | None, shape: tuple[int, ...]) -> Tensor | None:
+    blosc2 = _blosc2()
     try:
         if content is None or blosc2.get_cbuffer_sizes(content)[0] != 4 * math.prod(shape):
             return None
-        values = np.frombuffer(blosc2.decompress(content), "<f4").reshape(shape)
+        values = np.empty(shape, "<f4")
+        blosc2.decompress(content, dst=values)
     except (RuntimeError, ValueError):
         return None
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(values.astype(np.float32, copy=False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from sdd_bench.core.errors import WeightsError
@@ -27,7 +28,9 @@ def load_pwcnet(path: Path) -> PWCNet:
     tensors, published = _own_names(read_tensors(path), path)
     first = tensors.get("decoders.0.layers.1.0.weight")
     dense = published or (first is not None and first.ndim == 4 and first.shape[1] > 128)
-    network = PWCNet(dense=dense, normalise=not published)
+    with torch.device("meta"):  # no numbers are drawn that the file replaces
+        network = PWCNet(dense=dense, normalise=not published)
+    network.to_empty(device="cpu")
     load_into(network, tensors, path)
     return network.eval().requires_grad_(False)
 
