@@ -101,3 +101,16 @@ def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch: pytest.
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert CliRunner().invoke(main, ["completion", "bash"]).exit_code == 0
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_numpy_asks_for_no_huge_pages_unless_the_user_says_otherwise() -> None:
+    program = (
+        "import os, sys; from sdd_bench.cli.main import main; import sdd_bench.cli.evaluate; "
+        "assert 'numpy' not in sys.modules; main(['completion', 'bash'], standalone_mode=False); "
+        "print(os.environ['NUMPY_MADVISE_HUGEPAGE'])"
+    )
+    for given, expected in ({}, "0"), ({"NUMPY_MADVISE_HUGEPAGE": "1"}, "1"):
+        environment = {name: value for name, value in os.environ.items() if name != "NUMPY_MADVISE_HUGEPAGE"} | given
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == expected
