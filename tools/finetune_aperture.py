@@ -6,6 +6,7 @@ The last scene of each set is the test split (four pairs), the others are traine
 not lie on one another and are not exposed alike; both ways of training match the light by one gain per colour
 (``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds, their spread, and each pair; scores
 are against ``matched`` ground truth. A killed run goes on. The photographs stay in ``--work``.
+``--choosing`` leaves the test pairs out and tests on the scene before the last, to choose settings by.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, alpha 0.05, LPIPS": {"alpha": 0.05, "perceptual_weight": 0.02},
     "vanilla, LPIPS 0.05": {"vanilla": True, "perceptual_weight": 0.05},
     "jdrl, alpha 0.05, LPIPS 0.05": {"alpha": 0.05, "perceptual_weight": 0.05},
-    "jdrl, alpha 0.05, LPIPS both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.02},
     "jdrl, alpha 0.05, LPIPS 0.05 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.05},
+    "vanilla, LPIPS 0.1": {"vanilla": True, "perceptual_weight": 0.1},
+    "jdrl, alpha 0.05, LPIPS 0.1 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.1},
 }
 MATCHED = GroundTruth.MATCHED.value
 
