@@ -66,8 +66,8 @@ class DPDNet(nn.Module):
     """No output pixel depends on an input pixel farther away along either axis."""
     bytes_per_pixel: int
     """Upper estimate of the memory without gradients, when the upper two resolutions pass in strips; measured with what
-    the C library keeps: 17.4 per pixel and width at 1.7 megapixels (width 64) and at 8.8 (width 16); the rest is for
-    the process and the picture."""
+    the C library keeps: 17.4 per pixel and width at 1.7 megapixels, up to 19.6 at 7 (width 64); the rest is for process
+    and picture."""
 
     def __init__(self, width: int = 64, *, bgr: bool = True, dropout: float = 0.4, views: int = 1) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class DPDNet(nn.Module):
         if views not in (1, 2):
             raise ConfigError(f"dpdnet: views: expected 1 or 2, got {views!r}.")
         self.bgr, self.views = bgr, views
-        self.bytes_per_pixel = 19 * width + 24
+        self.bytes_per_pixel = 22 * width + 24
         one, two, three, four, five = (width * 2**level for level in range(5))
         self.encoder1 = _block(3 * views, one)
         self.encoder2 = _block(one, two)
