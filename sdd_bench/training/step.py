@@ -159,8 +159,8 @@ def compute_terms(
         0.3
     """
     blurry, sharp = batch["blurry"], batch["sharp"]
-    plain_first = stage is Stage.FIRST and config.stage_one_loss == "warped" and contextual is None
-    outputs, reblurred = networks(blurry, stage.value, config.has_reblur and not plain_first)
+    plain = contextual is None and _is_plain(config, stage)
+    outputs, reblurred = networks(blurry, stage.value, config.has_reblur and not plain)
     deblurred = outputs[0]
     reblurring = _sum(charbonnier(picture - blurry) for picture in reblurred) if reblurred else None
     deblurring = warped_sharp = mask = None
@@ -172,12 +172,17 @@ def compute_terms(
         flows = _flows(config, stage, deblurred, sharp, batch.get("flow"), estimator)
         deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, flows)
         if perceptual is not None:
-            looks = _looks(config, stage, perceptual, deblurred, sharp, flows)
+            looks = _looks(config, stage, perceptual, deblurred, sharp, warped_sharp, flows)
             deblurring = deblurring + config.perceptual_weight * looks
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:
         total = total + config.alpha * reblurring
     return StepTerms(total, deblurring, reblurring, deblurred, reblurred[0] if reblurred else None, warped_sharp, mask)
+
+
+def _is_plain(config: TrainConfig, stage: Stage) -> bool:
+    """Whether the loss of the stage is the distance to the warped sharp picture alone: no mask, cycle or reblurring."""
+    return stage is Stage.FIRST and config.stage_one_loss == "warped"
 
 
 def _sum(losses: Iterable[Tensor]) -> Tensor:
@@ -186,7 +191,7 @@ def _sum(losses: Iterable[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class _Flows:
-    """Flow from the deblurred picture to the sharp one, and back where the method has a cycle."""
+    """Flow from the deblurred picture to the sharp one, and back where a loss asks for it."""
 
     there: Tensor
     back: Tensor | None
@@ -210,7 +215,8 @@ def _flows(
             return _Flows(estimator.estimate(final, sharp), None)
         return _Flows(*estimator.estimate_both(final, sharp))
     assert flow is not None
-    return _Flows(flow, None if config.no_cycle else invert_flow(flow, steps=_INVERSION_STEPS))
+    only_there = config.no_cycle or (_is_plain(config, stage) and config.perceptual_side == "deblurred")
+    return _Flows(flow, None if only_there else invert_flow(flow, steps=_INVERSION_STEPS))
 
 
 def _deblurring(
@@ -224,7 +230,7 @@ def _deblurring(
 
     if flows is None:
         return _sum(distance(output - sharp) for output in outputs), None, None
-    if stage is Stage.FIRST and config.stage_one_loss == "warped":
+    if _is_plain(config, stage):
         warped = backwarp(sharp, flows.there, interpolation=config.interpolation)
         return _sum(distance(output - warped) for output in outputs), warped, None
     terms = [
@@ -249,13 +255,13 @@ def _looks(
     perceptual: PerceptualDistance,
     deblurred: Tensor,
     sharp: Tensor,
+    warped_sharp: Tensor | None,
     flows: _Flows | None,
 ) -> Tensor:
     """LPIPS on the grids that the configuration names."""
-    if flows is None:
+    if flows is None or warped_sharp is None:
         return perceptual(deblurred, sharp)
-    unmasked = stage is Stage.FIRST and config.stage_one_loss == "warped"
-    mask = MASKS[MaskKind.NONE if unmasked else config.mask_kind]
+    mask = MASKS[MaskKind.NONE if _is_plain(config, stage) else config.mask_kind]
 
     def distance(predicted: Tensor, target: Tensor, flow: Tensor) -> Tensor:
         trusted = mask(flow, config.tolerance, config.perceptual_floor_px)
@@ -264,8 +270,7 @@ def _looks(
 
     losses = []
     if config.perceptual_side != "sharp":
-        warped = backwarp(sharp, flows.there, interpolation=config.interpolation)
-        losses.append(distance(deblurred, warped, flows.there))
+        losses.append(distance(deblurred, warped_sharp, flows.there))
     if config.perceptual_side != "deblurred":
         assert flows.back is not None
         warped = backwarp(deblurred, flows.back, interpolation=config.interpolation)

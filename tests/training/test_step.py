@@ -10,7 +10,9 @@ from small_networks import NAMES, NETWORKS
 from torch import Tensor, nn
 
 from sdd_bench.core.types import Interpolation
+from sdd_bench.flow.compose import invert_flow
 from sdd_bench.flow.warp import backwarp
+from sdd_bench.training import step
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import load_contextual
 from sdd_bench.training.losses import adaptive_deblurring_loss, charbonnier, edges
@@ -120,6 +122,23 @@ def test_the_released_first_stage_is_charbonnier_against_warped_sharp(
     warped = backwarp(batch["sharp"], batch["flow"])
     assert terms.reblurring is None
     assert torch.equal(terms.total, charbonnier(terms.deblurred - warped))
+
+
+@pytest.mark.parametrize(("side", "turned"), [("deblurred", 0), ("both", 1)])
+def test_the_released_first_stage_turns_no_flow_that_no_loss_asks_for(
+    side: str, turned: int, tiny: MakeConfig, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Tensor] = []
+
+    def inverted(flow: Tensor, *, steps: int) -> Tensor:
+        asked.append(flow)
+        return invert_flow(flow, steps=steps)
+
+    monkeypatch.setattr(step, "invert_flow", inverted)
+    config = tiny(stage_one_loss="warped", perceptual_weight=0.1, perceptual_side=side)
+    networks = build_networks(config).eval()
+    compute_terms(networks, config, Stage.FIRST, batch, None, None, PerceptualDistance())
+    assert len(asked) == turned
 
 
 def test_reblurring_alone_leaves_the_deblurring_network_alone(tiny: MakeConfig, batch: dict[str, Tensor]) -> None:
