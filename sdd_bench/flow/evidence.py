@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdd_bench.flow import evidence_fused, evidence_unfused
+from sdd_bench.flow.evidence_unfused import ramp
 from sdd_bench.flow.pwcnet.refinement import Luma, explain, resize_flow, texture
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.geometry.similarity import Similarity
@@ -172,7 +173,7 @@ def _laxity(weight: Tensor, weighted: Tensor, scale: float) -> float:
     distance, order = (weighted / scale / (weight + 1e-6)).flatten().sort()
     passed = weight.flatten()[order].cumsum(0)
     median = distance[min(int((passed < passed[-1] / 2).sum()), len(distance) - 1)]
-    return float(_ramp(median, *_SPREAD_PX))
+    return float(ramp(median, *_SPREAD_PX))
 
 
 def _beside_what_is_outside(support: Tensor, flow: Tensor, scale: float) -> Tensor:
@@ -182,7 +183,7 @@ def _beside_what_is_outside(support: Tensor, flow: Tensor, scale: float) -> Tens
     if bool((within == 1).all()):
         return support
     share, whole = _blur(torch.stack((within, torch.ones_like(within))), _INSIDE_CELLS)
-    counts = _ramp(share / whole, *_INSIDE)
+    counts = ramp(share / whole, *_INSIDE)
     weighted, weight = _blur(torch.stack((counts * cells, counts)), _BESIDE_CELLS)
     blended: Tensor = passes.blended(weighted / (weight + 1e-3), support, counts)
     return blended
@@ -196,12 +197,6 @@ def _cells(size: Sequence[int], side: int) -> tuple[int, int]:
 def _passes_of(flow: Tensor) -> ModuleType:
     """The passes for the device of a tensor."""
     return evidence_fused if flow.device.type == "cpu" else evidence_unfused
-
-
-def _ramp(values: Tensor, low: float, high: float) -> Tensor:
-    """Smoothly from 0 at ``low`` to 1 at ``high``."""
-    share = ((values - low) / (high - low)).clamp(0, 1)
-    return share * share * (3 - 2 * share)
 
 
 def _blur(cells: Tensor, deviation: float = _VICINITY_CELLS) -> Tensor:

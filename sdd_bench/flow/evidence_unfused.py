@@ -24,9 +24,9 @@ def shown(
     bounds: Sequence[tuple[float, float]],
 ) -> Tensor:
     gain, other, alike, left = (_grown(cells[None], size)[0] for cells in (*gains, alike, left))
-    by_gain, explained = _ramp((gain + other) / 2, *bounds[0]), 1 - _ramp(left, *bounds[2])
-    of_place = torch.maximum(by_gain, _ramp(alike, *bounds[1]) * explained)
-    return torch.stack((of_place, _ramp(alike, *bounds[3]) * explained))
+    by_gain, explained = ramp((gain + other) / 2, *bounds[0]), 1 - ramp(left, *bounds[2])
+    of_place = torch.maximum(by_gain, ramp(alike, *bounds[1]) * explained)
+    return torch.stack((of_place, ramp(alike, *bounds[3]) * explained))
 
 
 def means_of_beyond(weight: Tensor, flow: Tensor, similarity: Similarity, size: Sequence[int]) -> Tensor:
@@ -60,6 +60,12 @@ def _means(planes: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(planes[None], tuple(size), mode="area")[0]
 
 
-def _ramp(values: Tensor, low: float, high: float) -> Tensor:
+def ramp(values: Tensor, low: float, high: float) -> Tensor:
+    """Smoothly from 0 at ``low`` to 1 at ``high``.
+
+    Example:
+        >>> ramp(torch.tensor([0.0, 1.5, 9.0]), 1.0, 2.0).tolist()
+        [0.0, 0.5, 1.0]
+    """
     share = ((values - low) / (high - low)).clamp(0, 1)
     return share * share * (3 - 2 * share)
