@@ -113,6 +113,8 @@ def measure_first(tree: Path, root: Path, *more: str) -> Cost:
 
 def measure_later(tree: Path, root: Path) -> Cost:
     """``evaluate`` of another method; the set's registered flow and baselines are there from ``first``."""
+    if not (root / "first").is_dir():
+        measure_first(tree, root)
     shutil.rmtree(root / "later", ignore_errors=True)
     return evaluate(tree, root, "later")
 
