@@ -7,7 +7,6 @@ would be wrong of the new one. So is what cannot be read: a damaged tag spoils n
 from __future__ import annotations
 
 import io
-import mmap
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,7 +21,7 @@ from sdd_bench.images.decode import parse_header
 from sdd_bench.images.formats.header import format_of
 from sdd_bench.images.formats.jpeg import jpeg_segments
 from sdd_bench.images.formats.png import png_chunks
-from sdd_bench.images.formats.tags import Buffer
+from sdd_bench.images.formats.tags import Buffer, FileBytes
 
 _EXIF_DIRECTORY, _GPS_DIRECTORY = 34665, 34853
 _KEPT = frozenset({270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)})
@@ -61,9 +60,10 @@ def read_metadata(path: Path) -> Metadata:
         ({271: 'Maker'}, b'')
     """
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with open(path, "rb") as file:
+            data = FileBytes(file)
             return Metadata(_exif(path, data), _profile(path, data))
-    except (OSError, ValueError):  # no such file, or an empty one
+    except OSError:  # no such file, or one that became shorter
         return Metadata()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
-import mmap
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from sdd_bench.images.decode import decode, parse_header
 from sdd_bench.images.formats.decoders import full_scale
 from sdd_bench.images.formats.header import SUFFIXES, Header
 from sdd_bench.images.formats.profiles import is_srgb, profile_name
-from sdd_bench.images.formats.tags import Exif
+from sdd_bench.images.formats.tags import Exif, FileBytes
 from sdd_bench.images.light import encode_linear
 from sdd_bench.images.raw import RawOptions, WhiteBalance, develop, raw_size
 
@@ -105,8 +104,8 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
         if path.suffix.lower() in RAW_SUFFIXES:
             header = Header("RAW", *raw_size(path), 16, stored_bits=16)
         else:
-            with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                header = parse_header(path, data, whole=False)
+            with open(path, "rb") as file:
+                header = parse_header(path, FileBytes(file), whole=False)
     _check_pixels(path, header, max_pixels)
     return header
 

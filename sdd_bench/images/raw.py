@@ -16,7 +16,6 @@ import dataclasses
 import io
 import logging
 import math
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,17 +137,13 @@ def raw_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: The file is not RAW, or is truncated.
     """
-    with (
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        _opened(path, data) as raw,
-    ):
+    with _opened(path, path.read_bytes()) as raw:
         width, height = int(raw.sizes.iwidth), int(raw.sizes.iheight)
         return (height, width) if _orientation(raw) > 4 else (width, height)
 
 
 @contextlib.contextmanager
-def _opened(path: Path, data: Buffer) -> Iterator[Any]:
+def _opened(path: Path, data: bytes) -> Iterator[Any]:
     found = format_of(data)
     if found not in (None, "TIFF"):
         raise ImageError(f"{path}: the suffix says RAW but the content is {found}. Give it the suffix of its format.")

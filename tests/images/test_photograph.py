@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -15,7 +16,9 @@ import tifffile
 from picture_files import bad_strip, bmp, chunk, jpeg, png, put, retyped, tiff
 from PIL import Image, ImageCms
 
+import sdd_bench.images
 from sdd_bench.core.errors import ConfigError, ImageError
+from sdd_bench.images.metadata import Metadata, read_metadata
 from sdd_bench.images.photograph import read_header, read_photograph, to_float
 from sdd_bench.images.write import from_float
 
@@ -237,3 +240,28 @@ def test_real_photographs_are_read_as_opencv_reads_them(data_root: Path) -> None
     paths += sorted((data_root / "aperture" / "vabd").rglob("*.*"))[:2]
     for path in paths:
         np.testing.assert_array_equal(read_photograph(path).pixels, cv2.imread(str(path))[..., ::-1])
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".tif", ".bmp"])
+def test_a_picture_that_is_emptied_while_its_header_is_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path, read = tmp_path / f"a{kind}", os.pread
+    content = cv2.imencode(kind, np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+
+    def emptied(file: int, n_bytes: int, start: int) -> bytes:
+        os.truncate(path, 0)
+        return read(file, n_bytes, start)
+
+    monkeypatch.setattr(os, "pread", emptied)
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=f"{re.escape(str(path))}.*shorter"):
+        read_header(path)
+    path.write_bytes(content)
+    assert read_metadata(path) == Metadata()
+
+
+def test_no_picture_is_mapped_into_memory() -> None:
+    """Another program that makes it shorter would end this one by SIGBUS."""
+    folder = Path(sdd_bench.images.__file__).parent
+    assert [path.name for path in folder.rglob("*.py") if "mmap" in path.read_text("utf-8")] == []

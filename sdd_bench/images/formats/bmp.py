@@ -11,7 +11,7 @@ from PIL import BmpImagePlugin
 
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.images.formats.header import PALETTE, RGB, Header, refuse, truncated
-from sdd_bench.images.formats.tags import Buffer
+from sdd_bench.images.formats.tags import Buffer, unpack
 
 
 def decode_bmp(path: Path, data: bytes, header: Header) -> tuple[Pixels, list[str]]:
@@ -61,11 +61,11 @@ def bmp_header(path: Path, data: Buffer, whole: bool) -> Header:
     """
     if len(data) < 26:
         raise truncated(path, f"{len(data)} bytes are less than the header of a BMP")
-    offset, size = struct.unpack_from("<II", data, 10)
+    offset, size = unpack("<II", data, 10)
     code = "<HHHH" if size == 12 else "<iiHHI"
     if 18 + struct.calcsize(code) > len(data):
         raise truncated(path, "ends inside the header of a BMP")
-    width, height, _, bits, *rest = struct.unpack_from(code, data, 18)
+    width, height, _, bits, *rest = unpack(code, data, 18)
     if bits not in (1, 4, 8, 16, 24, 32):
         raise truncated(path, f"a BMP with {bits} bits per pixel does not exist")
     compression = rest[0] if rest else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdd_bench.images.formats.tags import (
     Buffer,
     Exif,
     read_exif,
+    unpack,
 )
 
 
@@ -96,7 +96,7 @@ def jpeg_segments(path: Path, data: Buffer) -> Iterator[tuple[int, int, int]]:
         if data[at] != 0xFF or marker == 0xFF or marker in _JPEG_BARE:  # stray bytes, padding, no payload
             at += 1
             continue
-        end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+        end = at + 2 + unpack(">H", data, at + 2)[0]
         if end > len(data):
             break
         yield marker, at + 4, end
@@ -123,7 +123,7 @@ def jpeg_header(path: Path, data: Buffer, whole: bool) -> Header:
     orientation, exif, profile = 1, Exif(), b""
     for marker, start, end in jpeg_segments(path, data):
         if marker in _JPEG_FRAMES and end - start >= 6:
-            bits, height, width, channels = struct.unpack_from(">BHHB", data, start)
+            bits, height, width, channels = unpack(">BHHB", data, start)
             if bits != 8:
                 raise refuse(path, f"a JPEG with {bits} bits")
         elif marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":
@@ -134,6 +134,6 @@ def jpeg_header(path: Path, data: Buffer, whole: bool) -> Header:
             scan = end
     if channels not in (1, 3):
         raise refuse(path, "a CMYK picture" if channels == 4 else f"{channels} channels", "Convert it to sRGB.")
-    if whole and data.find(b"\xff\xd9", scan) < 0:
+    if whole and bytes(data).find(b"\xff\xd9", scan) < 0:
         raise truncated(path, f"ends at byte {len(data)} without the end marker of a whole JPEG")
     return Header("JPEG", width, height, 8, GREY if channels == 1 else RGB, 8, orientation, exif, profile)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from sdd_bench.images.formats.tags import (
     Buffer,
     Exif,
     read_exif,
+    unpack,
 )
 
 _PIECE = 1 << 20
@@ -129,11 +129,11 @@ def png_chunks(path: Path, data: Buffer, *, crc: bool) -> Iterator[tuple[bytes, 
     while True:
         if at + 12 > len(data):
             raise truncated(path, f"ends at byte {len(data)} without the IEND chunk of a whole PNG")
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = unpack(">I4s", data, at)
         name, end = kind.decode("latin-1"), at + 8 + length
         if end + 4 > len(data):
             raise truncated(path, f"chunk {name} should end at byte {end + 4}, the file at {len(data)}")
-        if crc and zlib.crc32(memoryview(data)[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+        if crc and zlib.crc32(memoryview(bytes(data))[at + 4 : end]) != unpack(">I", data, end)[0]:
             raise truncated(path, f"chunk {name} at byte {at} does not match its checksum")
         yield kind, at + 8, end
         if kind == b"IEND":
@@ -163,19 +163,19 @@ def png_header(path: Path, data: Buffer, whole: bool) -> Header:
         if kind == b"IHDR":
             if end - start != 13:
                 raise truncated(path, f"IHDR has {end - start} bytes, not 13")
-            width, height, bits, color = struct.unpack_from(">IIBB", data, start)
+            width, height, bits, color = unpack(">IIBB", data, start)
         elif kind == b"IDAT":
             n_data += end - start
             if not whole:
                 break  # IDAT chunks are small: looking at each of them would read the whole file
         elif kind == b"acTL" and end - start >= 4:
-            n_frames = struct.unpack_from(">I", data, start)[0]
+            n_frames = unpack(">I", data, start)[0]
         elif kind == b"eXIf":
             orientation, exif = read_exif(bytes(data[start:end]))
         elif kind == b"iCCP":
             profile = _inflated(bytes(data[start:end]))
         elif kind == b"gAMA" and end - start == 4:
-            gamma = struct.unpack_from(">I", data, start)[0]
+            gamma = unpack(">I", data, start)[0]
         elif kind == b"sRGB":
             gamma = _SRGB_GAMMA
     if n_frames > 1:

@@ -5,13 +5,14 @@ Every read is bounds-checked and no pixel is decoded, so a directory can be read
 
 from __future__ import annotations
 
+import errno
 import math
-import mmap
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, BinaryIO, overload
 
-Buffer = bytes | mmap.mmap
 Values = tuple[int | float, ...]
 
 # Tag numbers of TIFF 6.0 and EXIF.
@@ -30,6 +31,56 @@ _CODES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
 
 # TIFF, BigTIFF, and the TIFF-like RAW files of Panasonic and Olympus.
 _VERSIONS = frozenset({42, 43, 0x55, 0x4F52, 0x5352})
+
+
+class FileBytes:
+    """The bytes of an open file, each read when it is asked for: of a large file its header alone.
+
+    A mapped file would end the process where another program makes the file shorter meanwhile (SIGBUS).
+
+    Args:
+        file: Stays open while its bytes are read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryFile() as file:
+        ...     _ = file.write(b"abcdef")
+        ...     file.flush()
+        ...     data = FileBytes(file)
+        ...     len(data), data[0], data[2:4], data[4:99]
+        (6, 97, b'cd', b'ef')
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file.fileno()
+        self._size = os.fstat(self._file).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> bytes: ...
+
+    def __getitem__(self, place: int | slice) -> int | bytes:
+        if isinstance(place, int):
+            return self._read(place, 1)[0]
+        start, stop, _ = place.indices(self._size)
+        return self._read(start, max(0, stop - start))
+
+    def __bytes__(self) -> bytes:
+        return self[:]
+
+    def _read(self, start: int, size: int) -> bytes:
+        found = os.pread(self._file, size, start)
+        if len(found) < size:
+            raise OSError(errno.ESTALE, "it became shorter while it was read")
+        return found
+
+
+Buffer = bytes | FileBytes
 
 
 class TagError(ValueError):
@@ -106,7 +157,7 @@ def layout_of(data: Buffer) -> Layout:
     endian = {b"II": "<", b"MM": ">"}.get(data[:2])
     if endian is None or len(data) < 8:
         raise TagError("no TIFF header")
-    version = struct.unpack_from(endian + "H", data, 2)[0]
+    version = unpack(endian + "H", data, 2)[0]
     if version not in _VERSIONS:
         raise TagError(f"unknown TIFF version {version}")
     big = version == 43
@@ -255,8 +306,21 @@ def _directory(data: Buffer, layout: Layout, at: int) -> tuple[Directory, int]:
     return Directory(numbers, texts), _unpack(layout.pointer_code, data, following)[0]
 
 
+def unpack(code: str, data: Buffer, at: int) -> tuple[Any, ...]:
+    """The values of a struct ``code`` from byte ``at`` on.
+
+    Raises:
+        struct.error: The data end before.
+
+    Example:
+        >>> unpack(">H", b"\\0\\1\\2", 1)
+        (258,)
+    """
+    return struct.unpack(code, data[at : at + struct.calcsize(code)])
+
+
 def _unpack(code: str, data: Buffer, at: int) -> tuple[int, ...]:
     try:
-        return struct.unpack_from(code, data, at)
+        return unpack(code, data, at)
     except (struct.error, OverflowError) as error:
         raise TagError("the file ends inside its tags") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import tifffile
 from picture_files import TURNS, chunk, exif_block, jpeg, png, put
 from PIL import Image
 
-from sdd_bench.images.formats.tags import TagError, directories
+from sdd_bench.images.formats.tags import FileBytes, TagError, directories
 from sdd_bench.images.photograph import read_header, read_photograph
 
 
@@ -90,3 +91,18 @@ def test_tags_whose_values_overlap_do_not_fill_the_memory() -> None:
     data = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length) + struct.pack("<H", count) + entries + bytes(4)
     with pytest.raises(TagError, match="overlap"):
         directories(data)
+
+
+def test_bytes_of_a_file_are_those_of_a_read_and_an_error_once_it_is_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    content = bytes(range(200))
+    path.write_bytes(content)
+    with open(path, "rb") as file:
+        data = FileBytes(file)
+        for place in (slice(0, 4), slice(190, 300), slice(5, 2), slice(2**63, 2**64), slice(None)):
+            assert data[place] == content[place]
+        assert (len(data), data[7], bytes(data)) == (200, 7, content)
+        os.truncate(path, 100)
+        assert data[:100] == content[:100]
+        with pytest.raises(OSError, match="shorter"):
+            data[:101]
