@@ -23,6 +23,7 @@ from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.geometry.spline import sample, spline
 from sdd_bench.images.photograph import Photograph
+from sdd_bench.preparation.measured import row_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,16 +151,9 @@ def register_sharp(
         >>> int(pixels[16, 10, 0]), int(moved.pixels[16, 10, 0])  # the ramp moves by 2 px
         (10, 12)
     """
-    same = (entry for entry in registrations.values() if (entry.blurry_sha256, entry.sharp_sha256) == sha256)
-    known = next(same, None) or registrations.get(pair_id)  # the split, so the id, may be another one now
+    known = row_of(pair_id, sha256, registrations)
     if known is None:
         raise ImageError(f"{pair_id}: has no trusted measurement to register by. Analyze it, or prepare unregistered.")
-    if sha256 != (known.blurry_sha256, known.sharp_sha256):
-        raise ManifestError(
-            f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
-            f"{known.blurry_sha256[:12]}... and {known.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
-            f"{sha256[1][:12]}... Run analyze on this set, and register by its table."
-        )
     height, width = sharp.pixels.shape[:2]
     if (known.width, known.height) != (width, height):
         raise ImageError(

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sdd_bench.core.errors import ConfigError, ImageError, ManifestError
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.images.photograph import Photograph, to_float
 from sdd_bench.images.write import from_float
+from sdd_bench.preparation.measured import row_of
 from sdd_bench.prepared.manifest import PairRow
 from sdd_bench.registration.light.transfer import Match, Transfer
 
@@ -38,6 +39,15 @@ class LightRow:
     sharp_sha256: str
     light_transfer: str
     """As JSON."""
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """The measured transfer.
+
+        Raises:
+            ConfigError: The text does not say one.
+        """
+        return Transfer.from_json(self.light_transfer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +80,8 @@ def light_table(path: Path) -> LightTable:
 
 
 @lru_cache(maxsize=1)
-def transfers_of(table: LightTable) -> Mapping[str, tuple[LightRow, Transfer]]:
-    """Rows and transfers of a table by pair id. The table is read once per process.
+def transfers_of(table: LightTable) -> Mapping[str, LightRow]:
+    """Rows of a table by pair id. The table is read once per process.
 
     Raises:
         ManifestError: The table is gone, or has changed since the reference was made.
@@ -79,14 +89,18 @@ def transfers_of(table: LightTable) -> Mapping[str, tuple[LightRow, Transfer]]:
     rows = _read(table.path)
     if _digest(rows) != table.sha256:
         raise ManifestError(f"{table.path}: was changed while pictures were matched by it. Run prepare again.")
-    return {row.pair_id: (row, _transfer(table.path, row)) for row in rows}
+    return {row.pair_id: row for row in rows}
 
 
 def light_of(table: LightTable, rows: Sequence[PairRow]) -> dict[str, dict[str, Any]]:
     """The transfers of the pairs that were prepared, by pair id, as the manifest holds them."""
     transfers = transfers_of(table)
-    ready = [row.pair_id for row in rows if row.status == "ok"]
-    return {pair_id: json.loads(transfers[pair_id][1].to_json()) for pair_id in ready}
+    found = {
+        row.pair_id: transfer_of(row.pair_id, (row.blurry_sha256, row.sharp_sha256), transfers)
+        for row in rows
+        if row.status == "ok"
+    }
+    return {pair_id: json.loads(transfer.to_json()) for pair_id, transfer in found.items() if transfer is not None}
 
 
 def _read(path: Path) -> tuple[LightRow, ...]:
@@ -104,7 +118,7 @@ def _read(path: Path) -> tuple[LightRow, ...]:
 
 def _transfer(path: Path, row: LightRow) -> Transfer:
     try:
-        return Transfer.from_json(row.light_transfer)
+        return row.transfer
     except ConfigError as error:
         raise ManifestError(f"{path}: light_transfer of {row.pair_id}: {error} Run analyze again.") from error
 
@@ -114,39 +128,24 @@ def _digest(rows: Sequence[LightRow]) -> str:
 
 
 def transfer_of(
-    pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, tuple[LightRow, Transfer]]
+    pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, LightRow]
 ) -> Transfer | None:
     """The measured transfer of a pair, found by its pictures; None if it was not measured.
 
     Args:
         pair_id: Id of the pair.
         sha256: Digests of its files, blurry and sharp.
-        transfers: Rows and transfers by pair id.
+        transfers: Rows by pair id, see :func:`transfers_of`.
 
     Raises:
         ManifestError: The pictures measured under this id are other ones.
     """
-    measured = transfers.get(pair_id)
-    if measured is None or _sha256_of(measured[0]) != sha256:  # the split, so the id, may be another one now
-        measured = next((found for found in transfers.values() if _sha256_of(found[0]) == sha256), measured)
-    if measured is None:
-        return None
-    row, transfer = measured
-    if _sha256_of(row) != sha256:
-        raise ManifestError(
-            f"{pair_id}: its pictures are not those that were measured under this name; expected sha256 "
-            f"{row.blurry_sha256[:12]}... and {row.sharp_sha256[:12]}..., got {sha256[0][:12]}... and "
-            f"{sha256[1][:12]}... Run analyze on this set, and match by its table."
-        )
-    return transfer
-
-
-def _sha256_of(row: LightRow) -> tuple[str, str]:
-    return row.blurry_sha256, row.sharp_sha256
+    measured = row_of(pair_id, sha256, transfers)
+    return None if measured is None else measured.transfer
 
 
 def match_sharp(
-    sharp: Photograph, pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, tuple[LightRow, Transfer]]
+    sharp: Photograph, pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, LightRow]
 ) -> Photograph:
     """``sharp`` in the light of its blurry picture, exact to a step of 16 bits.
 
@@ -154,7 +153,7 @@ def match_sharp(
         sharp: Sharp picture, as captured or registered.
         pair_id: Id of its pair.
         sha256: Digests of the files, blurry and sharp.
-        transfers: Rows and transfers by pair id.
+        transfers: Rows by pair id, see :func:`transfers_of`.
 
     Raises:
         ImageError: The pair was not measured.

@@ -94,8 +94,16 @@ def test_manifest_table_and_info_say_what_was_done(matched: Path) -> None:
 
 def test_clipped_pixels_become_what_the_blurry_picture_shows_there() -> None:
     white = Photograph(np.full((4, 4, 3), 65535, np.uint16))
-    matched = match_sharp(white, "test/a", ("b", "s"), {"test/a": (LightRow("test/a", "b", "s", ""), GAIN)})
+    matched = match_sharp(white, "test/a", ("b", "s"), {"test/a": LightRow("test/a", "b", "s", GAIN.to_json())})
     np.testing.assert_allclose(to_float(matched.pixels)[0, 0], GAIN.white, atol=1e-4)
+
+
+def test_pairs_are_found_by_their_pictures_whatever_split_they_were_measured_in(captures: Path, tmp_path: Path) -> None:
+    path = table(tmp_path / "m.csv", captures, dict.fromkeys(("train/0000", "train/0001", "test/0000"), GAIN)).path
+    path.write_text(path.read_text().replace("train/", "val/").replace("test/", "val/1"))
+    report = prepare(captures, tmp_path / "set", PrepareOptions(**vars(CAPTURED) | {"match": light_table(path)}))
+    assert report.problems == ()
+    assert set(read_manifest(tmp_path / "set").light) == {"train/0000", "train/0001", "test/0000"}
 
 
 def test_a_pair_that_was_not_measured_fails_and_the_others_go_on(captures: Path, tmp_path: Path) -> None:
