@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sdd_bench.cli.common import (
+    analysis_folder,
     device_option,
     echo_json,
     echo_table,
@@ -30,7 +31,7 @@ _OF_A_SET = ("out", *WHERE, *NAMES, "limit", "worst", "page", "jobs", "dask")
 @click.command()
 @click.argument("data", type=PICTURES)
 @click.argument("sharp", type=Existing("the sharp picture to DATA, the blurry one", only="file"), required=False)
-@click.option("-o", "--out", type=_PATH, help="Folder of results.  [default: analysis/NAME OF DATA]")
+@click.option("-o", "--out", type=_PATH, help="Folder of results.  [default: analysis-NAME OF DATA]")
 @data_options(default="all", all_splits=True)
 @click.option(
     "--flow", default="pwcnet-plain", show_default=True, help="pwcnet-plain, pwcnet, dis (fastest) or ptlflow:NAME."
@@ -91,7 +92,7 @@ def command(
 
     for note in (*dataset.remarks, *dataset.shared):
         click.echo(note, err=True)
-    folder = out or Path("analysis") / data.resolve().name
+    folder = out or analysis_folder(data, **where)
     with progress_bar("analyze") as on_progress:
         done = analyze(dataset, folder, options=options, jobs=jobs, dask=dask, page=page, on_progress=on_progress)
     if as_json:

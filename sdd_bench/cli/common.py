@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -119,6 +120,22 @@ def out_argument(*, dir_okay: bool = True) -> Callable[[F], F]:
         return click.argument("out", metavar="[OUT]", type=path, required=False)(option(merged))  # type: ignore[return-value]
 
     return add
+
+
+def analysis_folder(source: Path, **where: Any) -> Path:
+    """Folder of what ``analyze`` measures of a source where none is named, the same for every command.
+
+    Args:
+        source: Captures.
+        where: What was said about their pairs; other pairs of one source have another folder.
+
+    Example:
+        >>> str(analysis_folder(Path("rigs/alpha"), layout="auto", pairs_csv=None))
+        'analysis-alpha'
+    """
+    chosen = sorted((name, value) for name, value in where.items() if value not in (None, "auto"))
+    digest = f"-{sha256(repr(chosen).encode()).hexdigest()[:8]}" if chosen else ""
+    return Path(f"analysis-{source.resolve().name}{digest}")
 
 
 def device_option(text: str) -> Callable[[F], F]:
@@ -377,5 +394,6 @@ def finish(problems: Sequence[Problem]) -> None:
         return
     click.echo(f"{len(problems)} item(s) failed or were left out:", err=True)
     for problem in problems:
-        click.echo(brief(f"  {problem.item}: {problem.reason}"), err=True)
+        reason = problem.reason.removeprefix(f"{problem.item}: ")  # messages begin with the item, too
+        click.echo(brief(f"  {problem.item}: {reason}"), err=True)
     sys.exit(1)

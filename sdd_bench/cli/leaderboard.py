@@ -160,7 +160,7 @@ def verify(
     if as_json:
         echo_json({"tables": [path.name for path in tables(leaderboards)], "problems": [asdict(p) for p in problems]})
     elif not problems:
-        click.echo(f"{len(tables(leaderboards))} tables in {leaderboards} are right")
+        click.echo(f"{leaderboards}: all is right, tables checked: {len(tables(leaderboards))}")
     finish(problems)
 
 

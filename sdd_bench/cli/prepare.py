@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from sdd_bench.cli.common import (
+    analysis_folder,
     echo_json,
     echo_table,
     finish,
@@ -72,7 +72,7 @@ _RULES = (
 @click.option(
     "--measured",
     type=FILE,
-    help="misalignment.csv of analyze.  [default: where a rule needs it, it is made in analysis/NAME OF SRC]",
+    help="misalignment.csv of analyze.  [default: where a rule needs it, it is made in analysis-NAME OF SRC]",
 )
 @click.option(
     "--strict",
@@ -216,9 +216,7 @@ def _rules(values: dict[str, Any], source: Path, *, jobs: int, dask: str | None,
         from sdd_bench.prepared.open import open_dataset
 
         reuse_memory()
-        folder = Path("analysis") / source.resolve().name
-        if chosen := {name: value for name, value in where.items() if value not in (None, "auto")}:  # other pairs
-            folder = folder.with_name(f"{folder.name}-{sha256(repr(chosen).encode()).hexdigest()[:8]}")
+        folder = analysis_folder(source, **where)
         click.echo(f"measuring the pairs by analyze, into {folder}; what is measured already is kept", err=True)
         with progress_bar("analyze") as on_progress:
             pairs = open_dataset(source, split=None, **where)

@@ -105,7 +105,7 @@ def toml_values(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: not TOML: {reason_of(error)}.") from error
+        raise ConfigError(f"{path}: not TOML ({reason_of(error)}). Correct it there.") from error
 
 
 def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdd_bench.core.config import toml_values
 from sdd_bench.core.errors import ManifestError, SddBenchError, reason_of
-from sdd_bench.core.storage.documents import parse_toml, read_json
+from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.tables import Form, columns, read_table
 from sdd_bench.core.types import Problem
@@ -133,19 +134,15 @@ def check_document(path: Path) -> tuple[int, list[Problem]]:
     """Whether a JSON or TOML file can be read."""
     try:
         _document(path)
-    except ManifestError as error:
+    except SddBenchError as error:
         return 1, [Problem(str(path), str(error).removeprefix(f"{path}: "))]
     return 1, []
 
 
 def _document(path: Path) -> Any:
-    next_step = "Run the command that wrote it again."
-    if path.suffix != ".toml":
-        return read_json(path, object, ManifestError, next_step)
-    try:
-        return parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: damaged ({reason_of(error)}). {next_step}") from error
+    if path.suffix == ".toml":
+        return toml_values(path)
+    return read_json(path, object, ManifestError, "Run the command that wrote it again.")
 
 
 def describe_flow_file(path: Path) -> dict[str, Any]:

@@ -153,8 +153,13 @@ def _not_bound(path: Path, kind: Kind) -> list[Problem]:
 
 
 def _validate_collection(path: Path, jobs: int, dask: str | None) -> Validation:
-    """Validate every known folder in a folder."""
-    found = [validate(child, jobs=jobs, dask=dask) for child, _ in known_within(path)]
+    """Validate every known folder in a folder; what cannot be read of one keeps no other from it."""
+    found = []
+    for child, kind in known_within(path):
+        try:
+            found.append(validate(child, jobs=jobs, dask=dask))
+        except SddBenchError as error:
+            found.append(Validation(kind, 1, (Problem(str(child), str(error).removeprefix(f"{child}: ")),)))
     return Validation(
         Kind.COLLECTION,
         sum(one.n_checked for one in found),

@@ -127,9 +127,7 @@ def _digest(rows: Sequence[LightRow]) -> str:
     return hashlib.sha256(json.dumps([dataclasses.astuple(row) for row in rows]).encode()).hexdigest()
 
 
-def transfer_of(
-    pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, LightRow]
-) -> Transfer | None:
+def transfer_of(pair_id: str, sha256: tuple[str, str], transfers: Mapping[str, LightRow]) -> Transfer | None:
     """The measured transfer of a pair, found by its pictures; None if it was not measured.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -290,7 +291,11 @@ def test_what_a_rule_goes_by_is_measured_first(tmp_path: Path, monkeypatch: pyte
     dry = _prepare("captures", "out", *SMALL, "--min-likeness", "2", "--dry-run")
     assert dry.exit_code == 2
     assert "the rules drop all 3 pairs" in dry.output
-    assert (tmp_path / "analysis/captures/misalignment.csv").is_file()
+    assert (tmp_path / "analysis-captures/misalignment.csv").is_file()
+    shutil.rmtree(tmp_path / "analysis-captures")
+    assert CliRunner().invoke(main, ["analyze", "captures", "-o", "analysis", "--no-page"]).exit_code == 0
+    assert CliRunner().invoke(main, ["analyze", "captures", "--no-page"]).exit_code == 0
+    assert (tmp_path / "analysis-captures/misalignment.csv").is_file()
     made = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "500")
     assert made.exit_code == 0, made.output
     assert all(row.misalignment_px is not None for row in read_manifest(tmp_path / "out").pairs)

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from sdd_bench.core.errors import ManifestError
 from sdd_bench.core.types import Progress
+from sdd_bench.images.write import write_png
 from sdd_bench.inspect.describe import describe
 from sdd_bench.inspect.kinds import Kind
 from sdd_bench.inspect.validate import validate
@@ -221,3 +222,14 @@ def test_an_archive_whose_names_are_no_text_is_a_problem(tmp_path: Path) -> None
     path.write_bytes(data)
     (problem,) = validate(path).problems
     assert "not a checkpoint of torch.save" in problem.reason
+
+
+def test_what_cannot_be_read_of_one_folder_keeps_no_other_of_a_collection_from_it(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "set")
+    write_png(tmp_path / "captures/input/0001.png", np.zeros((32, 32, 3), np.uint8))  # without a target
+    result = validate(tmp_path)
+    assert (result.kind, result.n_checked) == (Kind.COLLECTION, validate(finished).n_checked + 1)
+    assert [problem.item for problem in result.problems] == [str(tmp_path / "captures")]
+    assert "no pair was found" in result.problems[0].reason

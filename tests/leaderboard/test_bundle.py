@@ -55,6 +55,12 @@ def test_a_bundle_holds_the_run_and_its_predictions_and_is_right(bundle: Path, r
     assert again.read_bytes() == bundle.read_bytes()
 
 
+def test_a_set_may_be_called_as_no_table_can_be(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "set").rename(tmp_path / "SET 2")
+    evaluate(open_dataset(tmp_path / "SET 2"), tmp_path / "net", tmp_path / "upper", options=OPTIONS)
+    assert verify_bundle(write_bundle(tmp_path / "upper", tmp_path / "net", tmp_path / "upper.zip")) == []
+
+
 def test_predictions_that_were_not_scored_are_refused(run: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "net/p1_out.png"), np.zeros((96, 128, 3), np.uint8))
     with pytest.raises(LeaderboardError, match="p1_out.png: is not the file that"):
