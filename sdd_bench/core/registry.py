@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 from sdd_bench.core.errors import ConfigError, reason_of
 
 T = TypeVar("T")
+_MOST_NAMES = 12
+"""Names of a module that a message lists at most."""
 
 
 def load_factory(spec: str, *, kind: str) -> Callable[..., Any]:
@@ -39,19 +41,27 @@ def load_factory(spec: str, *, kind: str) -> Callable[..., Any]:
     is_file = module_name.endswith(".py")
     try:
         module = _module_of_file(Path(module_name)) if is_file else _module_of_name(module_name)
-        factory = getattr(module, name)
     except ImportError as error:
         raise ConfigError(
             f"{kind} {spec!r}: cannot import {module_name}: {error}. "
             + ("Is the path right?" if is_file else f"Is it installed, or in {Path.cwd()}, or name its file: ")
             + ("" if is_file else f"path/{module_name}.py:{name}.")
         ) from error
-    except AttributeError as error:
-        raise ConfigError(f"{kind} {spec!r}: {reason_of(error)}; expected a callable {name!r} in it.") from error
-    except Exception as error:  # the code of the module is anyone's
-        raise ConfigError(f"{kind} {spec!r}: {module_name} fails as it is imported ({reason_of(error)}).") from error
+    except (Exception, SystemExit) as error:  # the code of the module is anyone's, a program of its own perhaps
+        why = "it ends the program" if isinstance(error, SystemExit) else reason_of(error)
+        raise ConfigError(f"{kind} {spec!r}: {module_name} fails as it is imported ({why}).") from error
+    factory = getattr(module, name, None)
     if not callable(factory):
-        raise ConfigError(f"{kind} {spec!r}: {name!r} is not callable.")
+        own = module.__name__
+        there = [
+            other
+            for other, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", "") == own
+        ]
+        raise ConfigError(
+            f"{kind} {spec!r}: expected a callable {name!r} in {module_name}; it has "
+            f"{', '.join(sorted(there)[:_MOST_NAMES]) or 'none'}."
+        )
     return factory  # type: ignore[no-any-return]
 
 
@@ -135,4 +145,5 @@ class Registry(Generic[T]):
             return self._factories[name]
         if ":" in name:
             return load_factory(name, kind=self.kind)
-        raise ConfigError(f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}, or package.module:factory.")
+        own = f"{name}:NAME, with the name of its factory" if name.endswith(".py") else "package.module:factory"
+        raise ConfigError(f"unknown {self.kind} {name!r}; known: {', '.join(self.names())}, or {own}.")

@@ -22,8 +22,9 @@ def test_a_registered_factory_is_found_and_a_spec_imports() -> None:
     [
         ("vnet", "unknown model 'vnet'; known: unet, or package.module:factory"),
         ("no_such_package:f", "cannot import no_such_package"),
-        ("collections:nothing", "has no attribute 'nothing'"),
-        ("math:pi", "'pi' is not callable"),
+        ("collections:nothing", "expected a callable 'nothing' in collections; it has .*OrderedDict"),
+        ("math:pi", "expected a callable 'pi' in math; it has acos, "),
+        ("my_own_net.py", "or my_own_net.py:NAME, with the name of its factory"),
         (":f", "expected package.module:factory"),
     ],
 )
@@ -47,6 +48,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "my_own_net.py").write_text("from my_neighbour import SIDE\n\n\ndef make():\n    return SIDE\n")
     (tmp_path / "my_neighbour.py").write_text("SIDE = 7\n")
     (tmp_path / "my_broken_net.py").write_text("def make(:\n")
+    (tmp_path / "my_program.py").write_text("import sys\nsys.exit('usage: my_program DATA')\n")
+    (tmp_path / "my_faulty.py").write_text("import math\nmath.gone\n")
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
     yield tmp_path
@@ -68,7 +71,10 @@ def test_a_module_beside_or_at_a_path_is_found(name: str, mine: Path) -> None:
         ("my_broken_net:make", "fails as it is imported"),
         ("my_broken_net.py:make", "fails as it is imported"),
         ("gone/my_own_net.py:make", "does not exist"),
-        ("my_own_net.py:other", "has no attribute 'other'"),
+        ("my_own_net.py:other", "expected a callable 'other' in my_own_net.py; it has make"),
+        ("my_neighbour:f", "expected a callable 'f' in my_neighbour; it has none"),
+        ("my_program:Net", "fails as it is imported .it ends the program"),
+        ("my_faulty:Net", "fails as it is imported .*has no attribute 'gone'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(name: str, words: str, mine: Path) -> None:
