@@ -20,6 +20,11 @@ from sdd_bench.core.types import Problem, Split
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
 
 _LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
+_OTHER_KINDS = frozenset({
+    ".avif", ".exr", ".gif", ".hdr", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jxl",
+    ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".qoi", ".tga", ".webp",
+})  # fmt: skip
+"""Suffixes of pictures that are not read: each is a picture that is missed, not a note that lies there."""
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's control characters, surrogates (bytes that are not UTF-8), line and paragraph separators."""
 _NUMBER = re.compile(r"([0-9]+)")
@@ -90,6 +95,8 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
             leave_out(path, "a broken link", is_pair=is_picture)
         elif is_picture:
             by_stem[_stem(path, folder)].append(path)
+        elif path.suffix.lower() in _OTHER_KINDS:
+            leave_out(path, f"pictures of the kind {path.suffix} are not read: convert it to PNG or TIFF")
         else:
             reason = f"not a picture: the suffix {path.suffix or '(none)'} is not one that is read"
             leave_out(path, reason, is_pair=False)

@@ -60,6 +60,7 @@ def command(
     pictures = {picture.name: picture.path for picture in found.pictures}
     with progress_bar("blur-map", unit="pictures") as on_progress:
         report = blur_maps(blur_map, pictures, out or Path("blur-maps") / method, on_progress=on_progress)
+    problems = (*report.problems, *found.problems)
     if as_json:
         echo_json(
             {
@@ -69,9 +70,9 @@ def command(
                 "n_pictures": len(pictures),
                 "n_made": report.n_made,
                 "pictures": [asdict(row) for row in report.rows],
-                "problems": [{"item": problem.item, "reason": problem.reason} for problem in report.problems],
+                "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
             }
         )
     else:
         click.echo(f"{len(report.rows)} blur maps: {report.out}")
-    finish([*report.problems, *(() if found.has_truth else found.problems)])
+    finish(problems)

@@ -157,6 +157,7 @@ def command(
         report = predict(
             network, pictures, folder, chosen, true_maps=true_maps, jobs=jobs, dask=dask, on_progress=on_progress
         )
+    problems = (*report.problems, *found.problems)
     if as_json:
         echo_json(
             {
@@ -166,14 +167,14 @@ def command(
                 "n_pictures": report.n_pictures,
                 "n_made": report.n_made,
                 "notes": report.notes,
-                "problems": [{"item": problem.item, "reason": problem.reason} for problem in report.problems],
+                "problems": [{"item": problem.item, "reason": problem.reason} for problem in problems],
             }
         )
     else:
         click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
-    finish([*report.problems, *(() if found.has_truth else found.problems)])
+    finish(problems)
 
 
 def _load_classical(model: str, checkpoint: Path | None, changes: dict[str, Any], device: str) -> Classical:

@@ -97,7 +97,10 @@ def parse_header(path: Path, data: Buffer, *, whole: bool) -> Header:
     wanted = next((name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
     if wanted is None:
         known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-        raise ImageError(f"{path}: the suffix {path.suffix or '(none)'} is no picture; expected one of {known} or RAW.")
+        raise ImageError(
+            f"{path}: the suffix {path.suffix or '(none)'} is of no picture that is read; expected one of {known} or "
+            "RAW. Convert it to PNG or TIFF."
+        )
     found = format_of(data)
     if found != wanted:
         what = found or "no picture format that is known"

@@ -11,11 +11,13 @@ import numpy as np
 
 from sdd_bench.core.arrays import Pixels
 from sdd_bench.core.errors import ImageError
+from sdd_bench.images.formats.header import Header
 from sdd_bench.images.photograph import (
     MAX_PIXELS,
     RAW_SUFFIXES,
     Photograph,
     Stored,
+    read_header,
     read_stored,
     turn_upright,
 )
@@ -68,20 +70,52 @@ def read_pair(
             coming = pool.submit(read_stored, sharp_path, max_pixels, options)
             blurry = read_stored(blurry_path, max_pixels, options)
             sharp = coming.result()
+    _check_kinds(blurry_path, sharp_path, blurry, sharp)
+    photographs = _upright_pair(blurry, sharp)
+    _check_sizes(blurry_path, sharp_path, *(photograph.pixels.shape[1::-1] for photograph in photographs))
+    return photographs
+
+
+def read_headers(blurry_path: Path, sharp_path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Header, Header]:
+    """What the two files of a pair declare, blurry and sharp; nothing is decoded.
+
+    Raises:
+        ImageError: The headers show that :func:`read_pair` would refuse the pair.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     paths = Path(folder, "blurry.png"), Path(folder, "sharp.png")
+        ...     _ = [cv2.imwrite(str(path), np.zeros((2, 3, 3), np.uint8)) for path in paths]
+        ...     [(header.width, header.height) for header in read_headers(*paths)]
+        [(3, 2), (3, 2)]
+    """
+    blurry, sharp = (read_header(path, max_pixels=max_pixels) for path in (blurry_path, sharp_path))
+    _check_kinds(blurry_path, sharp_path, blurry, sharp)
+    own, common = (blurry.width, blurry.height), (sharp.width, sharp.height)
+    turned = dataclasses.replace(blurry, orientation=sharp.orientation)  # which of two tags counts, the pixels say
+    if (turned.width, turned.height) != common:
+        _check_sizes(blurry_path, sharp_path, own, common)
+    return blurry, sharp
+
+
+def _check_kinds(blurry_path: Path, sharp_path: Path, blurry: Stored | Header, sharp: Stored | Header) -> None:
     if blurry.is_linear != sharp.is_linear:
         linear, encoded = (blurry_path, sharp_path) if blurry.is_linear else (sharp_path, blurry_path)
         raise ImageError(
             f"{linear}: says that it holds linear light (gAMA 1.0), but {encoded.name} is encoded as sRGB; a pair must "
             "be of one kind. Save both the same way, or correct the tag that is wrong."
         )
-    photographs = _upright_pair(blurry, sharp)
-    a, b = (f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (photograph.pixels for photograph in photographs))
-    if a != b:
+
+
+def _check_sizes(blurry_path: Path, sharp_path: Path, blurry: tuple[int, ...], sharp: tuple[int, ...]) -> None:
+    """Refuse pictures of two sizes, each width and height."""
+    if blurry != sharp:
+        a, b = (f"{width}x{height}" for width, height in (blurry, sharp))
         raise ImageError(
             f"{blurry_path}: blurry is {a} but sharp ({sharp_path.name}) is {b}; a pair must share one size. "
             "Crop it, or drop it from the set."
         )
-    return photographs
 
 
 def _upright_pair(blurry: Stored, sharp: Stored) -> tuple[Photograph, Photograph]:

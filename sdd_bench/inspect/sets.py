@@ -15,6 +15,7 @@ from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import Pair, Problem
 from sdd_bench.images.formats.header import format_of
+from sdd_bench.images.pair import read_headers
 from sdd_bench.images.photograph import read_header
 from sdd_bench.prepared.export.options import EXPORT_JSON, SUMS
 from sdd_bench.prepared.leaks import leaks_of_pairs
@@ -147,10 +148,6 @@ def check_captures(path: Path) -> tuple[int, list[Problem], list[Problem]]:
 
 def _check_pair(pair: Pair) -> Iterator[Problem]:
     try:
-        blurry, sharp = read_header(pair.blurry_path), read_header(pair.sharp_path)
+        read_headers(pair.blurry_path, pair.sharp_path)
     except ImageError as error:
         yield Problem(pair.pair_id, str(error))
-        return
-    if {blurry.width, blurry.height} != {sharp.width, sharp.height}:
-        sizes = f"blurry is {blurry.width}x{blurry.height} but sharp is {sharp.width}x{sharp.height}"
-        yield Problem(pair.pair_id, f"{sizes}; a pair must share one size")

@@ -16,7 +16,7 @@ from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
-from sdd_bench.images.photograph import read_header
+from sdd_bench.images.pair import read_headers
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.preparation.choice import Choice, choose_pairs, two_scenes
 from sdd_bench.preparation.options import PRESETS, PrepareOptions
@@ -216,17 +216,10 @@ def _units(pairs: tuple[Pair, ...], options: PrepareOptions) -> Iterator[Unit]:
 def _size(pair: Pair, options: PrepareOptions, depths: dict[int, Path]) -> tuple[int, int]:
     """Width and height of the pair by its headers; ``depths`` gets an example picture of each bit depth."""
     paths = (pair.blurry_path, pair.sharp_path)
-    headers = [read_header(path, max_pixels=options.max_pixels) for path in paths]
+    headers = read_headers(*paths, max_pixels=options.max_pixels)
     for path, header in zip(paths, headers, strict=True):
         depths.setdefault(header.bit_depth, path)
-    blurry, sharp = headers
-    # The sides may be swapped: which of two orientation tags counts is only known when the pictures are read.
-    if {blurry.width, blurry.height} != {sharp.width, sharp.height}:
-        raise ImageError(
-            f"{pair.blurry_path}: blurry is {blurry.width}x{blurry.height} but sharp ({pair.sharp_path.name}) is "
-            f"{sharp.width}x{sharp.height}; a pair must share one size."
-        )
-    return blurry.width, blurry.height
+    return headers[1].width, headers[1].height  # the sharp one's tag of orientation always counts
 
 
 def _only_depth(depths: dict[int, Path], source: Path) -> int:

@@ -70,3 +70,15 @@ def test_a_folder_without_the_right_to_read_it_is_one_line(tmp_path: Path, close
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert "Permission denied" in line or "not readable" in line
+
+
+def test_a_picture_of_a_kind_that_is_not_read_is_missed_and_a_note_is_not(tmp_path: Path) -> None:
+    for name in ("a.png", "b.HEIC", "c.webp", "readme.txt"):
+        (tmp_path / name).touch()
+    listing = list_pictures(tmp_path, tmp_path)
+    assert {problem.item: problem.pair for problem in listing.problems} == {
+        "b.HEIC": "b",
+        "c.webp": "c",
+        "readme.txt": "",
+    }
+    assert all("convert it to PNG or TIFF" in problem.reason for problem in listing.problems if problem.pair)

@@ -46,6 +46,22 @@ def test_predictions_are_written_and_told(tmp_path: Path, checkpoint: Path) -> N
     assert np.all(cv2.imread(str(tmp_path / "out" / "x.png")) == 90)
 
 
+@pytest.mark.parametrize("command", ["predict", "blur-map"])
+@pytest.mark.parametrize("sides", [("phone",), ("test/blur", "test/gt")])
+def test_what_is_left_out_of_a_folder_is_told(tmp_path: Path, command: str, sides: tuple[str, ...]) -> None:
+    for side in sides:
+        write(tmp_path / "set" / side / "x.png")
+    write(tmp_path / "set" / sides[0] / "y.png").rename(tmp_path / "set" / sides[0] / "y.webp")
+    method = ("--model", "unsharp") if command == "predict" else ()
+    arguments = [command, str(tmp_path / "set"), "-o", str(tmp_path / "out"), *method]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert f"{sides[0]}/y.webp: pictures of the kind .webp are not read: convert it" in result.stderr
+    told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["problems"]
+    assert [problem["item"] for problem in told] == [f"{sides[0]}/y.webp"]
+    assert (tmp_path / "out/x.png").is_file()
+
+
 def test_a_run_folder_stands_for_its_model(tmp_path: Path, checkpoint: Path) -> None:
     picture = write(tmp_path / "x.png")
     arguments = ["predict", str(picture), "--checkpoint", str(checkpoint.parent), "-o", str(tmp_path / "out")]

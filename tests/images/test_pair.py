@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from picture_files import TURNS, chunk, exif_block, png, put
 
 from sdd_bench.core.errors import ImageError
-from sdd_bench.images.pair import read_pair
+from sdd_bench.images.pair import read_headers, read_pair
 
 
 def test_a_pair_keeps_its_order_and_depth(tmp_path: Path, small: np.ndarray, small16: np.ndarray) -> None:
@@ -56,3 +57,26 @@ def test_a_pair_of_two_sizes_is_refused(tmp_path: Path, small: np.ndarray) -> No
         ImageError, match="a.png: blurry is 60x40 but sharp .b.png. is 60x39; a pair must share one size"
     ):
         read_pair(*paths)
+
+
+def test_headers_refuse_just_the_pairs_of_two_sizes_that_reading_refuses(tmp_path: Path, small: np.ndarray) -> None:
+    """Of every two orientations, as stored and turned upright before."""
+    files = {
+        (tag, turned): put(
+            tmp_path / f"{tag}{turned}.png",
+            png(np.ascontiguousarray(np.rot90(small)) if turned else small, 2, 8, chunk(b"eXIf", exif_block(tag))),
+        )
+        for tag, turned in product((1, 3, 6), (False, True))
+    }
+    refused = 0
+    for pair in product(files.values(), files.values()):
+        said = []
+        for read in (read_headers, read_pair):
+            try:
+                read(*pair)
+                said.append("")
+            except ImageError as error:
+                said.append(str(error))
+        assert said[0] == said[1]
+        refused += said[0] != ""
+    assert 0 < refused < 18

@@ -80,7 +80,7 @@ def _bad_files(a: np.ndarray) -> dict[str, tuple[str, bytes, str]]:
         "text": ("a.png", b"hello, this is no picture", "no picture format that is known. Convert it"),
         "other suffix": ("a.png", jpeg(a), "suffix says PNG but the content is JPEG. Rename it to a.jpg"),
         "gif": ("a.jpg", _pillow(Image.fromarray(a), "GIF"), "suffix says JPEG but the content is GIF. Convert it"),
-        "no suffix of a picture": ("a.txt", whole, "the suffix .txt is no picture"),
+        "no suffix of a picture": ("a.txt", whole, "the suffix .txt is of no picture that is read"),
         "png cut in its pixels": ("a.png", whole[: len(whole) // 2], "chunk IDAT should end at byte"),
         "png cut before its end": ("a.png", whole[:-12], "without the IEND chunk"),
         "png with a flipped bit": ("a.png", _flip(whole, 900), "chunk IDAT at byte 33 does not match its checksum"),
