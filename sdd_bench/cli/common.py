@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 import threading
 import time
@@ -63,7 +64,7 @@ def handle_errors(function: F) -> F:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        _check_sizes(kwargs)
+        _check_numbers(kwargs)
         try:
             return function(*args, **kwargs)
         except BrokenPipeError:  # no error: see Group
@@ -87,15 +88,23 @@ def handle_errors(function: F) -> F:
     return guarded  # type: ignore[return-value]
 
 
-def _check_sizes(options: Mapping[str, Any]) -> None:
-    """Refuse whole numbers that no option means and some library cannot hold."""
+def _check_numbers(options: Mapping[str, Any]) -> None:
+    """Refuse numbers that no option means: NaN, which is neither more nor less than a bound, and what some library
+    cannot hold."""
     for name, value in options.items():
         most = _MOST.get(name, _MOST_OF_ANY)
-        if type(value) is int and abs(value) > most:
-            context = click.get_current_context()
-            option = next(each for each in context.command.params if each.name == name)
-            digits = str(value) if len(str(value)) < 25 else f"a number of {len(str(value))} digits"
-            raise click.BadParameter(f"expected a whole number up to {most}, got {digits}.", context, option)
+        for number in value if isinstance(value, tuple) else [value]:
+            if type(number) is int and abs(number) > most:
+                digits = str(number) if len(str(number)) < 25 else f"a number of {len(str(number))} digits"
+                raise _not_meant(name, f"expected a whole number up to {most}, got {digits}.")
+            if type(number) is float and math.isnan(number):
+                raise _not_meant(name, "expected a number, got nan.")
+
+
+def _not_meant(name: str, reason: str) -> click.BadParameter:
+    context = click.get_current_context()
+    option = next(each for each in context.command.params if each.name == name)
+    return click.BadParameter(reason, context, option)
 
 
 def out_argument(*, dir_okay: bool = True) -> Callable[[F], F]:

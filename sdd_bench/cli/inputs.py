@@ -107,13 +107,11 @@ def config_option(function: F) -> F:
         named = {key.replace("-", "_"): value for key, value in values.items()}
         if unknown := sorted(set(named) - set(options)):
             raise BadInput(f"{path}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(options))}.")
-        for key, value in named.items():
-            takes_more = options[key].multiple or options[key].nargs != 1
-            one = (str, int, float, bool)
-            if misfit(value, (*one, [one]) if takes_more else one):
-                expected = "a value or a list of values" if takes_more else "one value"
-                raise BadInput(f"{path}: {key}: expected {expected}, got {shown(value)}.")
-        context.default_map = {**(context.default_map or {}), **{options[key].name: named[key] for key in named}}
+        try:
+            given = {options[key].name: _value_of(options[key], value) for key, value in named.items()}
+        except ValueError as error:
+            raise BadInput(f"{path}: {error}") from error
+        context.default_map = {**(context.default_map or {}), **given}
 
     return click.option(
         "--config",
@@ -123,3 +121,40 @@ def config_option(function: F) -> F:
         callback=read,
         help="TOML file of options, such as jobs = 2; the command line wins.",
     )(function)
+
+
+_ONE = (str, int, float, bool)
+_EXPECTED = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "integer range": "a whole number",
+    "float": "a number",
+    "float range": "a number",
+}
+"""What TOML must hold for an option of a type of click; for any other it is text."""
+
+
+def _value_of(option: click.Option, value: Any) -> Any:
+    """What a file says of an option, as click takes it; a single value stands for a list of one.
+
+    Raises:
+        ValueError: The option takes no such value; the text begins with its name.
+    """
+    name = max(option.opts, key=len).removeprefix("--").replace("-", "_")
+    takes_more = option.multiple or option.nargs != 1
+    if misfit(value, (*_ONE, [_ONE]) if takes_more else _ONE):
+        expected = "a value or a list of values" if takes_more else "one value"
+        raise ValueError(f"{name}: expected {expected}, got {shown(value)}.")
+    kind = option.type.name
+    for one in value if isinstance(value, list) else [value]:
+        said = f"expected {_EXPECTED.get(kind, 'text')}, got {shown(one)}."
+        is_cut = isinstance(one, float) and kind.startswith("integer")
+        if is_cut or (isinstance(one, bool) != (kind == "boolean") and not isinstance(one, str)):
+            raise ValueError(f"{name}: {said}")
+        if kind in (*_EXPECTED, "choice"):
+            try:
+                option.type.convert(one, option, None)
+            except click.BadParameter as error:
+                of_its_type = kind == "choice" or "is not in the range" in error.message
+                raise ValueError(f"{name}: {error.message if of_its_type else said}") from error
+    return [value] if option.multiple and not isinstance(value, list) else value

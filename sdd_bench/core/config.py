@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, TypeVar
 
 from sdd_bench.core.errors import ConfigError, reason_of, shown
@@ -101,11 +102,12 @@ def toml_values(path: Path) -> dict[str, Any]:
         {'size': 256}
     """
     try:
-        return parse_toml(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: not TOML ({reason_of(error)}). Correct it there.") from error
+        what = "not TOML" if isinstance(error, (TOMLDecodeError, UnicodeDecodeError)) else "a value is of no use"
+        raise ConfigError(f"{path}: {what} ({reason_of(error)}). Correct it there.") from error
 
 
 def read_toml(kind: type[Any], path: Path) -> dict[str, Any]:
@@ -190,14 +192,15 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
             return value
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
-    elif isinstance(value, hint) and not isinstance(value, bool):
+    elif isinstance(value, hint) and not isinstance(value, bool) and value == value:
         return value
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
             converted = hint(value)
         except (TypeError, ValueError, OverflowError):
             converted = None
-        if converted is not None and not (hint is int and isinstance(value, float) and value != converted):
+        is_cut = hint is int and isinstance(value, float) and value != converted
+        if converted is not None and not is_cut and converted == converted:  # NaN is no value
             return converted
     names = f"one of {', '.join(str(item.value) for item in hint)}" if issubclass(hint, Enum) else hint.__name__
     raise ConfigError(f"{where}: expected {names}, got {shown(value)}.")

@@ -190,8 +190,8 @@ def _truth(**values: float) -> Callable[[Pair, Path, pytest.MonkeyPatch], Pair]:
         (_named("caf\udce9"), r"test/caf\udce9", "expected UTF-8 without control characters"),
         (_named("a\rb"), r"test/a\rb", "expected UTF-8 without control characters"),
         (_truth(zoom=0), "test/0000", "zoom is 0; expected 0.01 to 100"),
-        (_truth(zoom=float("nan")), "test/0000", "NaN is no number of JSON"),
-        (_truth(shift_x_px=float("inf")), "test/0000", "Infinity is no number of JSON"),
+        (_truth(zoom=float("nan")), "test/0000", "NaN is no finite number"),
+        (_truth(shift_x_px=float("inf")), "test/0000", "Infinity is no finite number"),
         (_truth(zoom=1e-320), "test/0000", "zoom is 1e-320; expected 0.01 to 100"),
     ],
 )

@@ -169,10 +169,51 @@ def test_a_file_of_options_counts_and_the_command_line_wins(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("limt = 3\n", "unknown key limt; known: aligned_px, "), ("limit = \n", "not TOML"), ('limit = "x"', "--limit")],
+    [
+        ("limt = 3", "unknown key limt; known: aligned_px, "),
+        ("limit = ", "not TOML (Invalid value"),
+        ("limit = 2026-01-01", "a value is of no use (2026-01-01 is a date or a time; expected text in quotes"),
+        ("aligned-px = nan", "a value is of no use (NaN is no finite number)"),
+        ('limit = "x"', "limit: expected a whole number, got 'x'."),
+        ("limit = 1.5", "limit: expected a whole number, got 1.5."),
+        ("limit = true", "limit: expected a whole number, got True."),
+        ("limit = 0", "limit: 0 is not in the range x>=1."),
+        ("limit = [1, 2]", "limit: expected one value, got [1, 2]."),
+        ('aligned-px = "x"', "aligned_px: expected a number, got 'x'."),
+        ("page = 3", "page: expected true or false, got 3."),
+        ("flow = false", "flow: expected text, got False."),
+        ('precision = "64"', "precision: '64' is not one of '32', 'bf16'."),
+        ("sharp-dir = [[1]]", "sharp_dir: expected a value or a list of values, got [[1]]."),
+    ],
 )
 def test_a_file_of_options_that_is_wrong_is_an_error(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "options.toml").write_text(text)
+    (tmp_path / "options.toml").write_text(f"{text}\n")
     result = CliRunner().invoke(main, ["analyze", str(tmp_path), "--config", str(tmp_path / "options.toml")])
     assert result.exit_code == 2
-    assert message in result.stderr
+    assert f"{tmp_path}/options.toml: {message}" in result.stderr
+
+
+def test_a_file_of_options_may_name_one_of_several_and_begin_with_a_mark_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "options.toml").write_text('blurry-dir = "wide"\nsharp-dir = ["narrow"]\nlimit = "3"\n', "utf-8-sig")
+    with COMMANDS["analyze"].make_context(
+        "analyze", [str(tmp_path), "--config", str(tmp_path / "options.toml")]
+    ) as context:
+        given = [context.params[name] for name in ("blurry_dirs", "sharp_dirs", "limit")]
+    assert given == [("wide",), ("narrow",), 3]
+
+
+def test_no_option_is_not_a_number(tmp_path: Path) -> None:
+    floats = [
+        (name, f"--{long}", option.nargs)
+        for name, command in COMMANDS.items()
+        for long, option in options(command).items()
+        if option.type.name.startswith("float")
+    ]
+    assert len(floats) > 20
+    for name, option, n in floats:
+        needed = [each for each in COMMANDS[name].params if each.required]
+        given = [part for each in needed for part in (*each.opts[: isinstance(each, click.Option)], str(tmp_path))]
+        given += ["-o", str(tmp_path / "out")] if "out" in options(COMMANDS[name]) else []
+        result = CliRunner().invoke(main, [*name.split(), *given, option, *["nan"] * n])
+        assert result.exit_code == 2
+        assert "expected a number, got nan" in result.stderr or "is not in the range" in result.stderr, result.stderr

@@ -45,6 +45,8 @@ def test_a_configuration_survives_its_dict() -> None:
         ({"epochs": 1.5}, "epochs: expected int, got 1.5"),
         ({"epochs": "many"}, "epochs: expected int, got 'many'"),
         ({"epochs": True}, "epochs: expected int, got True"),
+        ({"rate": "nan"}, "rate: expected float, got 'nan'"),
+        ({"rate": float("nan")}, "rate: expected float, got nan"),
         ({"kind": "best"}, "kind: expected one of paper, released, got 'best'"),
         ({"size": [1]}, "size: expected 2 values, got 1"),
         ({"size": 3}, "size: expected a list, got 3"),

@@ -133,14 +133,18 @@ def parse_toml(text: str) -> dict[str, Any]:
         {'patch': 512}
     """
     try:
-        values: dict[str, Any] = parse_json(json.dumps(tomllib.loads(text)), dict)
-    except (TypeError, RecursionError) as error:
+        values: dict[str, Any] = parse_json(json.dumps(tomllib.loads(text), default=_refuse_date), dict)
+    except RecursionError as error:
         raise ValueError(reason_of(error)) from error
     return values
 
 
+def _refuse_date(value: Any) -> NoReturn:
+    raise ValueError(f"{value} is a date or a time; expected text in quotes, a number, true or false, or a list")
+
+
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is no finite number")
 
 
 def _number(text: str) -> float:

@@ -44,8 +44,8 @@ def test_the_place_that_does_not_fit_is_named(value: Any, shape: Any, wrong: str
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("NaN", "NaN is no number"),
-        ("[-Infinity]", "-Infinity is no number"),
+        ("NaN", "NaN is no finite number"),
+        ("[-Infinity]", "-Infinity is no finite number"),
         ("1e400", "the number 1e400 is out of range"),
         ("1" + "0" * 400, "is out of range"),
         ("9" * 5000, "is out of range"),
