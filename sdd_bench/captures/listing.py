@@ -105,7 +105,8 @@ def list_pictures(folder: Path, root: Path, split: str = "") -> Listing:
         if len(paths) == 1:
             listing.pictures[stem] = paths[0]
             continue
-        names = ", ".join(path.name for path in paths)
+        alike = len({unicodedata.normalize("NFC", path.name) for path in paths}) < len(paths)
+        names = ", ".join(ascii(path.name) if alike else path.name for path in paths)
         for path in paths:
             leave_out(path, f"{len(paths)} pictures share the name {stem} ({names}): keep one of them")
     return listing

@@ -62,13 +62,25 @@ class Group(click.Group):
         if not standalone_mode:
             return super().main(*args, **extra)
         try:
+            _check_place()
             status = super().main(*args, **extra)
+        except OSError as error:  # those of commands end there, so this one is of what the group itself prints
+            click.echo(f"error: the output cannot be written ({error.strerror}). Write it elsewhere.", err=True)
+            sys.exit(2)
         except click.ClickException as error:
             _refuse(error)
         except click.Abort:
             click.echo("interrupted.", err=True)
             sys.exit(INTERRUPTED)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _check_place() -> None:
+    """Refuse to run where no relative path means anything, and some libraries end the program."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise click.UsageError("the current folder is gone; change into another.") from None
 
 
 @contextmanager

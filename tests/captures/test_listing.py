@@ -49,6 +49,16 @@ def test_names_that_differ_only_in_how_accents_are_composed_are_one_name(tmp_pat
     assert stems == [[name], [name]]
 
 
+def test_names_that_only_look_alike_are_told_apart(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        (tmp_path / f"{unicodedata.normalize(form, 'é')}.png").touch()
+    listing = list_pictures(tmp_path, tmp_path)
+    assert listing.stems == []
+    assert [problem.reason for problem in listing.problems] == [
+        r"2 pictures share the name é ('e\u0301.png', '\xe9.png'): keep one of them"
+    ] * 2
+
+
 @pytest.mark.parametrize("closed", ["", "train", "train/blur", "train/gt"])
 def test_a_folder_without_the_right_to_read_it_is_one_line(tmp_path: Path, closed: str) -> None:
     """As a user without the rights of root; root gives them up for the command."""

@@ -71,6 +71,27 @@ def test_a_reader_that_leaves_is_no_error(command: list[str]) -> None:
     assert (done.stdout.strip(), done.stderr) == ("0", "")
 
 
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["evaluate", "--help"], ["weights", "list"]])
+def test_output_that_cannot_be_written_is_one_line(command: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no device that is always full")
+    with open("/dev/full", "w") as full:
+        program = [sys.executable, "-m", "sdd_bench", *command]
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_current_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    line = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; {sys.executable} -m sdd_bench info x"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert (done.returncode, done.stderr) == (2, "error: the current folder is gone; change into another.\n")
+
+
 def test_a_refusal_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", "captures/a.png")
