@@ -27,6 +27,8 @@ from sdd_bench.core.storage.files import sealed, write_text
 
 ImageKind = Literal["png", "webp", "jpeg"]
 
+GENERATOR = '<meta name="generator" content="sdd-bench">'
+"""What every page says near its beginning, by which it is known as one of this package."""
 _SLUG_LENGTH = 40
 """Letters of the text that a slug keeps: enough to recognise it, and far below the limit of any file system."""
 

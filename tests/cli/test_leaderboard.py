@@ -77,7 +77,7 @@ def test_add_refuses_a_duplicate_until_replace(tmp_path: Path, boards: Path) -> 
 
 
 def test_verify_passes_and_then_finds_damage(boards: Path) -> None:
-    assert "1 tables in" in call("verify", "--leaderboards", boards).output
+    assert "all is right, tables checked: 1" in call("verify", "--leaderboards", boards).output
     table = boards / "made-up.csv"
     table.write_text(table.read_text().replace("good,made-up,raw,", "good,made-up,raw,1", 1))
     result = call("verify", "--leaderboards", boards)

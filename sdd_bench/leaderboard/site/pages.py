@@ -32,7 +32,7 @@ def method_place(dataset: str, line: Line) -> str:
     return f"{slug(dataset)}/methods/{line.key}.html"
 
 
-MEDIA = "media"
+INDEX, MEDIA = "index.html", "media"
 
 Media = Mapping[tuple[str, str], PictureFiles]
 """Files by run and picture."""
@@ -76,4 +76,4 @@ class Site:
 
     @property
     def index(self) -> Path:
-        return self.out / "index.html"
+        return self.out / INDEX

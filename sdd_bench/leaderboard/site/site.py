@@ -12,6 +12,7 @@ Pages are written one at a time, and no picture is kept in memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -19,18 +20,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sdd_bench.core.errors import LeaderboardError, SddBenchError
+from sdd_bench.core.errors import LeaderboardError, OutputError, SddBenchError
 from sdd_bench.core.executors import open_executor
 from sdd_bench.core.parallel import run
 from sdd_bench.core.side_by_side import threads_here, workers
-from sdd_bench.core.storage.claims import alone_in
+from sdd_bench.core.storage.claims import LOCK, alone_in
 from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
 from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
 from sdd_bench.leaderboard.site.breakdowns import board_tables
 from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures, share_truth
 from sdd_bench.leaderboard.site.method_page import write_method
-from sdd_bench.leaderboard.site.pages import MEDIA, Site, method_place, picture_place
+from sdd_bench.leaderboard.site.pages import INDEX, MEDIA, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import thumb_of, write_picture
 from sdd_bench.leaderboard.site.standings import Standing, main_truth, standing
 from sdd_bench.leaderboard.site.strips import make_strip, strip_tasks
@@ -38,11 +39,14 @@ from sdd_bench.leaderboard.tables.add import run_paths
 from sdd_bench.leaderboard.tables.select import Contender
 from sdd_bench.leaderboard.tables.store import read_table, tables
 from sdd_bench.leaderboard.text import compare_found, write_drawing
-from sdd_bench.report.html import keep_image
+from sdd_bench.report.html import GENERATOR, keep_image
 from sdd_bench.report.plots import flow_wheel
 
 T = TypeVar("T")
 R = TypeVar("R")
+_OWN = re.compile(r".*-[0-9a-f]{8}|differences\.(svg|png)|.*\.partial")
+"""The folder of a table, drawings, what a killed rendering left half-written."""
+_HEAD_BYTES = 1000
 
 
 def render_site(
@@ -72,7 +76,7 @@ def render_site(
 
     Raises:
         LeaderboardError: The folder does not exist, or a source is no run of any table.
-        OutputError: ``out`` cannot be written, or another rendering is writing there.
+        OutputError: ``out`` cannot be written, holds anything but pages, or another rendering is writing there.
     """
     standings, failed = [], []
     summaries: dict[str, Mapping[str, Any]] = {}
@@ -113,7 +117,7 @@ def render_run(
 
     Raises:
         LeaderboardError: The run has no scores.
-        OutputError: ``out`` cannot be written, or another rendering is writing there.
+        OutputError: ``out`` cannot be written, holds anything but pages, or another rendering is writing there.
     """
     submission = source.run
     entries = entries_of(submission)
@@ -128,11 +132,27 @@ def render_run(
 
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """Be the only one that writes pages into ``out``; pictures that a killed rendering left half-written go."""
+    """Be the only one that writes pages into ``out``; pictures that a killed rendering left half-written go.
+
+    Raises:
+        OutputError: Another rendering writes there, or the folder holds what is no page.
+    """
     with alone_in(out):
+        others = sorted(path.name for path in out.iterdir() if not _is_own(path))
+        if others:
+            raise OutputError(
+                f"{out}: holds {others[0]} and is no folder of pages. Choose a new or empty output folder."
+            )
         for path in (out / MEDIA).glob("*.partial"):
             path.unlink(missing_ok=True)
         yield
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a rendering may have left a file or folder at the top of its pages."""
+    if path.name == INDEX and path.is_file():
+        return GENERATOR.encode() in path.read_bytes()[:_HEAD_BYTES]
+    return path.name in (LOCK, MEDIA) or _OWN.fullmatch(path.name) is not None
 
 
 def _thumbs(item: Standing, media: Mapping[tuple[str, str], PictureFiles]) -> dict[str, str]:
@@ -214,7 +234,7 @@ def _render(
         for image in item.images:
             write_picture(site, item, image)
     site.write(
-        "index.html",
+        INDEX,
         "leaderboard.html",
         standings=standings,
         failed=site.failed,

@@ -379,3 +379,19 @@ def test_a_rendering_removes_the_pictures_that_a_killed_one_left_half_written(bo
     left.touch()
     render_site(boards, tmp_path / "site")
     assert not left.exists()
+
+
+@pytest.mark.parametrize("there", ["dataset.json", "index.html", "holiday/a.png"])
+def test_a_folder_of_anything_else_is_left_as_it_is(there: str, boards: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out" / there
+    path.parent.mkdir(parents=True)
+    path.write_text("<!doctype html>mine")
+    name = there.split("/")[0]
+    with pytest.raises(OutputError, match=f"out: holds {name} and is no folder of pages. Choose a new or empty"):
+        render_site(boards, tmp_path / "out")
+    assert [each for each in (tmp_path / "out").rglob("*") if each.is_file()] == [path]
+    assert path.read_text() == "<!doctype html>mine"
+    path.unlink()
+    shutil.rmtree(tmp_path / "out")
+    for _ in range(2):  # its own pages are written over
+        render_site(boards, tmp_path / "out")
