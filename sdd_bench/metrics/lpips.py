@@ -31,10 +31,10 @@ from sdd_bench.core.errors import ImageError, WeightsError
 from sdd_bench.core.precision import full_float32
 from sdd_bench.core.side_by_side import in_strips, side_by_side, threads_here, workers
 from sdd_bench.core.storage.files import sha256_of
+from sdd_bench.core.winograd import TILE, Winograd
 from sdd_bench.metrics.alexnet import POOLED, load_alexnet
 from sdd_bench.metrics.checks import Picture, check_picture
 from sdd_bench.metrics.loops import units, weighted_squares
-from sdd_bench.metrics.winograd import Winograd
 
 SMALLEST = 31
 """Pixels a picture needs in both directions, so that the last layer is not empty."""
@@ -237,6 +237,8 @@ class _Layer:
     size: int
     step: int
     padding: int
+    at_once: int = 1
+    """Rows of the result that it computes at once."""
 
 
 def _layer_on(device: torch.device, convolution: nn.Module) -> _Layer:
@@ -247,7 +249,8 @@ def _layer_on(device: torch.device, convolution: nn.Module) -> _Layer:
     assert bias is not None
     size, step, padding = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
     if device.type == "cpu" and step == 1:
-        return _Layer(Winograd(weight, bias, padding), size, step, padding)
+        fast = Winograd(weight, bias, (0, padding))
+        return _Layer(lambda rows: torch.from_numpy(fast(rows.numpy())), size, step, padding, TILE)
 
     def directly(rows: Tensor) -> Tensor:
         # (1, rows, W, C) read as (1, C, rows, W) is channels_last.
@@ -269,10 +272,14 @@ class _Sliding:
         size: Height of the window.
         step: Rows from one window to the next.
         padding: Rows of zeros above and below the picture.
+        at_once: Rows of the result come in multiples of this, but for the last ones.
     """
 
-    def __init__(self, operation: Callable[[Tensor], Tensor], *, size: int, step: int, padding: int = 0) -> None:
+    def __init__(
+        self, operation: Callable[[Tensor], Tensor], *, size: int, step: int, padding: int = 0, at_once: int = 1
+    ) -> None:
         self._operation, self._size, self._step, self._padding = operation, size, step, padding
+        self._at_once = at_once
         self._waiting: Tensor | None = None
 
     def push(self, strip: Tensor | None, *, last: bool) -> Tensor | None:
@@ -284,6 +291,7 @@ class _Sliding:
         parts = (border if self._waiting is None else self._waiting, strip, border if last else None)
         waiting = torch.cat([part for part in parts if part is not None])
         n_windows = max(0, (len(waiting) - self._size) // self._step + 1)
+        n_windows -= 0 if last else n_windows % self._at_once
         self._waiting = waiting[n_windows * self._step :].clone()
         return self._operation(waiting[: (n_windows - 1) * self._step + self._size]) if n_windows else None
 
@@ -302,7 +310,8 @@ class _Walk:
         self._left = self.n_steps
         self._pools = {number: _Sliding(_pool, size=3, step=2) for number in POOLED}
         self._layers = [
-            _Sliding(layer.apply, size=layer.size, step=layer.step, padding=layer.padding) for layer in layers
+            _Sliding(layer.apply, size=layer.size, step=layer.step, padding=layer.padding, at_once=layer.at_once)
+            for layer in layers
         ]
 
     @torch.inference_mode()

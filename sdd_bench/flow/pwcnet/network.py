@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdd_bench.core.winograd import Winograd
 from sdd_bench.flow.pwcnet.correlation import local_correlation
 
 SIZE_MULTIPLE = 64
@@ -41,10 +42,36 @@ two flow heads, rounded up to whole blocks of the correlation."""
 _PIXELS_PER_STRIP = 1 << 17
 
 
-def _conv(channels: int, out: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, out, 3, stride, padding=dilation, dilation=dilation), nn.LeakyReLU(0.1, inplace=True)
-    )
+_SLOPE = 0.1
+_WORTH = 96 * 96
+"""Products of input and output channels from which fewer products are faster than a plain convolution."""
+
+
+class _Convolution(nn.Sequential):
+    """A convolution of side 3 and its leaky ReLU."""
+
+    def __init__(self, channels: int, out: int, *, stride: int = 1, dilation: int = 1) -> None:
+        convolution = nn.Conv2d(channels, out, 3, stride, padding=dilation, dilation=dilation)
+        super().__init__(convolution, nn.LeakyReLU(_SLOPE, inplace=True))
+        self._fast: Winograd | None = None
+
+    def take_fewer_products(self) -> None:
+        """From now on, where no gradient is asked for; the weights may not change any more."""
+        layer = self[0]
+        assert isinstance(layer, nn.Conv2d)
+        assert layer.bias is not None
+        if layer.stride == (1, 1) and layer.in_channels * layer.out_channels >= _WORTH:
+            around = layer.dilation[0]
+            self._fast = Winograd(layer.weight, layer.bias, (around, around), dilation=around, slope=_SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, O, H, W)``, channels_last."""
+        if self._fast is None or torch.is_grad_enabled():
+            for layer in self:
+                x = layer(x)
+            return x
+        found = [torch.from_numpy(self._fast(picture.permute(1, 2, 0).numpy()))[None] for picture in x]
+        return (found[0] if len(found) == 1 else torch.cat(found)).permute(0, 3, 1, 2)
 
 
 def _in_float32(module: nn.Module, x: Tensor) -> Tensor:
@@ -68,7 +95,9 @@ class PWCNet(nn.Module):
         self.pyramid = nn.ModuleList()
         channels = 3
         for out in PYRAMID_CHANNELS:
-            self.pyramid.append(nn.Sequential(_conv(channels, out, stride=2), _conv(out, out), _conv(out, out)))
+            self.pyramid.append(
+                nn.Sequential(_Convolution(channels, out, stride=2), _Convolution(out, out), _Convolution(out, out))
+            )
             channels = out
         # Decoders from the coarsest level (1/64) to the finest (1/4).
         self.decoders = nn.ModuleList()
@@ -80,10 +109,18 @@ class PWCNet(nn.Module):
         context: list[nn.Module] = []
         channels = previous
         for out, dilation in _CONTEXT:
-            context.append(_conv(channels, out, dilation=dilation))
+            context.append(_Convolution(channels, out, dilation=dilation))
             channels = out
         self.context = nn.Sequential(*context)
         self.context_flow = nn.Conv2d(channels, 2, 3, padding=1)
+
+    def take_fewer_products(self) -> None:
+        """Convolve by :class:`~sdd_bench.core.winograd.Winograd` where that is faster: on the processor, in float32,
+        for a network whose weights do not change any more. Flows differ by rounding.
+        """
+        for module in self.modules():
+            if isinstance(module, _Convolution):
+                module.take_fewer_products()
 
     def features(self, picture: Tensor) -> list[Tensor]:
         """Feature pyramid of pictures ``(N, 3, H, W)`` in [0, 1]: the levels used, coarsest (1/64) to finest (1/4)."""
@@ -198,7 +235,7 @@ class _Decoder(nn.Module):
             self.upsample_state = nn.ConvTranspose2d(previous, 2, 4, 2, 1)
         self.layers = nn.ModuleList()
         for out in DECODER_CHANNELS:
-            self.layers.append(_conv(channels, out))
+            self.layers.append(_Convolution(channels, out))
             channels = channels + out if dense else out
         self.out_channels = channels
         self.flow = nn.Conv2d(channels, 2, 3, padding=1)

@@ -40,6 +40,8 @@ class PwcNetFlow:
     ) -> None:
         self.name = name
         self.network = load_pwcnet(path).to(device).to(memory_format=torch.channels_last)
+        if precision == "32" and torch.device(device).type == "cpu":
+            self.network.take_fewer_products()
         self.sha256 = sha256_of(path)
         self.precision = precision
         self.resolution = "full" if max_size is None else f"max {max_size}"

@@ -51,3 +51,24 @@ def test_the_bundled_weights_are_the_small_normalised_network_and_frozen():
     assert network.normalise
     assert not any(p.requires_grad for p in network.parameters())
     assert not network.training
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_fewer_products_give_the_same_flow(batch):
+    network = load_pwcnet(bundled_weights())
+    torch.manual_seed(0)
+    a, b = torch.rand(2, batch, 3, 128, 192)
+    with torch.no_grad():
+        plain = network(a, b)[-1]
+        network.take_fewer_products()
+        fewer = network(a, b)[-1]
+    assert not torch.equal(fewer, plain)  # else they were not taken
+    torch.testing.assert_close(fewer, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_is_never_by_fewer_products():
+    network = load_pwcnet(bundled_weights())
+    network.take_fewer_products()
+    picture = torch.rand(1, 3, 64, 64, requires_grad=True)
+    network(picture, torch.rand(1, 3, 64, 64))[-1].sum().backward()
+    assert picture.grad.abs().sum() > 0
