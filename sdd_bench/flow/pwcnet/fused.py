@@ -281,11 +281,9 @@ def _product_sums(regressors: Plane, target: Plane, pairs: Pairs, out: Plane, fi
             size = min(width - start, _COLUMNS)
             for j in range(CELL):
                 y = min(cell * CELL + j, height - 1)
-                for x in range(size):
-                    rows[k + 1, j, x] = target[y, start + x]
+                rows[k + 1, j, :size] = target[y, start : start + size]
                 for i in range(k):
-                    for x in range(size):
-                        rows[i, j, x] = regressors[i, y, start + x]
+                    rows[i, j, :size] = regressors[i, y, start : start + size]
             _cell_means(rows, pairs, size, line, out, cell, start // CELL)
 
 
@@ -296,16 +294,21 @@ def _derivatives(plane: Plane, y: int, start: int, stop: int, dx: Plane, dy: Pla
     above, row, below = plane[max(y - 1, 0)], plane[y], plane[min(y + 1, height - 1)]
     four, half = np.float32(4), np.float32(0.5)
     inner, end = max(start, 1), min(stop, width - 1)
-    for x in range(inner, end):
-        dx[x - start] = (row[x + 1] - row[x - 1]) * half
-        laplacian[x - start] = row[x - 1] + row[x + 1] + above[x] + below[x] - four * row[x]
-    for x in range(start, stop):
-        dy[x - start] = (below[x] - above[x]) * half
+    # Slices count from 0: a place that may be negative would be counted from the end, which is not vectorised.
+    before, middle, after = row[inner - 1 : end - 1], row[inner:end], row[inner + 1 : end + 1]
+    upper, lower, along, curve = above[inner:end], below[inner:end], dx[inner - start :], laplacian[inner - start :]
+    for x in range(len(middle)):
+        along[x] = (after[x] - before[x]) * half
+    for x in range(len(middle)):
+        curve[x] = before[x] + after[x] + upper[x] + lower[x] - four * middle[x]
+    upper, lower = above[start:stop], below[start:stop]
+    for x in range(len(upper)):
+        dy[x] = (lower[x] - upper[x]) * half
     for x in (0, width - 1):
         if start <= x < stop:
-            before, after = row[max(x - 1, 0)], row[min(x + 1, width - 1)]
-            dx[x - start] = (after - before) * half
-            laplacian[x - start] = before + after + above[x] + below[x] - four * row[x]
+            left, right = row[max(x - 1, 0)], row[min(x + 1, width - 1)]
+            dx[x - start] = (right - left) * half
+            laplacian[x - start] = left + right + above[x] + below[x] - four * row[x]
 
 
 @compiled
@@ -319,9 +322,8 @@ def _step_sums(equalised: Plane, target: Plane, pairs: Pairs, out: Plane, first:
             for j in range(CELL):
                 y = min(cell * CELL + j, height - 1)
                 _derivatives(equalised, y, start, start + size, rows[0, j], rows[1, j], rows[4, j])
-                for x in range(size):
-                    rows[2, j, x] = equalised[y, start + x]
-                    rows[5, j, x] = target[y, start + x]
+                rows[2, j, :size] = equalised[y, start : start + size]
+                rows[5, j, :size] = target[y, start : start + size]
             _cell_means(rows, pairs, size, line, out, cell, start // CELL)
 
 
@@ -334,23 +336,34 @@ def _solve(sums: Plane, ridge: Plane, n: int, out: Plane, first: int, last: int)
     for row in range(first, last):
         for start in range(0, columns, _CELLS):
             size = min(_CELLS, columns - start)
+            cells = slice(start, start + size)
             place = 0
             for i in range(n):
                 for j in range(i, n):
-                    for c in range(size):
-                        factor[j, i, c] = sums[place, row, start + c]
+                    _copy(sums[place, row, cells], factor[j, i])
                     place += 1
-                for c in range(size):
-                    factor[i, i, c] += ridge[i, row, start + c]
-                    solution[i, c] = sums[n_pairs + i, row, start + c]
+                _add(ridge[i, row, cells], factor[i, i])
+                _copy(sums[n_pairs + i, row, cells], solution[i])
             _cholesky(factor, solution, n, size)
-            result = out[n, row, start:]
-            for c in range(size):
-                result[c] = sums[n_pairs + n, row, start + c]
+            result = out[n, row, cells]
+            _copy(sums[n_pairs + n, row, cells], result)
             for i in range(n):
+                found, moment = out[i, row, cells], sums[n_pairs + i, row, cells]
                 for c in range(size):
-                    out[i, row, start + c] = solution[i, c]
-                    result[c] -= np.float32(solution[i, c] * sums[n_pairs + i, row, start + c])
+                    found[c] = solution[i, c]
+                    result[c] -= np.float32(solution[i, c] * moment[c])
+
+
+@compiled
+def _copy(source: Plane, out: NDArray[np.floating]) -> None:
+    for c in range(len(source)):
+        out[c] = source[c]
+
+
+@compiled
+def _add(source: Plane, total: NDArray[np.floating]) -> None:
+    for c in range(len(source)):
+        total[c] += source[c]
 
 
 @compiled

@@ -17,6 +17,7 @@ from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.pwcnet.checkpoint import load_pwcnet
 from sdd_bench.flow.pwcnet.network import FLOW_UNIT_PX, SIZE_MULTIPLE
+from sdd_bench.flow.shrink import shrunk
 
 
 class PwcNetFlow:
@@ -85,7 +86,9 @@ class PwcNetFlow:
         scale = shrink * self.working_scale(height, width)
         target = [math.ceil(max(1, round(side / scale)) / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (height, width)]
         picture = picture.to(self._device, torch.float32)
-        if target != [height, width]:
+        if scale > 1 and target[0] < height and target[1] < width:
+            picture = shrunk(picture, target)
+        elif target != [height, width]:
             picture = F.interpolate(picture, target, mode="bilinear", align_corners=False, antialias=scale > 1)
         return self.network.features(picture.contiguous(memory_format=torch.channels_last))
 

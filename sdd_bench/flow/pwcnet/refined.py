@@ -19,7 +19,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sdd_bench.core.precision import full_float32
@@ -28,6 +27,7 @@ from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.evidence import evidence_of, supported_flow
 from sdd_bench.flow.pwcnet.plain import PwcNetFlow
 from sdd_bench.flow.pwcnet.refinement import Luma, choose, refine, resize_flow
+from sdd_bench.flow.shrink import shrunk
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
@@ -165,7 +165,7 @@ def _shrunk(pictures: Tensor, scale: float) -> Tensor:
     if scale == 1:
         return pictures
     size = [max(1, round(side / scale)) for side in pictures.shape[2:]]
-    return F.interpolate(pictures.float(), size, mode="bilinear", align_corners=False, antialias=True)
+    return shrunk(pictures.float(), size)
 
 
 def _refined(scales: Sequence[float], *batch: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdd_bench.flow.pwcnet import fused, unfused
+from sdd_bench.flow.shrink import shrunk
 
 _BLURS = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations of the Gaussians the sharper picture is regressed on, in pixels of the working scale."""
@@ -69,8 +70,7 @@ class Luma:
         if scale not in self._planes:
             plane = self._planes[1.0]
             size = [max(1, round(side / scale)) for side in plane.shape]
-            small = F.interpolate(plane[None, None], size, mode="bilinear", align_corners=False, antialias=True)
-            self._planes[scale] = small[0, 0]
+            self._planes[scale] = shrunk(plane[None, None], size)[0, 0]
         return self._planes[scale]
 
     def bank(self, scale: float) -> Tensor:
@@ -266,6 +266,8 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     height, width = flow.shape[1:]
     if (height, width) == tuple(size):
         return flow
-    antialias = size[0] < height
-    flow = F.interpolate(flow[None], tuple(size), mode="bilinear", align_corners=False, antialias=antialias)[0]
+    if size[0] < height:
+        flow = shrunk(flow[None], size)[0]
+    else:
+        flow = F.interpolate(flow[None], tuple(size), mode="bilinear", align_corners=False)[0]
     return flow * flow.new_tensor([size[1] / width, size[0] / height]).view(2, 1, 1)
