@@ -1,8 +1,8 @@
 """The pictures of a page: previews, crops at full size, error maps and flow colours.
 
-They are WebP files, named by the digests of their sources. A second rendering therefore makes only new files, and pages
-with the same picture share one. A worker process makes all files of one picture in one call, so that its memory is that
-of one picture.
+They are JPEG (previews, which are as large as pictures) and WebP files, named by the digests of their sources. A second
+rendering therefore makes only new files, and pages with the same picture share one. A worker process makes all files of
+one picture in one call, so that its memory is that of one picture.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ from sdd_bench.images.resize import parse_resize, resize_area
 from sdd_bench.images.write import from_float
 from sdd_bench.leaderboard.runs.read import Run, read_run
 from sdd_bench.prepared.open import open_dataset
-from sdd_bench.report.html import keep_image, shrink
+from sdd_bench.report.html import ImageKind, keep_image, shrink
 from sdd_bench.report.plots import error_map, flow_colours, flow_scale, with_flow_key
 
 PREVIEW_SIDE = 2048
@@ -64,9 +65,10 @@ VIEWS = {
     "from how many pixels on a colour is full",
 }
 
-_VERSION = 3
+_VERSION = 4
 """Version of the way that files are made, part of their names: a new version makes them again."""
 Floats = NDArray[np.float32]
+Samples = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class PictureTask:
     crop_to: str | None = None
     truth: tuple[str, Path] | None = None
     """Name and file of the aligned ground truth of the error map; None for the sharp picture as captured."""
+    alone: str = ""
+    """Name of the method where no other run shows the picture."""
 
     def __str__(self) -> str:
         return self.pair.name
@@ -163,8 +167,12 @@ class PictureFiles:
     """Digest of what the layers were made of."""
 
 
-def make_pictures(task: PictureTask) -> PictureFiles:
+def make_pictures(task: PictureTask, pixels: Pixels | None = None) -> PictureFiles:
     """Make the missing files of one picture.
+
+    Args:
+        task: The picture.
+        pixels: Its layers, where they are used for more.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -172,17 +180,17 @@ def make_pictures(task: PictureTask) -> PictureFiles:
     """
     paths = _sources(task)
     hashes = {layer: sha256_of(path) for layer, path in paths.items()}
-    pixels = Pixels(task)
+    pixels = pixels or Pixels(task)
     shared = f"{_VERSION} {hashes['blurry']} {hashes['sharp']} {task.resize}"
     if task.crop != "error":
         shared += f" {task.crop} {task.crop_to} {hashes['deblurred']}"
     previews, crops, views = {}, {}, {}
 
-    def keep(what: str, make: Callable[[], NDArray[np.uint8]], quality: int = 80) -> str:
-        return keep_image(task.folder, f"{shared} {what}", make, quality=quality)
+    def keep(what: str, make: Callable[[], NDArray[np.uint8]], quality: int = 80, kind: ImageKind = "webp") -> str:
+        return keep_image(task.folder, f"{shared} {what}", make, quality=quality, kind=kind)
 
     for layer in (layer for layer in LAYERS if layer in hashes):
-        previews[layer] = keep(f"{hashes[layer]} preview", partial(pixels.preview, layer, PREVIEW_SIDE))
+        previews[layer] = keep(f"{hashes[layer]} preview", partial(pixels.preview, layer, PREVIEW_SIDE), 82, "jpeg")
         crops[layer] = keep(f"{hashes[layer]} crops", partial(pixels.crops, layer), 92)
     if task.truth is not None:
         name, path = task.truth
@@ -213,34 +221,44 @@ class Pixels:
 
     def __init__(self, task: PictureTask) -> None:
         self._task, self._paths = task, _sources(task)
+        self._samples: dict[str, Samples] = {}
         self._read: dict[str, Floats] = {}
         self._windows: list[tuple[int, int]] | None = None
 
     def __getitem__(self, layer: str) -> Floats:
+        """Values in [0, 1] of a layer, or of ``truth``, the aligned one of the task."""
         if layer not in self._read:
+            samples = self.samples(layer)
+            self._read[layer] = samples if samples.dtype == np.float32 else to_float(samples)
+        return self._read[layer]
+
+    def samples(self, layer: str) -> Samples:
+        """The layer as its file holds it: uint8, uint16, or float32 in [0, 1]."""
+        if layer not in self._samples:
             if layer in ("deblurred", "blurry", "sharp"):
                 self._read_pair()
             elif layer == "truth":
-                self._read[layer] = self._read_truth()
+                assert self._task.truth is not None
+                name, path = self._task.truth
+                same = path == self._paths.get(name)
+                self._samples[layer] = self.samples(name) if same else read_photograph(path).pixels
             else:
-                self._read[layer] = to_float(read_photograph(self._paths[layer]).pixels)
-        return self._read[layer]
-
-    def _read_truth(self) -> Floats:
-        assert self._task.truth is not None
-        name, path = self._task.truth
-        return self[name] if path == self._paths.get(name) else to_float(read_photograph(path).pixels)
+                self._samples[layer] = read_photograph(self._paths[layer]).pixels
+        return self._samples[layer]
 
     def _read_pair(self) -> None:
         task = self._task
         resize = parse_resize(task.resize)
         pair = read_pair(task.pair.blurry_path, task.pair.sharp_path)
         pixels = [resize_area(photograph.pixels, resize) for photograph in pair]
-        prediction = read_prediction(self._paths["deblurred"])[0]
+        path = self._paths["deblurred"]
+        prediction: Samples = (
+            read_prediction(path)[0] if path.suffix.lower() == ".npy" else read_photograph(path).pixels
+        )
         if task.crop_to is not None:
             width, height = crop_size(task.crop_to)
             prediction = part_of(prediction, pixels[0].shape, height, width, task.crop, task.prediction)  # type: ignore[arg-type]
-        self._read["deblurred"] = prediction
+        self._samples["deblurred"] = prediction
         height, width = prediction.shape[:2]
         if pixels[0].shape[:2] != (height, width):
             if task.crop not in ("topleft", "center") or height > pixels[0].shape[0] or width > pixels[0].shape[1]:
@@ -249,11 +267,11 @@ class Pixels:
                     "after the run's resizing. Give the folder that this run scored."
                 )
             pixels = [crop_to(picture, height, width, task.crop) for picture in pixels]  # type: ignore[arg-type]
-        self._read |= {"blurry": to_float(pixels[0]), "sharp": to_float(pixels[1])}
+        self._samples |= {"blurry": pixels[0], "sharp": pixels[1]}
 
     def preview(self, layer: str, side: int) -> NDArray[np.uint8]:
         """Preview of a layer, averaged down."""
-        return _bytes(shrink(self[layer], max_side=side))
+        return as_bytes(shrink(self.samples(layer), max_side=side))
 
     @property
     def windows(self) -> list[tuple[int, int]]:
@@ -264,11 +282,11 @@ class Pixels:
 
     def crops(self, layer: str) -> NDArray[np.uint8]:
         """Crops of a layer at full size, side by side; the windows are the same in every layer."""
-        side = min(CROP_SIDE, *self["sharp"].shape[:2])
-        picture = self[layer]
-        gap = np.full((side, _GAP, 3), 0.5, dtype=np.float32)
-        parts = [part for y, x in self.windows for part in (gap, picture[y : y + side, x : x + side])]
-        return _bytes(np.concatenate(parts[1:], axis=1))
+        picture = self.samples(layer)
+        side = min(CROP_SIDE, *picture.shape[:2])
+        gap = np.full((side, _GAP, 3), 128, np.uint8)
+        parts = [part for y, x in self.windows for part in (gap, as_bytes(picture[y : y + side, x : x + side]))]
+        return np.concatenate(parts[1:], axis=1)
 
     def error(self, truth: str) -> NDArray[np.uint8]:
         """Map of the error of the prediction against ``truth``: the aligned one of the task, or ``sharp``."""
@@ -298,7 +316,7 @@ def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_C
     """
     height, width = picture.shape[:2]
     side = min(side, height, width)
-    grey = picture.mean(axis=2, dtype=np.float32)
+    grey = cv2.transform(np.ascontiguousarray(picture, np.float32), np.full((1, 3), 1 / 3, np.float32))
     gradient = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
     sums = cv2.integral(gradient, sdepth=cv2.CV_64F)
     step = max(1, side // 4)
@@ -315,5 +333,9 @@ def detailed_windows(picture: Floats, *, side: int = CROP_SIDE, count: int = N_C
     return chosen
 
 
-def _bytes(picture: Floats) -> NDArray[np.uint8]:
-    return np.asarray(from_float(picture, 8), dtype=np.uint8)
+def as_bytes(samples: Samples) -> NDArray[np.uint8]:
+    """Samples of a layer, or values in [0, 1], as uint8."""
+    if samples.dtype == np.uint8:
+        return np.asarray(samples, np.uint8)
+    values = samples if samples.dtype == np.float32 else to_float(samples)
+    return np.asarray(from_float(values, 8), np.uint8)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@
     OUT/index.html                      every dataset: tables with the ground truths side by side
     OUT/DATASET/methods/METHOD.html     one run: comparison with its input, histograms, worst and best pictures
     OUT/DATASET/pictures/PICTURE.html   one picture: every method, the slider, crops, error map, flow
-    OUT/media/*.webp, *.png             pictures, named by their content; strips of crops are PNG
+    OUT/media/*.jpeg, *.webp, *.png     pictures, named by their content; strips of crops are PNG
 
 Pages are written one at a time, and no picture is kept in memory.
 """
@@ -13,9 +13,11 @@ Pages are written one at a time, and no picture is kept in memory.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -29,12 +31,12 @@ from sdd_bench.core.types import OnProgress, Problem
 from sdd_bench.leaderboard.runs.entries import entries_of, truths_of
 from sdd_bench.leaderboard.runs.read import Run, read_json, read_rows
 from sdd_bench.leaderboard.site.breakdowns import board_tables
-from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, make_pictures, share_truth
+from sdd_bench.leaderboard.site.media import PictureFiles, PictureSource, PictureTask, share_truth
 from sdd_bench.leaderboard.site.method_page import write_method
 from sdd_bench.leaderboard.site.pages import INDEX, MEDIA, Site, method_place, picture_place
 from sdd_bench.leaderboard.site.picture_page import thumb_of, write_picture
 from sdd_bench.leaderboard.site.standings import Standing, main_truth, standing
-from sdd_bench.leaderboard.site.strips import make_strip, strip_tasks
+from sdd_bench.leaderboard.site.strips import make_shown, make_strip, strip_tasks
 from sdd_bench.leaderboard.tables.add import run_paths
 from sdd_bench.leaderboard.tables.select import Contender
 from sdd_bench.leaderboard.tables.store import read_table, tables
@@ -204,6 +206,16 @@ def _hands(jobs: int) -> Iterator[tuple[Executor, int]]:
             yield executor, 2 * jobs
 
 
+def _alone(named: Sequence[tuple[str, PictureTask]]) -> list[PictureTask]:
+    """The tasks with the ground truth that they share, and with their method where no other run shows the picture."""
+    count = Counter((task.pair.blurry_path, task.pair.name) for _, task in named)
+    shared = share_truth([task for _, task in named])
+    return [
+        replace(task, alone=method if count[task.pair.blurry_path, task.pair.name] == 1 else "")
+        for (method, _), task in zip(named, shared, strict=True)
+    ]
+
+
 def _render(
     standings: list[Standing],
     out: Path,
@@ -215,12 +227,12 @@ def _render(
     summaries: Mapping[str, Mapping[str, Any]],
     plots: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Site:
-    tasks = share_truth([task for source in sources for task in source.tasks(out / MEDIA)])
+    tasks = _alone([(source.run.method, task) for source in sources for task in source.tasks(out / MEDIA)])
     media: dict[tuple[str, str], PictureFiles] = {}
     site = Site(out, title, standings, media, on_progress, failed=failed, summaries=summaries, plots=plots)
     site.total = 1 + len(tasks) + sum(len(item.measured) + len(item.images) for item in standings)
     with _hands(jobs) as (executor, window):
-        for _, made in _made(site, run(executor, make_pictures, tasks, window=window)):
+        for _, made in _made(site, run(executor, make_shown, tasks, window=window)):
             media[made.run_sha256, made.image] = made
         if any("flow" in files.views for files in media.values()):
             site.wheel = f"{MEDIA}/{keep_image(out / MEDIA, 'flow wheel', flow_wheel)}"

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.storage.files import sealed
-from sdd_bench.images.photograph import read_photograph, to_float
-from sdd_bench.images.write import from_float
 from sdd_bench.leaderboard.site.media import (
     CROP_SIDE,
     PictureFiles,
     PictureSource,
     PictureTask,
     Pixels,
+    Samples,
+    as_bytes,
+    make_pictures,
     share_truth,
 )
 from sdd_bench.leaderboard.site.standings import Standing
@@ -60,21 +61,44 @@ def strip_tasks(
         places = [(line.method, (line.run_sha256, image)) for line in item.measured]
         shown = [(name, place) for name, place in places if place in media and place in by_place][:MOST_COLUMNS]
         if shown:
-            key = " ".join(["strip 1", *(f"{name} {media[place].sha256}" for name, place in shown)])
+            key = _key([(name, media[place]) for name, place in shown])
             members = tuple((name, by_place[place]) for name, place in shown)
             found.append(StripTask(folder, item.dataset, image, key, members))
     return found
 
 
-def make_strip(task: StripTask) -> str:
+def _key(shown: Sequence[tuple[str, PictureFiles]]) -> str:
+    return " ".join(["strip 1", *(f"{name} {files.sha256}" for name, files in shown)])
+
+
+def make_shown(task: PictureTask) -> PictureFiles:
+    """Make the missing files of one picture, and its strip where no other run shows it: its layers are read once.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        LeaderboardError: The prediction does not fit the pair.
+    """
+    pixels = Pixels(task)
+    files = make_pictures(task, pixels)
+    if task.alone and "flow" in files.views:
+        key = _key([(task.alone, files)])
+        make_strip(StripTask(task.folder, "", task.pair.name, key, ((task.alone, task),)), pixels)
+    return files
+
+
+def make_strip(task: StripTask, pixels: Pixels | None = None) -> str:
     """Make the strip if it is missing; the name of its file.
+
+    Args:
+        task: The strip.
+        pixels: Layers of its first member, where they are read already.
 
     Raises:
         ImageError: A picture cannot be read.
     """
     path = task.folder / f"{sha256(task.key.encode()).hexdigest()[:24]}.png"
     if not path.is_file():
-        drawn = draw_strip(task.members)
+        drawn = draw_strip(task.members, pixels=pixels)
         with sealed(path, shared=True) as partial:
             partial.write_bytes(encode_image(drawn, "png"))
     return path.name
@@ -111,7 +135,11 @@ def strip_of_runs(
 
 
 def draw_strip(
-    members: Sequence[tuple[str, PictureTask]], places: Sequence[Place] = (), *, labels: bool = True
+    members: Sequence[tuple[str, PictureTask]],
+    places: Sequence[Place] = (),
+    *,
+    labels: bool = True,
+    pixels: Pixels | None = None,
 ) -> NDArray[np.uint8]:
     """Crops of blurry, every method and sharp; methods that were scored at another size are left out.
 
@@ -119,14 +147,15 @@ def draw_strip(
         members: Name and picture of each method.
         places: What to cut out; none is the two places with the most detail.
         labels: Whether the names stand above.
+        pixels: Layers of the first picture, where they are read already.
 
     Raises:
         LeaderboardError: A place lies outside of the picture.
         ImageError: A picture cannot be read.
     """
     first = members[0][1]
-    pixels = Pixels(first)
-    blurry = pixels["blurry"]
+    pixels = pixels or Pixels(first)
+    blurry = pixels.samples("blurry")
     height, width = blurry.shape[:2]
     side = min(CROP_SIDE, height, width)
     chosen = list(places) or [(x, y, side, side) for y, x in pixels.windows]
@@ -135,17 +164,16 @@ def draw_strip(
         if x < 0 or y < 0 or w < 1 or h < 1 or x + w > width or y + h > height:
             raise LeaderboardError(f"{first}: the crop {x},{y},{w},{h} lies outside of {width}x{height} pixels.")
 
-    def column(name: str, picture: NDArray[np.float32]) -> tuple[str, list[NDArray[np.uint8]]]:
-        cut = (picture[y : y + h, x : x + w] for x, y, w, h in chosen)
-        return name, [np.asarray(from_float(part, 8), dtype=np.uint8) for part in cut]
+    def column(name: str, picture: Samples) -> tuple[str, list[NDArray[np.uint8]]]:
+        return name, [as_bytes(picture[y : y + h, x : x + w]) for x, y, w, h in chosen]
 
     columns = [column("blurry", blurry)]
     for number, (name, task) in enumerate(members):
-        predicted = (pixels if number == 0 else Pixels(task))["deblurred"]
+        predicted = (pixels if number == 0 else Pixels(task)).samples("deblurred")
         if predicted.shape == blurry.shape:
             columns.append(column(name, predicted))
-    truth = pixels["sharp"]
+    truth = pixels.samples("sharp")
     if first.truth is not None:
-        aligned = to_float(read_photograph(first.truth[1]).pixels)
+        aligned = pixels.samples("truth")
         truth = aligned if aligned.shape == blurry.shape else truth
     return strip([*columns, column("sharp", truth)], labels=labels)
