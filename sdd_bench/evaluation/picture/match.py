@@ -123,8 +123,12 @@ def match_names(names: Sequence[str], folder: Path, *, suffix: str | None = None
             problems.append(Problem(name, f"no prediction {wanted}.png, .tiff, .jpg or .npy in {folder}{near}."))
     extra = sorted([*strangers, *(path for paths in candidates.values() for path in paths)])
     if not matches and not any("several" in problem.reason for problem in problems):
+        unread = sorted(path for paths in others.values() for path in paths)
+        told = _names(names, ending, extra or unread)
+        if unread and not extra:
+            told += f" Kinds that can be read are {', '.join(SUFFIXES)}."
         raise PairingError(
-            f"{folder}: no prediction matches a blurry picture. {_names(names, ending, extra)} Name each after its "
+            f"{folder}: no prediction matches a blurry picture. {told} Name each after its "
             "blurry input, or say the ending that they share by --suffix."
         )
     if 2 * len(extra) >= len(predictions) > 0:
@@ -150,7 +154,7 @@ def _note(ending: str, found: bool) -> str:
 
 def _names(names: Sequence[str], ending: str, extra: Sequence[Path]) -> str:
     wanted = ", ".join(f"{name}{ending}" for name in names[:_MAX_LISTED])
-    got = ", ".join(path.name for path in extra[:_MAX_LISTED]) or "no pictures"
+    got = ", ".join(path.name for path in extra[:_MAX_LISTED]) or "no files"
     more = f" and {len(extra) - _MAX_LISTED} more" if len(extra) > _MAX_LISTED else ""
     return f"Expected files called like {wanted}; got {got}{more}."
 

@@ -41,6 +41,12 @@ def test_subfolders_are_walked_where_the_folder_itself_holds_no_prediction(tmp_p
     assert [match.pair.name for match in match_predictions(PAIRS, tmp_path / "ours").matches] == ["a"]
 
 
+def test_predictions_of_kinds_that_cannot_be_read_are_said_to_be(tmp_path: Path) -> None:
+    folder = _fill(tmp_path / "ours", "a.webp", "b.webp")
+    with pytest.raises(PairingError, match=r"got a\.webp, b\.webp\. Kinds that can be read are \.png, \.tif, "):
+        match_predictions(PAIRS, folder)
+
+
 def test_missing_extra_and_double_ones_are_listed(tmp_path: Path) -> None:
     folder = _fill(tmp_path / "ours", "a.png", "b.png", "b.npy", "d.png", "c.1.webp")
     matching = match_predictions(PAIRS, folder)
