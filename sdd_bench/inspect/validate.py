@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,19 +127,25 @@ def validate(
         return Validation(kind, n_files, tuple(problems))
     else:
         return Validation(kind, 1, tuple(_check_weights(path, kind)))
+    found = _check_all(files, jobs, dask, on_progress)
+    return Validation(kind, len(files), (*found, *problems), tuple(warnings))
+
+
+def _check_all(files: Sequence[_File], jobs: int, dask: str | None, on_progress: OnProgress | None) -> list[Problem]:
+    """Problems of all files, in their order."""
     found: dict[Path, list[Problem]] = {}
     n_bytes = 0
     with open_executor(jobs, dask, sight=files[0].path if files else None) as executor:
         for done, (file, outcome) in enumerate(run(executor, _check, files, window=2 * jobs), 1):
-            if isinstance(outcome, Exception) and not isinstance(outcome, (SddBenchError, OSError)):
+            if isinstance(outcome, (SddBenchError, OSError)):
+                outcome = [Problem(str(file.path), str(outcome))]
+            elif isinstance(outcome, Exception):
                 raise outcome
-            failed = isinstance(outcome, Exception)
-            found[file.path] = [Problem(str(file.path), str(outcome))] if failed else outcome  # type: ignore[assignment]
+            found[file.path] = outcome
             n_bytes += file.path.stat().st_size if file.path.is_file() else 0
             if on_progress is not None:
                 on_progress(Progress(done, len(files), n_bytes, file.path.name))
-    problems = [problem for file in files for problem in found[file.path]] + problems
-    return Validation(kind, len(files), tuple(problems), tuple(warnings))
+    return [problem for file in files for problem in found[file.path]]
 
 
 def _not_bound(path: Path, kind: Kind) -> list[Problem]:

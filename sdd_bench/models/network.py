@@ -131,30 +131,12 @@ def load_network(
     if precision not in ("32", "bf16"):
         raise ConfigError(f"precision: expected 32 or bf16, got {precision!r}.")
     if checkpoint.suffix == PROGRAM_SUFFIX:
-        if spec is not None:
-            raise ConfigError(
-                f"{checkpoint}: an ExportedProgram brings its network along, so --model, --width and --bgr do not go "
-                "with it. Leave them out, or use the weights."
-            )
-        if checkpoint.is_file() and not trust_program:
-            raise ConfigError(
-                f"{checkpoint}: an ExportedProgram is code that runs with your rights. If you trust its maker, say so "
-                "by --trust-program (in Python trust_program=True), or use the weights."
-            )
-        forward, facts = load_program(checkpoint, place)
-        settings: dict[str, Any] = {}
+        made = _of_program(checkpoint, spec, place, is_trusted=trust_program)
     elif spec is not None and spec.model == SPANDREL:
-        found = load_spandrel(read_checkpoint(checkpoint), spec, checkpoint)
-        found.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
-        forward, facts, settings = found, facts_of(found, spec), spec.as_json() | {"architecture": found.architecture}
-        facts["least_side"] = found.least_side
+        made = _of_spandrel(checkpoint, spec, place)
     else:
-        tensors = read_checkpoint(checkpoint)
-        spec = read_spec(checkpoint, spec, tensors)
-        network = spec.build()
-        load_into(network, own_tensors(network, tensors), checkpoint)
-        network.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
-        forward, facts, settings = network, facts_of(network, spec), spec.as_json()
+        made = _of_tensors(checkpoint, spec, place)
+    forward, facts, settings = made
 
     def run(x: Tensor) -> Any:
         with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -180,6 +162,43 @@ def load_network(
             trust_program=trust_program,
         ),
     )
+
+
+_Made = tuple[Callable[[Tensor], Any], dict[str, Any], dict[str, Any]]
+"""What computes the output, the facts of a network, and the settings that its output depends on."""
+
+
+def _of_program(checkpoint: Path, spec: ModelSpec | None, place: torch.device, *, is_trusted: bool) -> _Made:
+    if spec is not None:
+        raise ConfigError(
+            f"{checkpoint}: an ExportedProgram brings its network along, so --model, --width and --bgr do not go "
+            "with it. Leave them out, or use the weights."
+        )
+    if checkpoint.is_file() and not is_trusted:
+        raise ConfigError(
+            f"{checkpoint}: an ExportedProgram is code that runs with your rights. If you trust its maker, say so "
+            "by --trust-program (in Python trust_program=True), or use the weights."
+        )
+    return *load_program(checkpoint, place), {}
+
+
+def _of_spandrel(checkpoint: Path, spec: ModelSpec, place: torch.device) -> _Made:
+    network = load_spandrel(read_checkpoint(checkpoint), spec, checkpoint)
+    facts = facts_of(network, spec) | {"least_side": network.least_side}
+    return _ready(network, place), facts, spec.as_json() | {"architecture": network.architecture}
+
+
+def _of_tensors(checkpoint: Path, spec: ModelSpec | None, place: torch.device) -> _Made:
+    tensors = read_checkpoint(checkpoint)
+    spec = read_spec(checkpoint, spec, tensors)
+    network = spec.build()
+    load_into(network, own_tensors(network, tensors), checkpoint)
+    return _ready(network, place), facts_of(network, spec), spec.as_json()
+
+
+def _ready(network: nn.Module, place: torch.device) -> nn.Module:
+    """The network in evaluation mode, in its place."""
+    return network.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
 
 
 def _count(forward: object) -> int | None:

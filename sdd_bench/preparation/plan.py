@@ -149,29 +149,9 @@ def plan(
     warnings = (*links_of_pairs(kept_pairs), *leaks_of_pairs(kept_pairs), *two_scenes(left))
     if strict and warnings:
         raise PairingError(f"{source}: {listed(warnings)}")
-    resize = parse_resize(options.resize)
-    depths: dict[int, Path] = {}
-    n_bytes = n_patches = n_frames = n_pixels = 0
     units = tuple(_units(left.pairs, options))
-    foreseen: list[Problem] = []
-    for unit, pair in ((part, pair) for part in units for pair in part.pairs):
-        n_bytes += pair.blurry_path.stat().st_size + pair.sharp_path.stat().st_size
-        try:
-            width, height = _size(pair, options, depths)
-            if unit.as_patches or options.resize_test:
-                width, height = resize.size(width, height)
-            if not unit.as_patches:
-                n_frames, n_pixels = n_frames + 1, n_pixels + width * height
-                continue
-            cut = options.cut(unit.split)
-            count = len(windows(height, width, patch=options.patch, overlap=cut.overlap))
-        except ImageError as error:
-            foreseen.append(Problem(pair.pair_id, str(error)))
-            continue
-        kept = cut.n_kept(count)
-        n_patches, n_pixels = n_patches + kept, n_pixels + kept * options.patch**2
-    bit_depth = options.bit_depth or _only_depth(depths, source)
-    per_pixel = 2 * 3 * bit_depth // 8
+    expected = _expect(units, options)
+    bit_depth = options.bit_depth or _only_depth(expected.depths, source)
     name = (source if source.is_dir() else source.with_suffix("")).resolve().name
     return PreparePlan(
         name,
@@ -180,14 +160,48 @@ def plan(
         bit_depth,
         units,
         _listing_sha256(found),
-        n_bytes,
-        n_patches,
-        n_frames,
-        n_pixels * per_pixel,
-        tuple(foreseen),
+        expected.n_bytes,
+        expected.n_patches,
+        expected.n_frames,
+        expected.n_pixels * 2 * 3 * bit_depth // 8,
+        tuple(expected.foreseen),
         left,
         warnings,
     )
+
+
+@dataclass
+class _Expected:
+    """What units of work come to, by the headers of their pictures."""
+
+    n_bytes: int = 0
+    n_patches: int = 0
+    n_frames: int = 0
+    n_pixels: int = 0
+    """Pixels of a side of all patches and full pictures."""
+    depths: dict[int, Path] = field(default_factory=dict)
+    """An example picture of each bit depth."""
+    foreseen: list[Problem] = field(default_factory=list)
+
+
+def _expect(units: Sequence[Unit], options: PrepareOptions) -> _Expected:
+    resize, found = parse_resize(options.resize), _Expected()
+    for unit, pair in ((part, pair) for part in units for pair in part.pairs):
+        found.n_bytes += pair.blurry_path.stat().st_size + pair.sharp_path.stat().st_size
+        try:
+            width, height = _size(pair, options, found.depths)
+            if unit.as_patches or options.resize_test:
+                width, height = resize.size(width, height)
+            if not unit.as_patches:
+                found.n_frames, found.n_pixels = found.n_frames + 1, found.n_pixels + width * height
+                continue
+            cut = options.cut(unit.split)
+            n = cut.n_kept(len(windows(height, width, patch=options.patch, overlap=cut.overlap)))
+        except ImageError as error:
+            found.foreseen.append(Problem(pair.pair_id, str(error)))
+            continue
+        found.n_patches, found.n_pixels = found.n_patches + n, found.n_pixels + n * options.patch**2
+    return found
 
 
 def listed(problems: Sequence[Problem]) -> str:

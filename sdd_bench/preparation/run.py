@@ -217,7 +217,8 @@ def _seal(out: Path, planned: PreparePlan, parts: dict[str, Part]) -> Manifest:
     made = [(unit.split, parts[unit.name]) for unit in planned.units]
     done = [row for _, part in made for row in part.rows]
     if all(row.status == "failed" for row in done):
-        reasons = "".join(f"\n  {row.message}" for row in done[:_SHOWN])
+        left_out = [f"{problem.item}: {problem.reason}" for problem in planned.problems]
+        reasons = "".join(f"\n  {reason}" for reason in [*(row.message for row in done), *left_out][:_SHOWN])
         raise ImageError(f"{out}: not sealed, as not one pair could be used.{reasons}")
     rows = tuple(_with_figures([*done, *_dropped_rows(planned)], planned))
     splits = {}
