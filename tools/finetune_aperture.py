@@ -1,32 +1,40 @@
 """Fine-tuning on real aperture pairs (VABD and EBB): does JDRL improve a network that is trained already?
 
-    python tools/finetune_aperture.py --data DIR --work runs/aperture --init MODEL.safetensors --seeds 0,1,2
+    python tools/finetune_aperture.py --data DIR --work runs/aperture --init MODEL.safetensors
 
 The last scene of each set is the test split (four pairs), the others are trained on: eight pairs, at half size. They do
 not lie on one another and are not exposed alike; both ways of training match the light by one gain per colour
-(``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds, their spread, and each pair; scores
-are against ``matched`` ground truth. A killed run goes on. The photographs stay in ``--work``.
+(``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds and their spread; scores are against
+``matched`` ground truth. A killed run goes on. The photographs stay in ``--work``.
+``truth`` is that ground truth as if it were a prediction, ``unsharp`` a mask that moves nothing, being symmetric: what
+drift these show is no motion.
 ``--choosing`` leaves the test pairs out and tests on the scene before the last, to choose settings by.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from evaluate_aperture import write_predictions
 from reproduce_jdrl import tell
 from train_aperture import prepared_pairs
 
 from sdd_bench.core.precision import has_fast_bf16
 from sdd_bench.core.types import GroundTruth
 from sdd_bench.evaluation.options import EvaluateOptions
+from sdd_bench.evaluation.picture.scorer import PictureScorer
 from sdd_bench.evaluation.run import evaluate
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.flow.mask import FLOOR_PX, calibration_mask
-from sdd_bench.models.network import load_network
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.unsharp import unsharp
+from sdd_bench.images.write import from_float, write_png
+from sdd_bench.models.network import load_network, read_spec
 from sdd_bench.prediction.run import pictures_of, predict
 from sdd_bench.prepared.open import open_dataset
 from sdd_bench.prepared.torch_dataset import PairDataset
@@ -48,32 +56,39 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, alpha 0.05, LPIPS 0.05 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.05},
     "vanilla, LPIPS 0.1": {"vanilla": True, "perceptual_weight": 0.1},
     "jdrl, alpha 0.05, LPIPS 0.1 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.1},
+    "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flow": _BOTH_WAYS
+    | {"alpha": 0.05, "perceptual_weight": 0.1, "stage_one_epochs": 1000},
 }
+SHOWN = ("vanilla, LPIPS 0.1", "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flow")
+"""The two ways that are compared unless ``--methods`` names others."""
 MATCHED = GroundTruth.MATCHED.value
 
 
 def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse.Namespace) -> Path:
     """Train, or go on; the weights."""
-    config = TrainConfig(
-        model=arguments.model,
-        init=arguments.init,
-        match="gain",
-        reblur_width=16,
-        crop=128,
-        batch=4,
-        epochs=arguments.epochs,
-        stage_one_epochs=max(1, arguments.epochs // 2),
-        learning_rate=arguments.learning_rate,
-        halve_every=max(1, arguments.epochs // 2),
-        warm_up=20,
-        clip=0.5,
-        precision="bf16-mixed" if has_fast_bf16() else "32",
-        val_share=0,
-        checkpoint_every=20,
-        accelerator="cpu",
-        seed=seed,
-        **METHODS[method],
-    )
+    spec = read_spec(arguments.init)
+    shared: dict[str, Any] = {
+        "model": spec.model,
+        "width": spec.width,
+        "model_options": spec.options,
+        "init": arguments.init,
+        "match": "gain",
+        "reblur_width": 16,
+        "crop": 128,
+        "batch": 4,
+        "epochs": arguments.epochs,
+        "stage_one_epochs": max(1, arguments.epochs // 2),
+        "learning_rate": arguments.learning_rate,
+        "halve_every": max(1, arguments.epochs // 2),
+        "warm_up": 20,
+        "clip": 0.5,
+        "precision": "bf16-mixed" if has_fast_bf16() else "32",
+        "val_share": 0,
+        "checkpoint_every": 20,
+        "accelerator": "cpu",
+        "seed": seed,
+    }
+    config = TrainConfig(**(shared | METHODS[method]))
     report = train(prepared, run, config, resume=True, on_progress=tell)
     if report.model is None:
         raise SystemExit(f"{run}: stopped at step {report.step}; run again to go on.")
@@ -92,6 +107,15 @@ def scores_of(prepared: Path, predictions: Path, run: Path) -> dict[str, Any]:
     """What ``evaluate`` says of one folder of predictions."""
     options = EvaluateOptions(flow="pwcnet-plain")
     return evaluate(open_dataset(prepared), predictions, run, method="m", options=options).summary
+
+
+def write_truth(prepared: Path, folder: Path) -> None:
+    """The matched ground truth of every test picture as if it were a prediction."""
+    flow = load_flow("pwcnet-plain")
+    for pair in open_dataset(prepared).pairs:
+        blurry, sharp = read_photograph(pair.blurry_path), read_photograph(pair.sharp_path)
+        truth = PictureScorer(to_float(blurry.pixels), to_float(sharp.pixels), flow=flow, metrics=()).matched.picture
+        write_png(folder / f"{pair.name}.png", from_float(truth, blurry.bit_depth))
 
 
 def row(name: str, summaries: list[dict[str, Any]]) -> str:
@@ -114,12 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds aperture/")
     parser.add_argument("--work", type=Path, required=True, help="folder to keep; outside version control")
-    parser.add_argument("--init", type=Path, required=True, help="weights to start from")
-    parser.add_argument("--model", default="unet-folded", help="their network")
+    parser.add_argument("--init", type=Path, required=True, help="weights to start from, which say their network")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--methods", default=";".join(METHODS), help="some of them, between semicolons")
+    parser.add_argument("--methods", default=";".join(SHOWN), help=f"of {'; '.join(METHODS)}")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument(
         "--choosing",
         action="store_true",
@@ -136,7 +159,9 @@ def main() -> None:
     shares = " and ".join(f"{seen_share(prepared, floor_px):.0%} ({floor_px} px)" for floor_px in (FLOOR_PX, 1.0))
     print(f"the mask shows {shares} of the pixels", flush=True)
     rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]
-    for name in ("input", "before"):
+    write_truth(prepared, predictions / "truth")
+    write_predictions(prepared, predictions / "unsharp", partial(unsharp, amount=2.0))
+    for name in ("input", "truth", "unsharp", "before"):
         rows.append(row(name, [scores_of(prepared, predictions / name, work / "scores" / name)]))
         print(rows[-1], flush=True)
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in arguments.methods.split(";")}
