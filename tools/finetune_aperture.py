@@ -6,8 +6,8 @@ The last scene of each set is the test split (four pairs), the others are traine
 not lie on one another and are not exposed alike; both ways of training match the light by one gain per colour
 (``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds and their spread; scores are against
 ``matched`` ground truth. A killed run goes on. The photographs stay in ``--work``.
-``truth`` is that ground truth as if it were a prediction, ``unsharp`` a mask that moves nothing, being symmetric: what
-drift these show is no motion.
+``truth`` is that ground truth as if it were a prediction, ``unsharp`` are masks that move nothing, being symmetric:
+drift as theirs need not be motion.
 ``--choosing`` leaves the test pairs out and tests on the scene before the last, to choose settings by.
 """
 
@@ -61,6 +61,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 SHOWN = ("vanilla, LPIPS 0.1", "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flow")
 """The two ways that are compared unless ``--methods`` names others."""
+UNSHARP = (0.8, 2.0)
+"""Amounts of unsharp masks."""
 MATCHED = GroundTruth.MATCHED.value
 
 
@@ -160,8 +162,9 @@ def main() -> None:
     print(f"the mask shows {shares} of the pixels", flush=True)
     rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]
     write_truth(prepared, predictions / "truth")
-    write_predictions(prepared, predictions / "unsharp", partial(unsharp, amount=2.0))
-    for name in ("input", "truth", "unsharp", "before"):
+    for amount in UNSHARP:
+        write_predictions(prepared, predictions / f"unsharp {amount}", partial(unsharp, amount=amount))
+    for name in ("input", "truth", *(f"unsharp {amount}" for amount in UNSHARP), "before"):
         rows.append(row(name, [scores_of(prepared, predictions / name, work / "scores" / name)]))
         print(rows[-1], flush=True)
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in arguments.methods.split(";")}
