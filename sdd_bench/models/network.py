@@ -35,6 +35,7 @@ from sdd_bench.core.precision import full_float32
 from sdd_bench.core.storage.documents import parse_json
 from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.types import AnyPath
+from sdd_bench.models.fewer_products import take_fewer_products
 from sdd_bench.models.program import PROGRAM_SUFFIX, load_program
 from sdd_bench.models.recognise import options_of, own_tensors, recognise
 from sdd_bench.models.released.checkpoint import read_checkpoint
@@ -135,7 +136,7 @@ def load_network(
     elif spec is not None and spec.model == SPANDREL:
         made = _of_spandrel(checkpoint, spec, place)
     else:
-        made = _of_tensors(checkpoint, spec, place)
+        made = _of_tensors(checkpoint, spec, place, precision)
     forward, facts, settings = made
 
     def run(x: Tensor) -> Any:
@@ -188,12 +189,15 @@ def _of_spandrel(checkpoint: Path, spec: ModelSpec, place: torch.device) -> _Mad
     return _ready(network, place), facts, spec.as_json() | {"architecture": network.architecture}
 
 
-def _of_tensors(checkpoint: Path, spec: ModelSpec | None, place: torch.device) -> _Made:
+def _of_tensors(checkpoint: Path, spec: ModelSpec | None, place: torch.device, precision: str) -> _Made:
     tensors = read_checkpoint(checkpoint)
     spec = read_spec(checkpoint, spec, tensors)
     network = spec.build()
     load_into(network, own_tensors(network, tensors), checkpoint)
-    return _ready(network, place), facts_of(network, spec), spec.as_json()
+    _ready(network, place)
+    if place.type == "cpu" and precision == "32":
+        take_fewer_products(network)
+    return network, facts_of(network, spec), spec.as_json()
 
 
 def _ready(network: nn.Module, place: torch.device) -> nn.Module:

@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """:math:`(N, C, H, W)` to the same."""
-        return x + self.second(F.relu(self.first(x)))
+        return self.second(F.relu(self.first(x), inplace=True)).add_(x)
 
 
 class ResidualUNet(nn.Module):
@@ -67,8 +67,8 @@ class ResidualUNet(nn.Module):
             skips.append(x)
             x = down(x)
         x = self.down_blocks[-1](x)
-        for stage in reversed(range(len(skips))):
-            x = self.up_blocks[stage](F.pixel_shuffle(self.up[stage](x), 2) + skips[stage])
+        for stage in reversed(range(len(self.up))):
+            x = self.up_blocks[stage](F.pixel_shuffle(self.up[stage](x), 2).add_(skips.pop()))
         return self.unfold(x)  # type: ignore[no-any-return]
 
 
