@@ -29,7 +29,7 @@ def take_fewer_products(network: nn.Module) -> None:
             and layer.dilation[0] == layer.dilation[1]
             and _LEAST <= layer.in_channels * layer.out_channels <= _MOST
         ):
-            layer.forward = _ByFewerProducts(layer)  # type: ignore[method-assign]
+            layer.forward = _ByFewerProducts(layer)  # type: ignore[assignment, method-assign]
 
 
 class _ByFewerProducts:
@@ -37,10 +37,11 @@ class _ByFewerProducts:
 
     def __init__(self, layer: nn.Conv2d) -> None:
         bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
+        assert isinstance(layer.padding, tuple)
         rows, columns = layer.padding
         self._plain = layer._conv_forward
         self._layer = layer
-        self._fast = Winograd(layer.weight, bias, (int(rows), int(columns)), dilation=layer.dilation[0], slope=1.0)
+        self._fast = Winograd(layer.weight, bias, (rows, columns), dilation=layer.dilation[0], slope=1.0)
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, O, H', W')``, channels_last."""
