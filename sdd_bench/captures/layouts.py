@@ -119,6 +119,11 @@ def read_layout(
         raise ConfigError(f"limit {limit}: expected 1 or more.")
     if not root.exists():
         raise PairingError(f"{root}: does not exist; expected a folder of captures or a CSV file of pairs.")
+    if root.is_file() and root.suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES:
+        raise PairingError(
+            f"{root}: a picture; expected a folder of captures or a CSV of pairs. One picture is taken by predict, "
+            "blur-map and evaluate --no-truth, two by analyze BLURRY SHARP."
+        )
     pairing = pairing or Pairing()
     layout, why = _resolve(root, layout, pairs_csv, pairing)
     if lists is not None and layout not in LISTED:

@@ -89,16 +89,16 @@ def handle_errors(function: F) -> F:
 
 
 def _check_numbers(options: Mapping[str, Any]) -> None:
-    """Refuse numbers that no option means: NaN, which is neither more nor less than a bound, and what some library
-    cannot hold."""
+    """Refuse numbers that no option means: NaN, which is neither more nor less than a bound, infinity, which no record
+    holds, and what some library cannot hold."""
     for name, value in options.items():
         most = _MOST.get(name, _MOST_OF_ANY)
         for number in value if isinstance(value, tuple) else [value]:
             if type(number) is int and abs(number) > most:
                 digits = str(number) if len(str(number)) < 25 else f"a number of {len(str(number))} digits"
                 raise _not_meant(name, f"expected a whole number up to {most}, got {digits}.")
-            if type(number) is float and math.isnan(number):
-                raise _not_meant(name, "expected a number, got nan.")
+            if type(number) is float and not math.isfinite(number):
+                raise _not_meant(name, f"expected a finite number, got {number}.")
 
 
 def _not_meant(name: str, reason: str) -> click.BadParameter:

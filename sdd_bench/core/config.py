@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -192,7 +193,7 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
             return value
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
-    elif isinstance(value, hint) and not isinstance(value, bool) and value == value:
+    elif isinstance(value, hint) and not isinstance(value, bool) and _is_finite(value):
         return value
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
@@ -200,7 +201,12 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             converted = None
         is_cut = hint is int and isinstance(value, float) and value != converted
-        if converted is not None and not is_cut and converted == converted:  # NaN is no value
+        if converted is not None and not is_cut and _is_finite(converted):
             return converted
     names = f"one of {', '.join(str(item.value) for item in hint)}" if issubclass(hint, Enum) else hint.__name__
     raise ConfigError(f"{where}: expected {names}, got {shown(value)}.")
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether JSON and TOML hold a value, so that it can be kept: all but NaN and infinity."""
+    return not isinstance(value, float) or math.isfinite(value)

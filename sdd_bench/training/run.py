@@ -16,12 +16,14 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from sdd_bench.core.errors import ConfigError, OutputError
+from sdd_bench.core.errors import ConfigError, OutputError, reason_of
 from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import write_json, write_text
 from sdd_bench.core.types import AnyPath, OnProgress
+from sdd_bench.training.checkpoints import FOLDER as CHECKPOINTS
 from sdd_bench.training.config import TrainConfig, to_toml
+from sdd_bench.training.data.light import LIGHT_JSON
 from sdd_bench.training.data.split import data_digest
 from sdd_bench.training.page import write_training_page
 from sdd_bench.training.report import TrainReport
@@ -150,12 +152,24 @@ def begun(run: Path) -> tuple[Path, Path] | None:
 
 
 def _claim(run: Path, data: Path, config: TrainConfig, signatures: dict[str, str], *, resume: bool) -> None:
-    """Claim the folder for this run, or check that it is claimed for it, and write ``config.toml``."""
-    if (run / OPTIONS_JSON).is_file() and not resume:
+    """Claim the folder for this run, or check that it is claimed for it, and write ``config.toml``.
+
+    A run that ended before it saved anything, as by a wrong ``init``, keeps its folder from no other.
+    """
+    has_work = (run / CHECKPOINTS).is_dir() or (run / LIGHT_JSON).is_file()
+    if has_work and (run / OPTIONS_JSON).is_file() and not resume:
         raise OutputError(f"{run}: holds a run. Go on with --resume, or choose another output folder.")
     options = config.training() | signatures
     ours = {"schema": 1, "data_sha256": data_digest(data), "config": options}
-    known = begin(run, OPTIONS_JSON, ours, what="a run", digests={"data_sha256": "the data are others"}, aside=[_DATA])
+    known = begin(
+        run,
+        OPTIONS_JSON,
+        ours,
+        what="a run",
+        digests={"data_sha256": "the data are others"},
+        aside=[_DATA],
+        afresh=not has_work,
+    )
     write_json(run / OPTIONS_JSON, {key: known[key] for key in known if key != _DATA} | {_DATA: str(data.absolute())})
     write_text(run / CONFIG_TOML, to_toml(config))
 
@@ -173,7 +187,8 @@ def make_fabric(config: TrainConfig) -> Fabric:
             strategy = DDPStrategy(find_unused_parameters=config.has_reblur, timeout=_PATIENCE)
             nodes = max(1, world // local)
             fabric = Fabric(accelerator=kind, devices=local, num_nodes=nodes, strategy=strategy, precision=precision)
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(f"accelerator {config.accelerator}, precision {config.precision}: {error}") from error
+    except Exception as error:  # each accelerator has errors of its own for what is not installed
+        why = reason_of(error).rstrip(".")
+        raise ConfigError(f"accelerator {config.accelerator}, precision {config.precision}: {why}.") from error
     fabric.launch()
     return fabric

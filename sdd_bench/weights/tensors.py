@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -58,9 +59,11 @@ def load_plain(path: Path) -> Any:
         _refuse_bomb(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file leads the reader to
+        foreign = isinstance(error, UnpicklingError)  # torch's own text begins with its history
+        got = "another file, or one with objects of a program" if foreign else reason_of(error)
         raise WeightsError(
             f"{path}: expected a checkpoint of tensors and plain values (a torch file that loads with "
-            f"weights_only=True), got: {reason_of(error)}. Download or copy it again, or convert it to safetensors."
+            f"weights_only=True), got {got}. Download or copy it again, or convert it to safetensors."
         ) from error
 
 

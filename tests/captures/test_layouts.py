@@ -230,3 +230,10 @@ def test_a_missing_source_is_named(tmp_path: Path) -> None:
 def test_natural_order_is_total_and_stable() -> None:
     names = ["b", "a10", "a2", "a02", "a", "10", "9"]
     assert sorted(names, key=natural_key) == ["9", "10", "a", "a02", "a2", "a10", "b"]
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a.dng"])
+def test_a_picture_is_no_set_of_pairs(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(PairingError, match=f"{name}: a picture; expected a folder of captures or a CSV of pairs"):
+        read_layout(tmp_path / name)

@@ -46,6 +46,7 @@ def test_a_configuration_survives_its_dict() -> None:
         ({"epochs": "many"}, "epochs: expected int, got 'many'"),
         ({"epochs": True}, "epochs: expected int, got True"),
         ({"rate": "nan"}, "rate: expected float, got 'nan'"),
+        ({"rate": "inf"}, "rate: expected float, got 'inf'"),
         ({"rate": float("nan")}, "rate: expected float, got nan"),
         ({"kind": "best"}, "kind: expected one of paper, released, got 'best'"),
         ({"size": [1]}, "size: expected 2 values, got 1"),

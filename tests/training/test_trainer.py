@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
-from sdd_bench.core.errors import ConfigError, OutputError, TrainingError
+from sdd_bench.core.errors import ConfigError, OutputError, TrainingError, WeightsError
 from sdd_bench.core.types import Progress
 from sdd_bench.flow.pwcnet.network import PWCNet
 from sdd_bench.inspect.training_run import check_training
@@ -351,9 +351,23 @@ def test_half_precision_trains(prepared: Path, tmp_path: Path, tiny: MakeConfig)
     assert all(value.dtype == torch.float32 for value in final_weights(tmp_path / "run").values())
 
 
-def test_an_accelerator_that_is_not_there_is_refused(prepared: Path, tmp_path: Path, tiny: MakeConfig) -> None:
-    with pytest.raises(ConfigError, match="accelerator"):
-        train(prepared, tmp_path / "run", tiny(accelerator="abacus"))
+@pytest.mark.parametrize("name", ["abacus", "tpu", "cuda:99"])
+def test_an_accelerator_that_is_not_there_is_refused(
+    name: str, prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    with pytest.raises(ConfigError, match=f"accelerator {name}"):
+        train(prepared, tmp_path / "run", tiny(accelerator=name))
+
+
+def test_a_run_that_ended_before_it_saved_anything_keeps_its_folder_from_no_other(
+    prepared: Path, tmp_path: Path, tiny: MakeConfig
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(WeightsError, match=r"photo\.jpg: expected a checkpoint .* got another file, or one with"):
+        train(prepared, tmp_path / "run", tiny(init=tmp_path / "photo.jpg"))
+    assert train(prepared, tmp_path / "run", tiny()).finished
+    with pytest.raises(OutputError, match="holds a run"):
+        train(prepared, tmp_path / "run", tiny())
 
 
 def start(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

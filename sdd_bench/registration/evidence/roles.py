@@ -72,6 +72,8 @@ def detail_ratio(blurry: NDArray[Any], sharp: NDArray[Any]) -> float:
     displacement does not count, and exposure cancels. It is 1 where too few tiles show any detail.
     """
     factor = max(1, math.ceil(math.sqrt(blurry.shape[0] * blurry.shape[1] / _MOST_PIXELS)))
+    if min(*blurry.shape[:2], *sharp.shape[:2]) < 2 * factor:  # nothing is left of a line of pixels
+        return 1.0
     energies = [_relative_detail(picture, factor) for picture in (blurry, sharp)]
     rows, columns = (min(energy.shape[axis] for energy in energies) for axis in (0, 1))
     ours, theirs = (energy[:rows, :columns].ravel() for energy in energies)

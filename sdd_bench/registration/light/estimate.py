@@ -18,7 +18,7 @@ from sdd_bench.core.errors import ConfigError, ImageError
 from sdd_bench.images.light import srgb_to_linear
 from sdd_bench.registration.light.fit import LightFit, errors_left, exponent_error, fit_light
 from sdd_bench.registration.light.observations import DARKEST, Problem, pose
-from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect
+from sdd_bench.registration.light.samples import DISPLAY_LIGHT, GRID, Picture, Samples, collect, holds_windows
 from sdd_bench.registration.light.tone_curve import fit_tone
 from sdd_bench.registration.light.transfer import CURVE, KNEE, Match, Three, Transfer, failed
 
@@ -76,6 +76,9 @@ def estimate_transfer(
     _check_shapes(blurry, sharp, flow, valid)
     if model not in tuple(Match):
         raise ConfigError(f"match {model}: unknown; known: {', '.join(Match)}.")
+    height, width = blurry.shape[:2]
+    if not holds_windows(height, width):
+        return failed(f"nothing to compare: {width}x{height} is too small")
     samples = collect(blurry, sharp, flow, valid)
     n_windows = len(samples.windows.radius2)
     share = n_windows / samples.windows.n_possible if samples.windows.n_possible else 0.0

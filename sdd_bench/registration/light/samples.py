@@ -112,14 +112,30 @@ def collect(
         flow: ``(2, H, W)`` in pixels on the blurry grid; None: the pictures lie on one another.
         valid: Pixels of the blurry grid that count, ``(H, W)``; None: all.
     """
-    step = max(1, math.ceil(math.sqrt(blurry.shape[0] * blurry.shape[1] / _MOST_PIXELS)))
+    step, _, cell = _grid(*blurry.shape[:2])
     thin, other, usable = _thin_out(blurry, sharp, flow, valid, step)
     light, other_light = srgb_to_linear(thin), srgb_to_linear(other)
-    height, width = thin.shape[:2]
-    cell = max(_SMALLEST_CELL_PX, round(math.sqrt(height * width) / _CELLS))
     clipped = np.any([plane >= CLIPPED for plane in cv2.split(np.maximum(light, other_light))], axis=0)
     windows = _windows(thin, other, _unclipped(usable, clipped, cell), cell)
     return Samples(windows, _flats(light, other_light, usable & ~clipped, cell // 2), thin, other, usable)
+
+
+def holds_windows(height: int, width: int) -> bool:
+    """Whether pictures of this size hold a window, so that :func:`collect` can be called.
+
+    Example:
+        >>> holds_windows(512, 768), holds_windows(512, 20)
+        (True, False)
+    """
+    _, sides, cell = _grid(height, width)
+    return min(sides) // cell > _WINDOW_STEP // 2
+
+
+def _grid(height: int, width: int) -> tuple[int, tuple[int, int], int]:
+    """Every which pixel is used, the sides of what is then left, and the side of a cell in it."""
+    step = max(1, math.ceil(math.sqrt(height * width / _MOST_PIXELS)))
+    thin = math.ceil(height / step), math.ceil(width / step)
+    return step, thin, max(_SMALLEST_CELL_PX, round(math.sqrt(thin[0] * thin[1]) / _CELLS))
 
 
 def _thin_out(

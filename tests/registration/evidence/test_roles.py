@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sdd_bench.registration.evidence.roles import SAME, SWAPPED, note_on_roles
+from sdd_bench.registration.evidence.roles import SAME, SWAPPED, detail_ratio, note_on_roles
 
 
 @pytest.fixture
@@ -44,3 +44,9 @@ def test_a_copy_is_named_and_a_still_pair_is_not(scene: np.ndarray) -> None:
 def test_flat_pictures_have_no_roles() -> None:
     grey = np.full((64, 64, 3), 90, np.uint8)
     assert note_on_roles(grey, grey + 1) == ""
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 100), (100, 1), (2, 2)])
+def test_nothing_is_known_of_the_detail_of_a_few_pixels(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+    assert detail_ratio(picture, picture[::-1]) == 1.0

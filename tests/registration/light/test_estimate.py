@@ -112,3 +112,11 @@ def test_a_pair_that_lost_no_detail_does_not_know_its_exponent_but_is_matched(sh
     assert transfer.reason.startswith("curve: gains known to")
     assert transfer.match_doubts == ()
     assert np.abs(transfer.apply(curved) - darker).mean() < 2e-3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (7, 100), (16, 31), (31, 2000)])
+def test_pictures_too_small_to_compare_are_said_to_be(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).random((*size, 3), np.float32)
+    transfer = estimate_transfer(picture, 0.8 * picture, model=Match.GAIN)
+    assert transfer.model is Match.NONE
+    assert transfer.distrust == (f"nothing to compare: {size[1]}x{size[0]} is too small",)
