@@ -3,7 +3,7 @@
     python tools/bench/predict.py [--memory 8] [--size 4096x2160]
 
 Weights are random: time and memory do not depend on them, and what tiles change only little. The second line is the
-processor's time, beside that of the convolutions of the whole picture alone, which pass in halves that do not overlap.
+processor's time, beside that of plain convolutions of the whole picture alone, in halves that do not overlap.
 The last line compares tiles of about half the side with the whole picture, at a size that passes as a whole.
 """
 
@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+from _convolutions import counted_convolutions
 from _memory import peak_mib
 from _pictures import mosaic
 
@@ -34,24 +32,6 @@ from sdd_bench.prediction.tiling import deblur
 SMALL = 1024
 
 
-@contextmanager
-def counted_convolutions() -> Iterator[list[float]]:
-    """Seconds of processor that each convolution takes inside."""
-    convolve, spent = F.conv2d, []
-
-    def counted(*arguments: object, **options: object) -> object:
-        before = time.process_time()
-        result = convolve(*arguments, **options)
-        spent.append(time.process_time() - before)
-        return result
-
-    F.conv2d = counted
-    try:
-        yield spent
-    finally:
-        F.conv2d = convolve
-
-
 def main() -> None:
     """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,7 +45,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         spec = ModelSpec("unet")
-        save_weights(root / "unet.safetensors", spec.build(), spec)
+        plain = spec.build().eval().to(memory_format=torch.channels_last)
+        save_weights(root / "unet.safetensors", plain, spec)
         network = load_network(root / "unet.safetensors", device="cpu")
         write_png(root / "picture.png", mosaic(width, height))
         network.deblur(torch.rand(1, 3, 64, 64))
@@ -74,9 +55,9 @@ def main() -> None:
         with counted_convolutions() as inside:
             peak = peak_mib(lambda: predict(network, {"picture": root / "picture.png"}, root / "out", options))
         seconds, cpu = time.perf_counter() - start, time.process_time() - before
-        with counted_convolutions() as alone:
+        with counted_convolutions() as alone, torch.inference_mode():
             for half in (height // 32 * 16, -(-height // 32) * 16):  # rows; multiples of 16 that make the height
-                network.deblur(torch.rand(1, 3, half, width))
+                plain(torch.rand(1, 3, half, width).to(memory_format=torch.channels_last))
         picture = to_float(mosaic(SMALL, SMALL))
         radius = network.receptive_radius_px or 0
         tile = 2 * radius + SMALL // 4
@@ -84,7 +65,7 @@ def main() -> None:
     gib, floor = peak / 1024, sum(alone)
     print(f"{width}x{height}, --memory {memory_gib:g}: {gib:.2f} GiB above the process at rest, {seconds:.0f} s")
     print(
-        f"processor: {cpu:.0f} s, {sum(inside):.0f} s of them in convolutions; those of the whole picture "
+        f"processor: {cpu:.0f} s, {sum(inside):.0f} s of them in convolutions; plain ones of the whole picture "
         f"{floor:.0f} s: {cpu / floor:.2f} times as long"
     )
     print(f"{SMALL}x{SMALL} in tiles of {tile} px: largest difference to the whole {abs(tiled - whole).max():.1e}")
