@@ -31,8 +31,8 @@ from sdd_bench.flow.shrink import shrunk
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
-_REFINEMENT = "lucas-kanade 5"
-"""Part of the signature: changes when the refinement does."""
+_REFINEMENT = "lucas-kanade 6"
+"""Part of the signature: changes when the refinement does. 6 differs from 5 by rounding."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
 _NETWORK_SIDE_PX = 1280
