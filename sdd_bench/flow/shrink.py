@@ -38,7 +38,7 @@ def shrunk(pictures: Tensor, size: Sequence[int]) -> Tensor:
     n, channels, height, width = pictures.shape
     beside = channels > 1 and pictures.stride(1) == 1
     source = pictures.permute(0, 2, 3, 1) if beside else pictures.reshape(n * channels, height, width, 1)
-    stack = np.ascontiguousarray(source.numpy(), np.float32)
+    stack = np.ascontiguousarray(source.detach().numpy(), np.float32)
     out = np.empty((len(stack), *size, stack.shape[3]), np.float32)
     down, across = _triangles(height, size[0]), _triangles(width, size[1])
     for picture, result in zip(stack, out, strict=True):

@@ -34,3 +34,11 @@ def test_a_gradient_flows():
     picture = torch.rand(1, 1, 8, 8, requires_grad=True)
     shrunk(picture, (4, 4)).sum().backward()
     assert picture.grad.sum() == pytest.approx(16)
+
+
+def test_what_asks_for_a_gradient_shrinks_without_one_too():
+    picture = torch.rand(1, 1, 8, 8, requires_grad=True)
+    with torch.no_grad():
+        found = shrunk(picture, (4, 4))
+    assert not found.requires_grad
+    torch.testing.assert_close(found, shrunk(picture, (4, 4)).detach())
