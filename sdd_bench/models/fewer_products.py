@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sdd_bench.core.winograd import Winograd
+from sdd_bench.core.winograd import WORTH, Winograd
 
-_LEAST, _MOST = 96 * 96, 512 * 512
-"""Products of input and output channels between which it pays: with fewer, transforming takes longer than it saves;
-with more, the transformed kernels, four times the weights, take memory for what is a small part of the time."""
+_MOST = 512 * 512
+"""Products of input and output channels up to which it pays: with more, the transformed kernels, four times the
+weights, take memory for what is a small part of the time."""
 
 
 def take_fewer_products(network: nn.Module) -> None:
@@ -27,7 +27,7 @@ def take_fewer_products(network: nn.Module) -> None:
             and layer.padding_mode == "zeros"
             and isinstance(layer.padding, tuple)
             and layer.dilation[0] == layer.dilation[1]
-            and _LEAST <= layer.in_channels * layer.out_channels <= _MOST
+            and WORTH <= layer.in_channels * layer.out_channels <= _MOST
         ):
             layer.forward = _ByFewerProducts(layer)  # type: ignore[assignment, method-assign]
 
@@ -47,5 +47,4 @@ class _ByFewerProducts:
         """``(N, C, H, W)`` to ``(N, O, H', W')``, channels_last."""
         if x.requires_grad:
             return self._plain(x, self._layer.weight, self._layer.bias)
-        found = [torch.from_numpy(self._fast(picture.permute(1, 2, 0).numpy())) for picture in x]
-        return (found[0][None] if len(found) == 1 else torch.stack(found)).permute(0, 3, 1, 2)
+        return self._fast.of_batch(x)

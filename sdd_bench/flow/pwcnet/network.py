@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdd_bench.core.winograd import Winograd
+from sdd_bench.core.winograd import WORTH, Winograd
 from sdd_bench.flow.pwcnet.correlation import local_correlation
 
 SIZE_MULTIPLE = 64
@@ -40,11 +40,7 @@ _HALO = 48
 """Rows around a strip of the finest level that its flow depends on: 5 decoder layers, dilations 1 + 2 + 4 + 8 + 16 + 1,
 two flow heads, rounded up to whole blocks of the correlation."""
 _PIXELS_PER_STRIP = 1 << 17
-
-
 _SLOPE = 0.1
-_WORTH = 96 * 96
-"""Products of input and output channels from which fewer products are faster than a plain convolution."""
 
 
 class _Convolution(nn.Sequential):
@@ -60,7 +56,7 @@ class _Convolution(nn.Sequential):
         layer = self[0]
         assert isinstance(layer, nn.Conv2d)
         assert layer.bias is not None
-        if layer.stride == (1, 1) and layer.in_channels * layer.out_channels >= _WORTH:
+        if layer.stride == (1, 1) and layer.in_channels * layer.out_channels >= WORTH:
             around = layer.dilation[0]
             self._fast = Winograd(layer.weight, layer.bias, (around, around), dilation=around, slope=_SLOPE)
 
@@ -70,8 +66,7 @@ class _Convolution(nn.Sequential):
             for layer in self:
                 x = layer(x)
             return x
-        found = [torch.from_numpy(self._fast(picture.permute(1, 2, 0).numpy()))[None] for picture in x]
-        return (found[0] if len(found) == 1 else torch.cat(found)).permute(0, 3, 1, 2)
+        return self._fast.of_batch(x)
 
 
 def _in_float32(module: nn.Module, x: Tensor) -> Tensor:
