@@ -41,13 +41,15 @@ def environment() -> jinja2.Environment:
         >>> environment().from_string("{{ name }}").render(name="a < b")
         'a &lt; b'
     """
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["generator"] = GENERATOR
+    return made
 
 
 def render_page(template: str, **context: Any) -> str:
