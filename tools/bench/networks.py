@@ -5,11 +5,11 @@
     python tools/bench/networks.py --command --size 4096 2160 --memory 8 [--only mprnet]
 
 Ours is what ``predict`` runs: channels last, wide convolutions by fewer products, strips of rows, filters of IFAN one
-iteration at a time. Plain is the
-module in torch's default layout, whole maps, IFAN's filters of all iterations at once, and MPRNet stage by stage, as
-its figure is drawn. Weights are those before training; time and memory do not depend on them. Every measurement runs in
-a process of its own. Memory is what the forward pass adds to the process at rest, where the C library gives every
-buffer back at once; times are taken with the memory kept for reuse, as the commands do.
+iteration at a time. Plain is the module in torch's default layout, whole maps, IFAN's filters of all iterations at
+once, and MPRNet stage by stage, as its figure is drawn. Weights are those before training; time and memory do not
+depend on them. Every measurement runs in a process of its own. Memory is what the forward pass adds to the process at
+rest, where the C library gives every buffer back at once; times are taken with the memory kept for reuse, as the
+commands do.
 
 ``--tiles N`` shows instead what ``predict --memory`` makes of a picture of that size: how many windows of which shape,
 and the peak memory and time of the first N, after which it stops. ``--command`` runs ``sdd-bench predict`` itself, with
