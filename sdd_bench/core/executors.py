@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection, wait
@@ -31,10 +32,14 @@ from sdd_bench.core.threads import allow_threads, cores, usable_cores
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Names of glibc's malloc.h."""
 _NEVER_TRIM = -1
+_MAPPINGS, _TRIM_BYTES = 65536, 131072
+"""Defaults of glibc's M_MMAP_MAX and M_TRIM_THRESHOLD."""
 _LIBRARIES = ("numpy", "opencv-python-headless", "torch", "h5py")
 """Libraries whose version may change bytes or figures."""
 _PATIENCE_S = 30.0
 """How long a cluster may be without workers or scheduler: a worker that died is started again in less."""
+_IDLE_S = 1.0
+"""How long a worker of a cluster keeps memory while it has no task of ours."""
 
 
 class _SerialExecutor(Executor):
@@ -67,7 +72,7 @@ class DaskExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of ``fn(*args, **kwargs)``."""
-        return self._executor.submit(fn, *args, **kwargs)  # type: ignore[no-any-return]
+        return self._executor.submit(_OnCluster(fn), *args, **kwargs)  # type: ignore[no-any-return]
 
     def check(self) -> None:
         """Call this now and then while tasks are under way.
@@ -98,13 +103,90 @@ def reuse_memory() -> None:
     The C library's default maps every large buffer anew and unmaps it when it is freed: of pictures of 4K, a fifth to
     a third of the processor's time went there. For programs of our own, not for the process of someone who imports us.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):  # musl has none
+    if library := _glibc():
         library.mallopt(_M_MMAP_MAX, 0)
         library.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
         library.mallopt(_M_ARENA_MAX, 1)  # memory that one thread frees serves the others
+
+
+def _give_memory_back() -> None:
+    """Undo :func:`reuse_memory`, and give what is free to the system."""
+    if library := _glibc():
+        told = os.environ.get("MALLOC_TRIM_THRESHOLD_", "")  # Dask sets it for the workers that it starts
+        library.mallopt(_M_MMAP_MAX, _MAPPINGS)
+        library.mallopt(_M_TRIM_THRESHOLD, int(told) if told.isdecimal() else _TRIM_BYTES)
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return library if hasattr(library, "mallopt") else None  # musl has none
+
+
+class _Memory:
+    """A worker of a cluster is not ours: it keeps memory from one task to the next, and gives it back when none comes.
+
+    Else Dask would count it as the worker's, and give no task to one that is above its limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks = 0
+        self._idle: threading.Timer | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._tasks += 1
+            if self._idle is not None:
+                self._idle.cancel()
+                self._idle = None
+            if self._tasks == 1:
+                reuse_memory()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._tasks -= 1
+            if not self._tasks:
+                self._idle = threading.Timer(_IDLE_S, self._give_back)
+                self._idle.daemon = True
+                self._idle.start()
+
+    def _give_back(self) -> None:
+        with self._lock:
+            if not self._tasks:
+                _give_memory_back()
+
+
+_memory = _Memory()
+
+
+class _OnCluster:
+    """``function`` as a worker of a cluster calls it: with its share of the cores, and memory that is kept meanwhile.
+
+    Without a share OpenCV takes all cores, whatever ``OMP_NUM_THREADS`` says.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__name__ = getattr(function, "__name__", "task")  # Dask keeps times by it
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        _take_share_of_cluster()
+        with _memory:
+            return self._function(*args, **kwargs)
+
+
+@lru_cache(maxsize=1)
+def _take_share_of_cluster() -> None:
+    """Once in a worker, which computes as many tasks at once as it has threads."""
+    from distributed import get_worker
+
+    _take_share(get_worker().state.nthreads)
+
+
+def _take_share(sharers: int) -> None:
+    """Take no more than a share of the cores, nor more than ``OMP_NUM_THREADS``."""
+    allow_threads(max(1, min(cores(), usable_cores() // sharers)))
 
 
 @contextmanager
@@ -203,7 +285,7 @@ def _begin_worker(jobs: int, end: Connection) -> None:
     """Leave Ctrl-C to the parent, leave when it says so or is gone, and take no more than a share of the cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, args=(end,), daemon=True).start()
-    allow_threads(max(1, min(cores(), usable_cores() // jobs)))
+    _take_share(jobs)
     reuse_memory()
 
 

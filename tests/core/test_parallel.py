@@ -1,5 +1,6 @@
 """Many items at once, whatever runs them."""
 
+import ctypes
 import errno
 import gc
 import json
@@ -21,6 +22,7 @@ from sdd_bench.core import executors
 from sdd_bench.core.errors import ConfigError, ImageError, ManifestError, OutputError, SddBenchError, ShardError
 from sdd_bench.core.executors import no_garbage, open_executor
 from sdd_bench.core.parallel import read_sealed, run, run_sealed, write_sealed
+from sdd_bench.core.threads import cores, usable_cores
 from sdd_bench.core.types import Problem, Progress
 
 
@@ -177,6 +179,50 @@ def test_a_dask_cluster_on_loopback_gives_the_same(tmp_path: Path) -> None:
         assert dict(run(executor, _square, [1, 2, 3], window=2)) == {1: 1, 2: 4, 3: 9}
 
 
+def _share(_: int) -> tuple[int, int]:
+    import cv2
+
+    return cv2.getNumThreads(), cores()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("told", "share"), [("1", 1), (None, max(1, usable_cores() // 2))])
+def test_a_worker_of_a_cluster_takes_its_share_of_the_cores(tmp_path: Path, told: str | None, share: int) -> None:
+    """OpenCV, too, which heeds no OMP_NUM_THREADS: of a worker with two threads and nothing said, each has half."""
+    saying = "environ.pop('OMP_NUM_THREADS', None)" if told is None else f"environ['OMP_NUM_THREADS'] = '{told}'"
+    with (
+        cluster_of(tmp_path, f"import os; os.{saying}", threads=2) as (address, _),
+        open_executor(dask=address) as executor,
+    ):
+        assert dict(run(executor, _share, [0, 1])) == {0: (share, share), 1: (share, share)}
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc")
+def test_a_worker_keeps_memory_between_tasks_and_gives_it_back_when_none_comes() -> None:
+    code = """
+import time
+from pathlib import Path
+import numpy as np
+from sdd_bench.core import executors
+
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+executors._IDLE_S = 0.5
+bare = resident_mib()
+for _ in range(2):
+    with executors._memory:
+        np.ones(2**25)
+    kept = resident_mib() - bare
+time.sleep(2)
+print(kept, resident_mib() - bare)
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, idle = map(float, child.stdout.split())
+    assert kept > 200  # of 256 MiB
+    assert idle < 50
+
+
 @pytest.mark.slow
 def test_a_dead_dask_worker_is_an_error_that_names_its_task() -> None:
     distributed = pytest.importorskip("distributed")
@@ -236,7 +282,9 @@ def test_a_cluster_that_dies_is_an_error_rather_than_a_wait(
 
 
 @contextmanager
-def cluster_of(folder: Path, changed: str = "pass") -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
+def cluster_of(
+    folder: Path, changed: str = "pass", *, threads: int = 1
+) -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
     """A scheduler and one worker, in whose process ``changed`` was executed first."""
     pytest.importorskip("distributed")
     python = [sys.executable, "-W", "ignore", "-c"]
@@ -249,7 +297,7 @@ def cluster_of(folder: Path, changed: str = "pass") -> Iterator[tuple[str, dict[
         wait_for(file.is_file)
         address = json.loads(file.read_text())["address"]
         processes["worker"] = subprocess.Popen(
-            [*python, work, address, "--nthreads", "1", "--no-nanny", "--dashboard-address", ":0"]
+            [*python, work, address, "--nthreads", str(threads), "--no-nanny", "--dashboard-address", ":0"]
         )
         from distributed import Client
 

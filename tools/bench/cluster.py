@@ -1,8 +1,9 @@
 """`predict --dask` and `synth --dask` with two workers beside one, each with one thread.
 
-    python tools/bench/cluster.py [--tasks 12]
+    python tools/bench/cluster.py [--tasks 12] [--repeats 1]
 
-Seconds on the clock, seconds of processor that the workers spent on the tasks, and tasks of the busiest worker. On a
+Seconds on the clock, seconds of processor that the workers spent on the tasks, and those of the busiest worker. One and
+two workers take turns; the median of the repeats is compared, because a run of seconds varies by a tenth. On a
 busy machine two workers get twice the share of one, so the clock flatters them; what the second one costs is the
 processor's time: as much as with one worker, evenly spread, is half the time on two idle cores.
 """
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from _pictures import natural_pictures
 from distributed import Client, LocalCluster
@@ -44,30 +46,39 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=12)
-    tasks = parser.parse_args().tasks
+    parser.add_argument("--repeats", type=int, default=1)
+    options = parser.parse_args()
+    clock: dict[tuple[str, int], list[float]] = {(name, workers): [] for name in WORK for workers in (1, 2)}
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for number, picture in enumerate(natural_pictures(8, tasks)):
-            write_png(root / f"{number}.png", picture)
-        clock: dict[tuple[str, int], float] = {}
-        for workers in (1, 2):
-            with (
-                LocalCluster(
-                    n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-                ) as cluster,
-                Client(cluster.scheduler_address, set_as_default=False) as client,
-            ):
-                for name, work in WORK.items():
-                    work(root, root / f"{name} warm {workers}", 2 * workers, cluster.scheduler_address)  # imports
-                    before, start = client.run(time.process_time), time.perf_counter()
-                    work(root, root / f"{name} {workers}", tasks, cluster.scheduler_address)
-                    clock[name, workers] = time.perf_counter() - start
-                    after = client.run(time.process_time)
-                    spent = [after[worker] - before[worker] for worker in before]
-                    seconds = f"{clock[name, workers]:7.1f} s, of processor {sum(spent):.1f} s"
-                    print(f"{name:8}{workers} workers:{seconds}, the busiest {max(spent):.1f} s", flush=True)
+        for number, picture in enumerate(natural_pictures(8, options.tasks)):
+            write_png(Path(folder) / f"{number}.png", picture)
+        for repeat in range(options.repeats):
+            for workers in (1, 2):
+                for name, seconds in measured(Path(folder), options.tasks, workers, repeat).items():
+                    clock[name, workers].append(seconds)
     for name in WORK:
-        print(f"{name:8}{clock[name, 1] / clock[name, 2]:5.2f} times as fast on the clock")
+        one, two = median(clock[name, 1]), median(clock[name, 2])
+        print(f"{name:8}{one / two:5.2f} times as fast on the clock ({one:.1f} to {two:.1f} s)")
+
+
+def measured(root: Path, tasks: int, workers: int, repeat: int) -> dict[str, float]:
+    """Seconds on the clock of each command with so many workers; prints them and those of the processor."""
+    clock = {}
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        Client(cluster.scheduler_address, set_as_default=False) as client,
+    ):
+        for name, work in WORK.items():
+            out = root / f"{name} {workers} {repeat}"
+            work(root, out / "warm", 2 * workers, cluster.scheduler_address)  # imports
+            before, start = client.run(time.process_time), time.perf_counter()
+            work(root, out / "all", tasks, cluster.scheduler_address)
+            clock[name] = time.perf_counter() - start
+            after = client.run(time.process_time)
+            spent = [after[worker] - before[worker] for worker in before]
+            seconds = f"{clock[name]:7.1f} s, of processor {sum(spent):.1f} s"
+            print(f"{name:8}{workers} workers:{seconds}, the busiest {max(spent):.1f} s", flush=True)
+    return clock
 
 
 if __name__ == "__main__":
