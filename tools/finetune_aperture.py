@@ -58,6 +58,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "jdrl, alpha 0.05, LPIPS 0.1 both ways": _BOTH_WAYS | {"alpha": 0.05, "perceptual_weight": 0.1},
     "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flow": _BOTH_WAYS
     | {"alpha": 0.05, "perceptual_weight": 0.1, "stage_one_epochs": 1000},
+    "jdrl, alpha 0.05, LPIPS 0.1 both ways, refined first flow": _BOTH_WAYS
+    | {"alpha": 0.05, "perceptual_weight": 0.1, "stage_one_epochs": 1000, "flow": "pwcnet"},
 }
 SHOWN = ("vanilla, LPIPS 0.1", "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flow")
 """The two ways that are compared unless ``--methods`` names others."""
@@ -90,7 +92,10 @@ def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse
         "accelerator": "cpu",
         "seed": seed,
     }
-    config = TrainConfig(**(shared | METHODS[method]))
+    options = shared | METHODS[method]
+    if "flow" in options:  # both estimators have the same weights, by which the default file is named
+        options["flow_file"] = prepared.with_name(f"flow-{options['flow']}.h5")
+    config = TrainConfig(**options)
     report = train(prepared, run, config, resume=True, on_progress=tell)
     if report.model is None:
         raise SystemExit(f"{run}: stopped at step {report.step}; run again to go on.")
