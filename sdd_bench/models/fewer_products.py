@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sdd_bench.core.winograd import WORTH, Winograd
+from sdd_bench.core.winograd import MOST_DILATION, WORTH, Winograd
 
 _MOST = 512 * 512
 """Products of input and output channels up to which it pays: with more, the transformed kernels, four times the
@@ -26,7 +26,7 @@ def take_fewer_products(network: nn.Module) -> None:
             and layer.groups == 1
             and layer.padding_mode == "zeros"
             and isinstance(layer.padding, tuple)
-            and layer.dilation[0] == layer.dilation[1]
+            and layer.dilation[0] == layer.dilation[1] <= MOST_DILATION
             and WORTH <= layer.in_channels * layer.out_channels <= _MOST
         ):
             layer.forward = _ByFewerProducts(layer)  # type: ignore[assignment, method-assign]

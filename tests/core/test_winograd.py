@@ -50,3 +50,19 @@ def test_threads_change_no_bit() -> None:
     finally:
         torch.set_num_threads(before)
     assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize("as_they_lie", [True, False])
+@pytest.mark.parametrize(("side", "channels"), [(3, 96), (3, 288), (5, 64)])
+def test_either_product_gives_the_plain_convolution(
+    side: int, channels: int, as_they_lie: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdd_bench.core.winograd._multiplies_as_they_lie", lambda: as_they_lie)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(128, channels, side, side, generator=generator)
+    picture = torch.rand(41, 70, channels, generator=generator)
+    found = Winograd(weight, torch.zeros(128), (1, 1), slope=1.0)(picture.numpy())
+    expected = F.conv2d(picture.permute(2, 0, 1)[None].double(), weight.double(), padding=1)[0].permute(1, 2, 0)
+    torch.testing.assert_close(
+        torch.from_numpy(found).double(), expected, atol=2e-5 * float(expected.abs().max()), rtol=0
+    )

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdd_bench.core.winograd import WORTH, Winograd
+from sdd_bench.core.winograd import MOST_DILATION, WORTH, Winograd
 from sdd_bench.flow.pwcnet.correlation import local_correlation
 
 SIZE_MULTIPLE = 64
@@ -56,8 +56,9 @@ class _Convolution(nn.Sequential):
         layer = self[0]
         assert isinstance(layer, nn.Conv2d)
         assert layer.bias is not None
-        if layer.stride == (1, 1) and layer.in_channels * layer.out_channels >= WORTH:
-            around = layer.dilation[0]
+        around = layer.dilation[0]
+        wide = layer.in_channels * layer.out_channels >= WORTH
+        if layer.stride == (1, 1) and around <= MOST_DILATION and wide:
             self._fast = Winograd(layer.weight, layer.bias, (around, around), dilation=around, slope=_SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:
