@@ -46,7 +46,7 @@ def overlap(shape: tuple[int, ...], similarity: Similarity, margin: int = 2) -> 
         [[True, True, True, False]]
     """
     height, width = shape[:2]
-    q = np.arange(width) - (width - 1) / 2 + 1j * (np.arange(height) - (height - 1) / 2)[:, None]
-    there = similarity.linear * q + similarity.shift
-    inside = np.abs(there.real) <= (width - 1) / 2 - margin
-    return np.asarray(inside & (np.abs(there.imag) <= (height - 1) / 2 - margin))
+    x, y = np.arange(width) - (width - 1) / 2, np.arange(height)[:, None] - (height - 1) / 2
+    linear, shift = similarity.linear, similarity.shift
+    inside = np.abs(linear.real * x + (shift.real - linear.imag * y)) <= (width - 1) / 2 - margin
+    return np.asarray(inside & (np.abs(linear.imag * x + (shift.imag + linear.real * y)) <= (height - 1) / 2 - margin))

@@ -43,7 +43,9 @@ def from_float(pixels: NDArray[np.floating], bit_depth: int) -> Pixels:
     return np.rint(np.clip(pixels, 0, 1) * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
-def write_png(path: Path, pixels: Pixels, *, compression: int = 1, metadata: Metadata = _NOTHING) -> None:
+def write_png(
+    path: Path, pixels: Pixels, *, compression: int = 1, quick: bool = False, metadata: Metadata = _NOTHING
+) -> None:
     """Write (H, W, 3) uint8 or uint16 RGB as a PNG of the same depth, as a whole or not at all.
 
     Args:
@@ -51,6 +53,8 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1, metadata: Met
         pixels: Picture.
         compression: zlib level, 0 (fast, large) to 9. Level 1 searches for runs only, which makes photographs smaller
             and is faster than zlib's own level 1.
+        quick: Whether rows are all filtered in one way, by the mean of two neighbours, in place of the best of five:
+            two thirds of the time, and a file larger by up to a twentieth.
         metadata: EXIF tags and ICC profile to store beside the pixels.
 
     Raises:
@@ -65,12 +69,12 @@ def write_png(path: Path, pixels: Pixels, *, compression: int = 1, metadata: Met
         (2, 3, 3)
     """
     _check_writable(path, pixels)
-    encoded = _with_metadata(encode_png(pixels, compression=compression), metadata)
+    encoded = _with_metadata(encode_png(pixels, compression=compression, quick=quick), metadata)
     with sealed(path) as partial:
         partial.write_bytes(encoded)
 
 
-def encode_png(pixels: Pixels, *, compression: int = 1) -> bytes:
+def encode_png(pixels: Pixels, *, compression: int = 1, quick: bool = False) -> bytes:
     """The bytes of the PNG that :func:`write_png` writes, without metadata.
 
     Example:
@@ -80,6 +84,8 @@ def encode_png(pixels: Pixels, *, compression: int = 1) -> bytes:
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     strategy = cv2.IMWRITE_PNG_STRATEGY_RLE if compression == 1 else cv2.IMWRITE_PNG_STRATEGY_DEFAULT
     options = [cv2.IMWRITE_PNG_COMPRESSION, compression, cv2.IMWRITE_PNG_STRATEGY, strategy]
+    if quick and hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV 4.12 and later
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
     _, encoded = cv2.imencode(".png", bgr, options)
     return bytes(encoded.tobytes())
 

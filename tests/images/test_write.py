@@ -45,3 +45,9 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, small: np.ndarray) ->
     (tmp_path / "b.png" / "in the way").write_text("")
     with pytest.raises(OutputError, match="b.png: something else is in the way"):
         write_png(tmp_path / "b.png", small)
+
+
+def test_quick_png_holds_the_same_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    write_png(tmp_path / "a.png", pixels, quick=True)
+    assert np.array_equal(read_photograph(tmp_path / "a.png").pixels, pixels)

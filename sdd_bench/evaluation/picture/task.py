@@ -205,7 +205,7 @@ def _save(
         write_flo(_flow_file(run, name), motion.warped.flow)
         support = scorer.support(prediction, scorer.sharp, motion.warped.flow)
         if support is not None:
-            write_png(_support_file(run, name), from_float(np.repeat(support[..., None], 3, axis=-1), 8))
+            write_png(_support_file(run, name), from_float(np.repeat(support[..., None], 3, axis=-1), 8), quick=True)
     if options.save_warped:
         files = _warped_files(run, name)
         pictures = {
@@ -218,7 +218,7 @@ def _save(
 
 
 def _write_picture(pictures: Mapping[GroundTruth, Warped], bit_depth: int, truth: GroundTruth, path: Path) -> None:
-    write_png(path, from_float(pictures[truth].picture, bit_depth))
+    write_png(path, from_float(pictures[truth].picture, bit_depth), quick=True)
 
 
 def _flow_file(run: Path, name: str) -> Path:
