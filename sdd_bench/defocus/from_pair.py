@@ -35,7 +35,7 @@ MOST_PIXELS = 2_500_000
 """Pictures beyond this size are averaged down by a whole factor first; diameters are then coarser, and faster."""
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _WINDOW_PX = 13
-_LIGHT_SIGMA_PX = 24.0
+_LIGHT_SIGMA_PX, _LIGHT_STEP_PX = 24.0, 4
 _APART = 2
 """Places in :data:`DIAMETERS_PX` between disks of twice the diameter."""
 _ROWS = 32
@@ -65,10 +65,9 @@ def blur_from_pair(blurry: Picture, sharp: Picture, valid: NDArray[np.bool_] | N
     height, width = blurry.shape[:2]
     factor = max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))
     light, other = (np.ascontiguousarray(linear_planes(picture, factor) @ _GREY) for picture in (blurry, sharp))
-    gain = cv2.GaussianBlur(light, (0, 0), _LIGHT_SIGMA_PX) / np.maximum(
-        cv2.GaussianBlur(other, (0, 0), _LIGHT_SIGMA_PX), 1e-4
-    )
-    other *= gain
+    around, beside = (_surroundings(plane) for plane in (light, other))
+    gain = np.divide(around, np.maximum(beside, 1e-4, out=beside), out=around)
+    other *= cv2.resize(gain, other.shape[::-1], interpolation=cv2.INTER_LINEAR)
     errors = np.empty((len(DIAMETERS_PX), *light.shape), np.float32)
     for diameter, error in zip(DIAMETERS_PX, errors, strict=True):
         apart = cv2.subtract(light, _blurred(other, diameter))
@@ -80,6 +79,13 @@ def blur_from_pair(blurry: Picture, sharp: Picture, valid: NDArray[np.bool_] | N
     if valid is not None:
         whole[~valid] = np.nan
     return np.asarray(whole, dtype=np.float32)
+
+
+def _surroundings(plane: Picture) -> Picture:
+    """The light around each place, as a picture smaller by :data:`_LIGHT_STEP_PX`: nothing finer is left of it."""
+    size = [max(1, side // _LIGHT_STEP_PX) for side in reversed(plane.shape)]
+    small = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), _LIGHT_SIGMA_PX / _LIGHT_STEP_PX))
 
 
 def _blurred(picture: Picture, diameter_px: float) -> Picture:

@@ -78,7 +78,8 @@ def exposed(picture: Picture, rng: np.random.Generator) -> Picture:
     return (exposed_ + rng.normal(0, 0.005, picture.shape)).clip(0, 1).astype(np.float32)
 
 
-def _warped_case(source: Picture, coc_px: float, rng: np.random.Generator, margin: int) -> Case:
+def warped_case(source: Picture, coc_px: float, rng: np.random.Generator, margin: int) -> Case:
+    """A picture, moved and put out of focus, and the picture; without a margin along each side."""
     flow = smooth_motion(*source.shape[:2], rng)
     reference = exposed(defocused(bicubic_warp(source, flow), coc_px), rng)
     inner = slice(margin, -margin)
@@ -90,7 +91,7 @@ def made(count: int, coc_px: float) -> Iterator[Case]:
     """(a): 512x512 dead leaves."""
     for index in range(count):
         rng = np.random.default_rng([_SEED, index])
-        yield _warped_case(dead_leaves(560, rng).astype(np.float32) / 255, coc_px, rng, 24)
+        yield warped_case(dead_leaves(560, rng).astype(np.float32) / 255, coc_px, rng, 24)
 
 
 def read(path: Path) -> Picture:
@@ -101,7 +102,7 @@ def read(path: Path) -> Picture:
 def photographs(root: Path, count: int, coc_px: float) -> Iterator[Case]:
     """(c): photographs of 768x512, 720x464 after the margin."""
     for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
-        yield _warped_case(read(path), coc_px, np.random.default_rng([_SEED, 1, index]), 24)
+        yield warped_case(read(path), coc_px, np.random.default_rng([_SEED, 1, index]), 24)
 
 
 def half_out_of_focus(root: Path, count: int, coc_px: float) -> Iterator[Case]:

@@ -51,22 +51,26 @@ class PwcNetFlow:
         self._device = torch.device(device)
 
     @full_float32()
-    def estimate(self, reference: Tensor, moving: Tensor, *, shrink: float = 1) -> Tensor:
+    def estimate(self, reference: Tensor, moving: Tensor, *, shrink: float = 1, nearest: bool = False) -> Tensor:
         """Flow ``(N, 2, H, W)`` in pixels with ``moving(p + flow(p)) ~ reference(p)``.
 
-        ``shrink`` divides the working resolution.
+        Args:
+            reference: Pictures on whose grid the flow is, ``(N, 3, H, W)``.
+            moving: The others.
+            shrink: Divides the working resolution.
+            nearest: Whether sides go to the nearest multiples of 64 in place of the next larger ones.
         """
         size = check_pictures(reference, moving)
         with torch.no_grad(), self._autocast():
-            flow = self.network.decode(self._features(reference, shrink), self._features(moving, shrink))[-1]
-            return self._to_pixels(flow, size).to(reference.device)
+            of_both = [self._features(picture, shrink, nearest) for picture in (reference, moving)]
+            return self._to_pixels(self.network.decode(*of_both)[-1], size).to(reference.device)
 
     @full_float32()
-    def estimate_both(self, a: Tensor, b: Tensor, *, shrink: float = 1) -> tuple[Tensor, Tensor]:
+    def estimate_both(self, a: Tensor, b: Tensor, *, shrink: float = 1, nearest: bool = False) -> tuple[Tensor, Tensor]:
         """``estimate(a, b)`` and ``estimate(b, a)``: one feature pyramid per picture, one batch for both."""
         size = check_pictures(a, b)
         with torch.no_grad(), self._autocast():
-            of_a, of_b = self._features(a, shrink), self._features(b, shrink)
+            of_a, of_b = self._features(a, shrink, nearest), self._features(b, shrink, nearest)
             first = [torch.cat((x, y)) for x, y in zip(of_a, of_b, strict=True)]
             second = [torch.cat((y, x)) for x, y in zip(of_a, of_b, strict=True)]
             del of_a, of_b
@@ -81,12 +85,13 @@ class PwcNetFlow:
         """How many times smaller than the picture the network sees it, multiples of 64 aside."""
         return 1.0 if self._max_size is None else max(1.0, max(height, width) / self._max_size)
 
-    def _features(self, picture: Tensor, shrink: float) -> list[Tensor]:
+    def _features(self, picture: Tensor, shrink: float, nearest: bool) -> list[Tensor]:
         height, width = picture.shape[2:]
         scale = shrink * self.working_scale(height, width)
-        target = [math.ceil(max(1, round(side / scale)) / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (height, width)]
+        multiples = (max(1, round(side / scale)) / SIZE_MULTIPLE for side in (height, width))
+        target = [SIZE_MULTIPLE * (max(1, round(n)) if nearest else math.ceil(n)) for n in multiples]
         picture = picture.to(self._device, torch.float32)
-        if scale > 1 and target[0] < height and target[1] < width:
+        if target != [height, width] and target[0] <= height and target[1] <= width:
             picture = shrunk(picture, target)
         elif target != [height, width]:
             picture = F.interpolate(picture, target, mode="bilinear", align_corners=False, antialias=scale > 1)

@@ -1,6 +1,7 @@
 """PWC-Net with refinement: the default estimator.
 
-1. Pictures with more than 1,280 pixels along a side are halved until they have not; steps 2 to 4 happen there.
+1. Pictures with more than 1,344 pixels along a side are shrunk to 896; steps 2 to 4 happen there, and the network's
+   multiples of 64 are then the nearest ones, not the next larger ones.
 2. The network at half resolution: heavy defocus leaves nothing finer, and large motions come within its reach.
 3. Where that amounts to a large similarity, the moving picture is warped by it first, so that the network at full
    resolution only has to find what is left.
@@ -15,7 +16,6 @@ What each part brings is in the card of the weights, beside them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -31,13 +31,16 @@ from sdd_bench.flow.shrink import shrunk
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
-_REFINEMENT = "lucas-kanade 6"
-"""Part of the signature: changes when the refinement does. 6 differs from 5 by rounding."""
+_REFINEMENT = "lucas-kanade 7"
+"""Part of the signature: changes when the refinement does. 7 differs from 6 by rounding up to 1,280 pixels a side."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
-_NETWORK_SIDE_PX = 1280
-"""Longer pictures are halved until they are not, before the network sees them: its cost goes with the pixels, and what
-it misses, the finer steps find."""
+_NETWORK_SIDE_PX = 896
+"""Longest side to which larger pictures are shrunk before the network sees them: its cost goes with the pixels, and
+what it misses, the finer steps find (tools/bench/flow_sizes.py)."""
+_LEAST_STEP = 1.5
+"""Times that pictures grow from one size to the next, at least: up to 1,344 pixels a side, the network sees them whole.
+"""
 _LAST_STEPS, _LAST_STEPS_OF_LARGE = (3, 2), (2, 1)
 """At full size, in wide and in narrow windows. More of them follow noise where the sizes before left little to find (a
 photograph of 2048x1080: error 0.16 in place of 0.19 px at a CoC of 10 px); small sharp pictures need all."""
@@ -77,21 +80,22 @@ class RefinedFlow:
         with torch.no_grad():
             scales, pictures = self._scales(reference), (reference, moving)
             small = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
-            return self._at_full_resolution(scales, pictures, small, self.network.estimate(*small, shrink=2))
+            return self._at_full_resolution(scales, pictures, small, self._by_network(scales, *small, shrink=2))
 
     def _at_full_resolution(self, scales: list[float], pictures: _Two, small: _Two, coarse: Tensor) -> Tensor:
         """The refined flow of ``pictures``, from that of the network at half resolution on."""
-        fine = self._after_similarity(*small, coarse)
+        fine = self._after_similarity(scales, *small, coarse)
         if fine is None:
-            fine = self.network.estimate(*small)
+            fine = self._by_network(scales, *small)
         return _refined(scales, *pictures, fine, coarse)
 
     @full_float32()
     def estimate_small(self, reference: Tensor, moving: Tensor) -> Tensor:
         """:meth:`estimate` where pictures nearly lie on one another, as a prediction lies on its input: half the time.
 
-        The network looks at half resolution alone. Where what it sees there explains a part of the pictures better than
-        no motion does, all is done as by :meth:`estimate`.
+        The network looks at half resolution alone, and large pictures are refined up to the last size before their own,
+        beyond which such motions are found no better. Where what the network sees explains a part of the pictures
+        better than no motion does, all is done as by :meth:`estimate`.
         """
         if min(check_pictures(reference, moving)) < _SMALLEST_SIDE_PX:
             return self.network.estimate(reference, moving)
@@ -101,12 +105,12 @@ class RefinedFlow:
     def _small(self, reference: Tensor, moving: Tensor) -> Tensor:
         scales, lumas = self._scales(reference), (Luma(reference[0]), Luma(moving[0]))
         small = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
-        coarse = self.network.estimate(*small, shrink=2)
+        coarse = self._by_network(scales, *small, shrink=2)
         none = torch.zeros_like(coarse[0])
         moved = choose(*lumas, (coarse[0], none), scale=4 * scales[0], window=3)
         if float((torch.hypot(*moved) > _MOVED_PX).float().mean()) > _MOVED_SHARE:
             return self._at_full_resolution(scales, (reference, moving), small, coarse)
-        return _refined_pair(scales, *lumas, none)[None]
+        return _refined_pair(scales[:-1] or scales, *lumas, none)[None]
 
     @full_float32()
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,11 +120,12 @@ class RefinedFlow:
         with torch.no_grad():
             scales = self._scales(a)
             small_a, small_b = _shrunk(a, scales[0]), _shrunk(b, scales[0])
-            forth, back = self.network.estimate_both(small_a, small_b, shrink=2)
-            fine_forth = self._after_similarity(small_a, small_b, forth)
-            fine_back = self._after_similarity(small_b, small_a, back)
+            nearest = len(scales) > 1
+            forth, back = self.network.estimate_both(small_a, small_b, shrink=2, nearest=nearest)
+            fine_forth = self._after_similarity(scales, small_a, small_b, forth)
+            fine_back = self._after_similarity(scales, small_b, small_a, back)
             if fine_forth is None or fine_back is None:
-                shared = self.network.estimate_both(small_a, small_b)
+                shared = self.network.estimate_both(small_a, small_b, nearest=nearest)
                 fine_forth = shared[0] if fine_forth is None else fine_forth
                 fine_back = shared[1] if fine_back is None else fine_back
             return _refined(scales, a, b, fine_forth, forth), _refined(scales, b, a, fine_back, back)
@@ -142,13 +147,22 @@ class RefinedFlow:
         return torch.stack(maps)
 
     def _scales(self, picture: Tensor) -> list[float]:
-        """How many times smaller than the picture the flow is estimated, coarsest first; a factor of two apart."""
-        side = max(picture.shape[2:])
-        finest = self.network.working_scale(*picture.shape[2:])
-        halvings = max(0, math.ceil(math.log2(side / finest / _NETWORK_SIDE_PX)))
-        return [finest * 2**level for level in range(halvings, -1, -1)]
+        """How many times smaller than the picture the flow is estimated, coarsest first; a factor of two apart, but the
+        last."""
+        side, finest = max(picture.shape[2:]), self.network.working_scale(*picture.shape[2:])
+        scales, scale = [], side / _NETWORK_SIDE_PX
+        while scale > _LEAST_STEP * finest:
+            scales.append(scale)
+            scale /= 2
+        return [*scales, finest]
 
-    def _after_similarity(self, reference: Tensor, moving: Tensor, coarse: Tensor) -> Tensor | None:
+    def _by_network(self, scales: list[float], reference: Tensor, moving: Tensor, shrink: float = 1) -> Tensor:
+        """The network's flow of pictures that :meth:`_scales` made smaller: then, a little more costs nothing."""
+        return self.network.estimate(reference, moving, shrink=shrink, nearest=len(scales) > 1)
+
+    def _after_similarity(
+        self, scales: list[float], reference: Tensor, moving: Tensor, coarse: Tensor
+    ) -> Tensor | None:
         """The network's flow after undoing the similarities of the coarse flow; None when they are all small."""
         height, width = reference.shape[2:]
         similarities = [fit_similarity(flow.cpu().numpy(), robust=True).similarity for flow in coarse]
@@ -158,7 +172,7 @@ class RefinedFlow:
                 undone[index] = similarity_flow(similarity, height, width)
         if not undone.any():
             return None
-        return compose_flow(self.network.estimate(reference, backwarp(moving, undone)), undone)
+        return compose_flow(self._by_network(scales, reference, backwarp(moving, undone)), undone)
 
 
 def _shrunk(pictures: Tensor, scale: float) -> Tensor:
