@@ -35,7 +35,8 @@ MOST_PIXELS = 2_500_000
 """Pictures beyond this size are averaged down by a whole factor first; diameters are then coarser, and faster."""
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _WINDOW_PX = 13
-_LIGHT_SIGMA_PX, _LIGHT_STEP_PX = 24.0, 4
+_LIGHT_SIGMA_PX = 24.0
+_LIGHT_STEP_PX = 4
 _APART = 2
 """Places in :data:`DIAMETERS_PX` between disks of twice the diameter."""
 _ROWS = 32
