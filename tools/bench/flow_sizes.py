@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from flow_sets import Picture, read, warped_case
 
+from sdd_bench.evaluation.picture.scorer import to_tensor
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.flow.pwcnet import refined
 
@@ -38,11 +39,6 @@ def photographs(folder: Path, width: int, height: int) -> list[Picture]:
     return found
 
 
-def tensor(picture: Picture) -> torch.Tensor:
-    """``(1, 3, H, W)``."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -61,7 +57,7 @@ def main() -> None:
         errors, seconds = np.empty((2, len(sides), len(pictures)))
         for place, picture in enumerate(pictures):
             case = warped_case(picture, coc, np.random.default_rng(_SEED + place), _MARGIN)
-            pair = tensor(case.reference), tensor(case.moving)
+            pair = to_tensor(case.reference), to_tensor(case.moving)
             for number, side in enumerate(sides):
                 refined._NETWORK_SIDE_PX = side
                 start = time.process_time()

@@ -42,10 +42,8 @@ def turned(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture[::-1, ::-1])
 
 
-def moved_px(before: Picture, after: Picture) -> float:
+def moved_px(flow: EstimatesSmall, before: Picture, after: Picture) -> float:
     """RMS of the similarity between two pictures, in linear light."""
-    flow = load_flow("pwcnet")
-    assert isinstance(flow, EstimatesSmall)
     found = flow.estimate_small(*(to_tensor(srgb_to_linear(picture)) for picture in (before, after)))
     return fit_similarity(found[0].numpy(), robust=True).rms_px
 
@@ -57,7 +55,8 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    pairs = open_dataset(arguments.prepared).pairs
+    pairs, flow = open_dataset(arguments.prepared).pairs, load_flow("pwcnet")
+    assert isinstance(flow, EstimatesSmall)
     print("| | own | drift | of both | own, each | drift, each |\n" + "|---" * 6 + "|")
     for path in arguments.models:
         network = load_network(path)
@@ -69,9 +68,9 @@ def main() -> None:
             made, of_turned = deblurred(network, blurry), turned(deblurred(network, turned(blurry)))
             found.append(
                 (
-                    moved_px(of_turned, made) / 2,
-                    moved_px(blurry, made),
-                    moved_px(blurry, (made + of_turned) / 2),
+                    moved_px(flow, of_turned, made) / 2,
+                    moved_px(flow, blurry, made),
+                    moved_px(flow, blurry, (made + of_turned) / 2),
                 )
             )
         own, drift, of_both = np.transpose(found)
