@@ -332,7 +332,7 @@ def _places(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--labels/--no-labels", default=True, show_default=True, help="Names of the methods above.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("strip.png"), show_default=True,
-    help="PNG to write.",
+    help="PNG or TIFF to write.",
 )  # fmt: skip
 @json_option
 @handle_errors
@@ -344,19 +344,18 @@ def strip(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write a strip of crops for a paper: the blurry picture, that of every RUN, and the sharp one, as PNG.
+    """Write a strip of crops for a paper: the blurry picture, that of every RUN, and the sharp one.
 
     Pixels are those that were scored, neither scaled nor compressed with loss. The pages have such a strip of every
     picture, too.
     """
-    from sdd_bench.core.storage.files import sealed
+    from sdd_bench.images.write import check_suffix, write_image
     from sdd_bench.leaderboard.site.media import PictureSource
     from sdd_bench.leaderboard.site.strips import strip_of_runs
-    from sdd_bench.report.html import encode_image
 
+    check_suffix(out)
     drawn = strip_of_runs([PictureSource.open(run) for run in runs], picture, places=places, labels=labels)
-    with sealed(out) as partial:
-        partial.write_bytes(encode_image(drawn, "png"))
+    write_image(out, drawn)
     if as_json:
         echo_json({"strip": str(out), "width": drawn.shape[1], "height": drawn.shape[0]})
     else:

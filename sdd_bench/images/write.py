@@ -135,7 +135,7 @@ def write_image(path: Path, pixels: Pixels) -> None:
     """Write (H, W, 3) uint8 or uint16 RGB as PNG or TIFF; the suffix of ``path`` decides which.
 
     Raises:
-        ConfigError: The suffix is another one.
+        ConfigError: The suffix is another one (:func:`check_suffix`).
         ImageError: ``pixels`` has another shape or dtype.
         OutputError: ``path`` cannot be written.
 
@@ -146,15 +146,25 @@ def write_image(path: Path, pixels: Pixels) -> None:
         ...     tifffile.imread(f"{folder}/a.tiff").max()
         np.uint16(700)
     """
-    suffix = path.suffix.lower()
-    if suffix == ".png":
+    check_suffix(path)
+    if path.suffix.lower() in SUFFIXES["PNG"]:
         write_png(path, pixels)
-    elif suffix in SUFFIXES["TIFF"]:
-        _check_writable(path, pixels)
-        with sealed(path) as partial:
-            tifffile.imwrite(partial, pixels, photometric="rgb", compression="zlib", metadata=None, software=False)
-    else:
-        raise ConfigError(f"{path}: pictures are written as .png or .tiff, not as {suffix or 'a file without suffix'}.")
+        return
+    _check_writable(path, pixels)
+    with sealed(path) as partial:
+        tifffile.imwrite(partial, pixels, photometric="rgb", compression="zlib", metadata=None, software=False)
+
+
+def check_suffix(path: Path) -> None:
+    """Check before the work that :func:`write_image` can write ``path``.
+
+    Raises:
+        ConfigError: Its suffix is that of neither PNG nor TIFF.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES["PNG"] + SUFFIXES["TIFF"]:
+        got = suffix or "a file without suffix"
+        raise ConfigError(f"{path}: pictures are written as .png or .tiff, not as {got}. Name it {path.stem}.png.")
 
 
 def _check_writable(path: Path, pixels: Pixels) -> None:

@@ -95,6 +95,24 @@ def test_verify_without_tables_says_what_to_do(tmp_path: Path) -> None:
     assert "Say --leaderboards DIR" in result.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["verify"], ["verify", "--json"], ["render", "out"],
+        *(["export", "--format", form] for form in ("latex", "markdown", "json", "csv")),
+    ],
+)  # fmt: skip
+def test_a_folder_without_tables_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boards").mkdir()
+    result = call(*command, "--leaderboards", "boards")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error: boards: expected tables (DATASET.csv), got a folder without any" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["boards"]
+
+
 def test_rerun_needs_data_and_predictions(tmp_path: Path) -> None:
     result = call("verify", "--rerun", make_run(tmp_path / "run"))
     assert result.exit_code == 2

@@ -39,8 +39,10 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, small: np.ndarray) ->
         write_png(tmp_path / "a.png", small[..., 0])
     with pytest.raises(ImageError, match="of float32. Convert it by from_float"):
         write_png(tmp_path / "a.png", to_float(small))
-    with pytest.raises(ConfigError, match=r"written as .png or .tiff, not as .gif"):
-        write_image(tmp_path / "a.gif", small)
+    for name, got in (("a.gif", ".gif"), ("a.jpg", ".jpg"), ("a", "a file without suffix")):
+        with pytest.raises(ConfigError, match=rf"{name}: pictures are written as .png or .tiff, not as {got}. Name it"):
+            write_image(tmp_path / name, small)
+        assert not (tmp_path / name).exists()
     (tmp_path / "b.png").mkdir()
     (tmp_path / "b.png" / "in the way").write_text("")
     with pytest.raises(OutputError, match="b.png: something else is in the way"):

@@ -30,12 +30,12 @@ def read_standings(leaderboards: Path, datasets: Sequence[str] = ()) -> list[Sta
         datasets: Names; empty is all.
 
     Raises:
-        LeaderboardError: The folder or a table does not exist, or is damaged.
+        LeaderboardError: The folder or a table does not exist or is damaged, or the folder holds no table.
     """
     found = {path.stem: path for path in tables(leaderboards)}
     missing = [name for name in datasets if name not in found]
     if missing:
-        raise LeaderboardError(f"{leaderboards}: has no table {missing[0]}; it has {', '.join(found) or 'none'}.")
+        raise LeaderboardError(f"{leaderboards}: has no table {missing[0]}; it has {', '.join(found)}.")
     standings = []
     for name in datasets or sorted(found):
         entries = read_table(found[name])

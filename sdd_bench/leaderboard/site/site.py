@@ -77,7 +77,7 @@ def render_site(
         Path of the index.
 
     Raises:
-        LeaderboardError: The folder does not exist, or a source is no run of any table.
+        LeaderboardError: The folder does not exist or holds no table, or a source is no run of any table.
         OutputError: ``out`` cannot be written, holds anything but pages, or another rendering is writing there.
     """
     standings, failed = [], []

@@ -51,13 +51,19 @@ def tables(leaderboards: Path) -> list[Path]:
     """Paths of the tables in a folder, sorted.
 
     Raises:
-        LeaderboardError: The folder does not exist.
+        LeaderboardError: The folder does not exist, or holds no table.
     """
     if not leaderboards.is_dir():
         raise LeaderboardError(
             f"{leaderboards}: no folder of leaderboards. Say --leaderboards DIR; a checkout of sdd-bench has one."
         )
-    return sorted(path for path in leaderboards.glob("*.csv") if path.is_file())
+    found = sorted(path for path in leaderboards.glob("*.csv") if path.is_file())
+    if not found:
+        raise LeaderboardError(
+            f"{leaderboards}: expected tables (DATASET.csv), got a folder without any. Say --leaderboards DIR, or "
+            "begin one: sdd-bench leaderboard add RUN."
+        )
+    return found
 
 
 def read_table(path: Path) -> list[Entry]:

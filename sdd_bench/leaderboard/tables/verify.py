@@ -22,7 +22,7 @@ def verify(leaderboards: Path) -> list[Problem]:
     """Check every table of a folder: schema, order, ranges, hashes, and agreement of its rows with their runs.
 
     Raises:
-        LeaderboardError: The folder does not exist.
+        LeaderboardError: The folder does not exist, or holds no table.
     """
     problems = []
     used: set[Path] = set()

@@ -15,6 +15,7 @@ from sdd_bench.cli.main import main
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.evaluation.picture.match import match_predictions
 from sdd_bench.evaluation.sources import write_sources
+from sdd_bench.images.photograph import read_photograph
 from sdd_bench.leaderboard.site.media import PictureSource
 from sdd_bench.leaderboard.site.strips import strip_of_runs
 from sdd_bench.report.strip import GAP, strip
@@ -61,6 +62,28 @@ def test_the_command_writes_a_png(runs: list[Path], tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert iio.imread(io.BytesIO(out.read_bytes()), extension=".png").shape[1] == 4 * 60 + 3 * GAP
     assert "strip.png" in result.output
+
+
+@pytest.mark.parametrize("name", ["strip.nope", "strip.jpg", "strip"])
+def test_a_file_of_a_kind_that_is_not_written_is_refused_before_pictures_are_read(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("sdd_bench.leaderboard.site.strips.strip_of_runs", None)
+    result = CliRunner().invoke(
+        main, ["leaderboard", "strip", str(runs[0]), "--picture", "a", "-o", str(tmp_path / name)]
+    )
+    assert result.exit_code == 2
+    assert f"{name}: pictures are written as .png or .tiff" in result.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_the_command_writes_a_tiff_of_the_same_pixels(runs: list[Path], tmp_path: Path) -> None:
+    for name in ("strip.png", "strip.tiff"):
+        arguments = ["leaderboard", "strip", str(runs[0]), "--picture", "a", "-o", str(tmp_path / name)]
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+    png, tiff = (read_photograph(tmp_path / name).pixels for name in ("strip.png", "strip.tiff"))
+    assert (tmp_path / "strip.tiff").read_bytes()[:2] in (b"II", b"MM")
+    np.testing.assert_array_equal(png, tiff)
 
 
 @pytest.mark.parametrize(

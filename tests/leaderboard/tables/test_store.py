@@ -162,6 +162,12 @@ def test_no_folder_of_leaderboards_is_an_error_that_says_what_to_do(tmp_path: Pa
         tables(tmp_path / "none")
 
 
+def test_a_folder_without_tables_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("no table")
+    with pytest.raises(LeaderboardError, match=r"expected tables \(DATASET.csv\), got a folder without any"):
+        tables(tmp_path)
+
+
 def test_a_second_writer_waits_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdd_bench.leaderboard.tables.store._LOCK_SECONDS", 0.05)
     with locked(tmp_path), pytest.raises(LeaderboardError, match="another process has been writing"), locked(tmp_path):
