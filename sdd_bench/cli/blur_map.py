@@ -50,8 +50,10 @@ def command(
     of the disk that spreads as far), a colour picture of it, and a table of statistics. Run the same command again to
     go on after an interruption.
     """
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.prepared.open import open_pictures
 
+    reuse_memory()
     found = open_pictures(data, **where, limit=limit)
     from sdd_bench.defocus.run import blur_maps  # imports torch: not for a folder without pictures
     from sdd_bench.defocus.spec import load_blur_map

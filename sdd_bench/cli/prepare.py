@@ -143,14 +143,17 @@ def command(
     """
     import dataclasses
 
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.images.raw import RawOptions
     from sdd_bench.preparation.options import PRESETS
     from sdd_bench.preparation.plan import plan
     from sdd_bench.preparation.run import carry_out
 
+    reuse_memory()
     splits = _split_rule(split_by, shares, seed, split_file)
     where: dict[str, Any] = {"layout": layout, "pairs_csv": pairs_csv, "lists": lists, "pairing": pairing}
-    rules = _rules({name: values.pop(name) for name in _RULES}, source, jobs=jobs, dask=dask, **where)
+    given_rules = {name: values.pop(name) for name in _RULES}
+    rules = _rules(given_rules, source, jobs=jobs, dask=dask, dry_run=dry_run, **where)
     given = {key: value for key, value in values.items() if value is not None}
     if bit_depth is not None:
         given["bit_depth"] = int(bit_depth)
@@ -204,26 +207,51 @@ def _split_rule(
     return SplitRule((train, val, test), seed or 0)
 
 
-def _rules(values: dict[str, Any], source: Path, *, jobs: int, dask: str | None, **where: Any) -> DropRules | None:
+def _rules(values: dict[str, Any], source: Path, **how: Any) -> DropRules | None:
     """The rules that were given; what they go by is measured first, if no table is given."""
     from sdd_bench.preparation.drop import DropRules
 
     table = values.pop("measured")
     limits = {name: value for name, value in values.items() if name != "exclude" and value not in (None, False)}
     if limits and table is None:
-        from sdd_bench.analysis.run import analyze
-        from sdd_bench.core.executors import reuse_memory
-        from sdd_bench.prepared.open import open_dataset
-
-        reuse_memory()
-        folder = analysis_folder(source, **where)
-        click.echo(f"measuring the pairs by analyze, into {folder}; what is measured already is kept", err=True)
-        with progress_bar("analyze") as on_progress:
-            pairs = open_dataset(source, split=None, **where)
-            table = analyze(pairs, folder, jobs=jobs, dask=dask, on_progress=on_progress).out / "misalignment.csv"
+        table = _measure(source, **how)
     if not limits and table is None and values["exclude"] is None:
         return None
     return DropRules(**values | {"table": table and table.absolute()})
+
+
+def _measure(source: Path, *, jobs: int, dask: str | None, dry_run: bool, **where: Any) -> Path:
+    """The table of ``analyze``, in the folder that it has of ``source``; in a copy that goes again for a dry run."""
+    from sdd_bench.analysis.run import analyze
+    from sdd_bench.prepared.open import open_dataset
+
+    folder = analysis_folder(source, **where)
+    if dry_run:
+        if dask is not None:
+            raise click.UsageError(
+                "--dry-run writes nothing that a cluster could share. Measure first, by analyze --dask, and say "
+                f"--measured {folder / 'misalignment.csv'}; or leave out --dask."
+            )
+        folder = _copy_of(folder)
+        click.echo("measuring the pairs by analyze; a dry run keeps nothing: analyze first if it is long", err=True)
+    else:
+        click.echo(f"measuring the pairs by analyze, into {folder}; what is measured already is kept", err=True)
+    with progress_bar("analyze") as on_progress:
+        pairs = open_dataset(source, split=None, **where)
+        report = analyze(pairs, folder, jobs=jobs, dask=dask, page=not dry_run, on_progress=on_progress)
+    return report.out / "misalignment.csv"
+
+
+def _copy_of(folder: Path) -> Path:
+    """A folder of the same content, if any, that is removed when the command ends."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    scratch = click.get_current_context().with_resource(TemporaryDirectory(prefix="sdd-bench-"))
+    copy = Path(scratch) / folder.name
+    if folder.is_dir():
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".lock", "*.partial"))
+    return copy
 
 
 def _echo_notes(planned: PreparePlan, *, err: bool) -> None:

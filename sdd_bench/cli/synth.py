@@ -88,9 +88,11 @@ def command(
 
     Run the same command again to finish an interrupted set. Defaults are in [brackets].
     """
+    from sdd_bench.core.executors import reuse_memory
     from sdd_bench.synth.options import load_options
     from sdd_bench.synth.run import synthesize
 
+    reuse_memory()
     overrides["tone_curves"] = overrides["tone_curves"] or None
     options = load_options(config, preset=preset, size=size, overrides=overrides | assignments)
     with progress_bar("synth") as on_progress:

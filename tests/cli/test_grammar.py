@@ -15,6 +15,7 @@ from sdd_bench.captures.recognise import LAYOUTS
 from sdd_bench.cli import pairing, synth
 from sdd_bench.cli.inputs import Existing
 from sdd_bench.cli.main import main
+from sdd_bench.core.errors import SddBenchError
 from sdd_bench.optics.tone import CURVES
 
 SHARED = {
@@ -114,6 +115,27 @@ def test_what_is_read_must_be_there(name: str, tmp_path: Path) -> None:
         writes = parameter.name in ("out", "out_option", "run", "folder", "cache_folder", "leaderboards", "plot")
         if isinstance(parameter.type, click.Path) and not (writes and not isinstance(parameter.type, Existing)):
             assert isinstance(parameter.type, Existing), f"{parameter.name} is refused only after imports"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["synth", "out"], ["prepare", ".", "out"], ["analyze", "."], ["evaluate", ".", "--predictions", "."],
+        ["predict", "."], ["blur-map", "."], ["train-jdrl", "."],
+    ],
+    ids=lambda command: command[0],
+)  # fmt: skip
+def test_a_command_of_large_pictures_keeps_memory_from_one_to_the_next(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reached() -> None:
+        raise SddBenchError("memory is kept")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sdd_bench.core.executors.reuse_memory", reached)
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.stderr) == (2, "error: memory is kept\n")  # before any work
+    assert list(tmp_path.iterdir()) == []
 
 
 PROGRAM = """

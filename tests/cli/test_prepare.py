@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ from sdd_bench.prepared.manifest import read_manifest
 from sdd_bench.registration.evidence.roles import SAME, SWAPPED
 
 SMALL = ("--resize", "none", "--patch", "32", "--overlap", "0.5")
+SYNTH = ("--size", "192x128", "--train", "2", "--test", "1", "--seed", "1")
 
 
 def _prepare(*arguments: object) -> Result:
@@ -286,19 +287,50 @@ def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(tmp_path: P
 @pytest.mark.slow
 def test_what_a_rule_goes_by_is_measured_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    options = ("--size", "192x128", "--train", "2", "--test", "1", "--seed", "1")
-    assert CliRunner().invoke(main, ["synth", "captures", *options]).exit_code == 0
-    dry = _prepare("captures", "out", *SMALL, "--min-likeness", "2", "--dry-run")
-    assert dry.exit_code == 2
-    assert "the rules drop all 3 pairs" in dry.output
-    assert (tmp_path / "analysis-captures/misalignment.csv").is_file()
-    shutil.rmtree(tmp_path / "analysis-captures")
+    assert CliRunner().invoke(main, ["synth", "captures", *SYNTH]).exit_code == 0
     assert CliRunner().invoke(main, ["analyze", "captures", "-o", "analysis", "--no-page"]).exit_code == 0
     assert CliRunner().invoke(main, ["analyze", "captures", "--no-page"]).exit_code == 0
     assert (tmp_path / "analysis-captures/misalignment.csv").is_file()
     made = _prepare("captures", "out", *SMALL, "--max-misalignment-px", "500")
     assert made.exit_code == 0, made.output
     assert all(row.misalignment_px is not None for row in read_manifest(tmp_path / "out").pairs)
+
+
+@pytest.mark.slow
+def test_a_dry_run_measures_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert CliRunner().invoke(main, ["synth", "captures", *SYNTH]).exit_code == 0
+    rules = ("--max-misalignment-px", "500", "--dry-run", "--json")
+
+    def files() -> dict[Path, tuple[float, int] | None]:
+        found = ((path, path.stat()) for path in tmp_path.rglob("*"))
+        return {path: (at.st_mtime, at.st_size) if path.is_file() else None for path, at in found}
+
+    before = files()
+    measured = _prepare("captures", "out", *SMALL, *rules)
+    assert measured.exit_code == 0, measured.output
+    assert "a dry run keeps nothing" in measured.stderr
+    assert files() == before
+    dropped = _prepare("captures", "out", *SMALL, "--min-likeness", "2", "--dry-run")
+    assert (dropped.exit_code, "the rules drop all 3 pairs" in dropped.stderr) == (2, True)
+    assert files() == before
+
+    assert CliRunner().invoke(main, ["analyze", "captures", "--no-page"]).exit_code == 0
+    monkeypatch.setattr("sdd_bench.analysis.pair.measure", None)  # what is measured already is used
+    before = files()
+    assert _prepare("captures", "out", *SMALL, *rules).stdout == measured.stdout
+    assert files() == before
+
+
+def test_a_dry_run_asks_no_cluster_to_measure(captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = _prepare(captures, "out", "--require-trusted", "--dry-run", "--dask", "tcp://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "--measured analysis-captures/misalignment.csv" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_real_photographs_in_folders_of_apertures_need_no_csv(data_root: Path, tmp_path: Path) -> None:
