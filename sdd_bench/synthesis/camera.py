@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from sdd_bench.images.light import add_noise, linear_to_srgb
 from sdd_bench.images.unsharp import unsharp
+from sdd_bench.images.write import encode_jpeg
 from sdd_bench.synthesis.options import SynthesisOptions
 
 Picture = NDArray[np.float32]
@@ -128,9 +130,6 @@ def store(picture: Picture, storage: Storage) -> Picture:
     if storage.jpeg_quality is None:
         largest = np.float32(2**storage.bit_depth - 1)
         return np.asarray(np.round(picture * largest) / largest, np.float32)
-    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if storage.jpeg_half_color else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    settings = [cv2.IMWRITE_JPEG_QUALITY, storage.jpeg_quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    pixels = np.asarray(picture[..., ::-1] * 255 + 0.5, np.uint8)
-    _, file = cv2.imencode(".jpg", pixels, settings)
-    kept = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
-    return kept[..., ::-1].astype(np.float32) / np.float32(255)
+    pixels = np.asarray(picture * 255 + 0.5, np.uint8)
+    file = encode_jpeg(pixels, storage.jpeg_quality, half_color=storage.jpeg_half_color)
+    return np.asarray(simplejpeg.decode_jpeg(file), np.float32) / np.float32(255)

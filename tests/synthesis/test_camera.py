@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from sdd_bench.images.light import linear_to_srgb, srgb_to_linear
+from sdd_bench.images.photograph import read_photograph, to_float
+from sdd_bench.images.write import write_jpeg
 from sdd_bench.synthesis import camera
 from sdd_bench.synthesis.camera import Processing, Sensor, Storage
 
@@ -81,6 +83,14 @@ def test_files_without_loss_round_to_their_bit_depth(rng):
     for depth in (8, 16):
         error = np.abs(camera.store(picture, Storage(bit_depth=depth)) - picture).max()
         assert 0.2 / 2**depth < error <= 0.51 / (2**depth - 1)
+
+
+@pytest.mark.parametrize("quality", [40, 80, 95, 96, 100])
+def test_a_jpeg_that_is_drawn_is_the_one_that_is_written_and_read(tmp_path, rng, quality):
+    pixels = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    write_jpeg(tmp_path / "a.jpg", pixels, quality)
+    stored = camera.store(to_float(pixels), Storage(quality))
+    np.testing.assert_array_equal(stored, to_float(read_photograph(tmp_path / "a.jpg").pixels))
 
 
 def test_jpeg_loses_more_at_lower_quality_and_with_half_the_colour(rng):
