@@ -30,6 +30,8 @@ from sdd_bench.models.network import Network, load_network
 
 _MOST_DB = 60.0
 """PSNR counts up to here, so that a picture equal to its truth does not rule the mean."""
+_LEAST_LPIPS = 5e-5
+"""LPIPS of an input below this is printed as 0.0000: it has no blur, and a change in per cent of it says nothing."""
 _ALL = ("synthetic", "aperture", "homography", "breathing", "focus_6mp", "sharp")
 
 
@@ -111,10 +113,11 @@ def _row(name: str, label: str, scores: list[Score]) -> str:
         values = [getattr(score, field) for score in scores]
         return float(np.mean([np.nan if value is None else value for value in values]))
 
-    change = mean("lpips") / mean("input_lpips") - 1
+    before = mean("input_lpips")
+    change = "-" if before < _LEAST_LPIPS else f"{100 * (mean('lpips') / before - 1):+.1f} %"
     return (
         f"| {name} | {label} | {mean('psnr'):.2f} | {mean('psnr') - mean('input_psnr'):+.2f} | {mean('ssim'):.4f} | "
-        f"{mean('ssim') - mean('input_ssim'):+.4f} | {mean('lpips'):.4f} | {100 * change:+.1f} % | "
+        f"{mean('ssim') - mean('input_ssim'):+.4f} | {mean('lpips'):.4f} | {change} | "
         f"{mean('drift_px'):.3f} | {mean('deform_px'):.3f} |"
     )
 
