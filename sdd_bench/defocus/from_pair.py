@@ -57,11 +57,12 @@ def blur_from_pair(blurry: Picture, sharp: Picture, valid: NDArray[np.bool_] | N
         ``coc_diameter_px``, ``(H, W)`` float32 in pixels of the pictures; NaN where it is not known.
 
     Raises:
-        ImageError: The shapes differ.
+        ImageError: The shapes differ, or the pictures are too small.
     """
-    if blurry.shape != sharp.shape or blurry.ndim != 3:
+    if blurry.shape != sharp.shape or blurry.ndim != 3 or min(blurry.shape[:2]) < 2:
         raise ImageError(
-            f"blur_from_pair: blurry is {blurry.shape} but sharp is {sharp.shape}; expected one (H, W, 3)."
+            f"blur_from_pair: blurry is {blurry.shape} and sharp is {sharp.shape}; expected one (H, W, 3), at least "
+            "2 px a side."
         )
     height, width = blurry.shape[:2]
     factor = max(1, math.ceil(math.sqrt(height * width / MOST_PIXELS)))

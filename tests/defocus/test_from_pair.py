@@ -65,6 +65,8 @@ def test_two_halves_keep_their_own(sharp: Picture) -> None:
 def test_other_sizes_are_refused(sharp: Picture) -> None:
     with pytest.raises(ImageError, match="blurry is"):
         blur_from_pair(sharp[:-1], sharp)
+    with pytest.raises(ImageError, match="at least 2 px a side"):
+        blur_from_pair(sharp[:1], sharp[:1])
 
 
 def test_regions_of_synthetic_captures_are_ordered_as_their_truth(tmp_path: Path) -> None:

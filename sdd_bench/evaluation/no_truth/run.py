@@ -35,7 +35,7 @@ from sdd_bench.evaluation.picture.engines import load_engines
 from sdd_bench.evaluation.picture.match import match_names
 from sdd_bench.evaluation.picture.read import read_prediction
 from sdd_bench.evaluation.picture.records import rounded
-from sdd_bench.evaluation.picture.scorer import to_tensor
+from sdd_bench.evaluation.picture.scorer import check_size, to_tensor
 from sdd_bench.evaluation.provenance import provenance
 from sdd_bench.evaluation.signature import digest
 from sdd_bench.geometry.fit import fit_similarity
@@ -203,7 +203,7 @@ def describe_picture(task: NoTruthTask) -> _Described:
     """Describe one picture and seal its record; a finished one is only read.
 
     Raises:
-        ImageError: A picture cannot be read, or the prediction is not of its input's size.
+        ImageError: A picture cannot be read, the prediction is not of its input's size, or too small.
     """
     engines = load_engines(task.options)
     try:
@@ -219,6 +219,7 @@ def describe_picture(task: NoTruthTask) -> _Described:
     prediction, _ = read_prediction(task.prediction_path)
     blurry = to_float(read_photograph(task.picture.path).pixels)
     check_same_size(prediction, blurry, str(task.prediction_path))
+    check_size(blurry)
     with few_threads(blurry.shape[0] * blurry.shape[1]):
         flow = engines.flow.estimate(to_tensor(blurry), to_tensor(prediction))[0].cpu().numpy()
     moved = fit_similarity(flow, robust=True)

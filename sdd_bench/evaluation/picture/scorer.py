@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.float32]
 Kept = TypeVar("Kept")
+_SMALLEST_SIDE_PX = 2
 _Figures = tuple[float | None, float | None, float | None]
 """PSNR, SSIM and MAE; None for one that was not asked for."""
 
@@ -120,7 +121,7 @@ class PictureScorer:
         measures: Extra ones.
 
     Raises:
-        ImageError: The shapes differ.
+        ImageError: The shapes differ, or the pictures are too small.
         ConfigError: LPIPS is asked for without a network.
     """
 
@@ -141,6 +142,7 @@ class PictureScorer:
     ) -> None:
         if blurry.shape != sharp.shape:
             raise ImageError(f"blurry is {blurry.shape} but sharp is {sharp.shape}; a pair must share one size.")
+        check_size(blurry)
         if "lpips" in metrics and lpips is None:
             raise ConfigError("score: lpips is among the metrics, but no Lpips network was given.")
         self.blurry, self.sharp = blurry, sharp
@@ -342,11 +344,28 @@ def score_picture(
         match: What the transfer of light of the matched ground truth may do.
 
     Raises:
-        ImageError: The shapes differ, or the prediction holds NaN.
+        ImageError: The shapes differ, the pictures are too small, or the prediction holds NaN.
         ConfigError: LPIPS is asked for without a network.
     """
     scorer = PictureScorer(blurry, sharp, flow=flow, warp=warp, metrics=metrics, lpips=lpips, match=match)
     return scorer.score(prediction)
+
+
+def check_size(picture: Picture) -> None:
+    """Refuse a picture, ``(H, W, 3)``, in which no motion can be found.
+
+    Raises:
+        ImageError: It is a line or a point.
+
+    Example:
+        >>> check_size(np.zeros((2, 2, 3), np.float32))
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < _SMALLEST_SIDE_PX:
+        raise ImageError(
+            f"{width}x{height} is too small to find what moved; expected at least {_SMALLEST_SIDE_PX} px a side. "
+            "Leave it out, or score at another size."
+        )
 
 
 def to_tensor(picture: Picture) -> Tensor:

@@ -55,6 +55,18 @@ def test_measures_that_need_a_reference_are_refused(phone: Path) -> None:
             evaluate_without_truth(open_pictures(phone / "phone"), phone / "net", phone / "run", options=options)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1)])
+def test_a_line_or_a_point_is_left_out_and_said_to_be_too_small(phone: Path, size: tuple[int, int]) -> None:
+    for path in (phone / "phone/p1.png", phone / "net/p1_out.png"):
+        cv2.imwrite(str(path), np.zeros((*size, 3), np.uint8))
+    options = EvaluateOptions(flow="dis")
+    report = evaluate_without_truth(open_pictures(phone / "phone"), phone / "net", phone / "run", options=options)
+    assert [row.image for row in report.rows] == ["p0"]
+    assert [(problem.item, problem.reason[:25]) for problem in report.problems] == [
+        ("p1", f"{size[1]}x{size[0]} is too small to find what moved"[:25])
+    ]
+
+
 def test_the_command_shows_a_table_and_lists_what_failed(phone: Path) -> None:
     cv2.imwrite(str(phone / "net/p1_out.png"), np.zeros((20, 20, 3), np.uint8))
     arguments = ["evaluate", str(phone / "phone"), "--predictions", str(phone / "net"), "--no-truth", "--flow", "dis"]

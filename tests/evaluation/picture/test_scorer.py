@@ -31,6 +31,19 @@ def scorer(triple: Triple) -> PictureScorer:
 
 
 @pytest.mark.parametrize("flow", ["dis", "pwcnet"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1), (2, 2), (2, 64), (64, 2)])
+def test_a_picture_is_scored_from_two_pixels_a_side_on(triple: Triple, flow: str, size: tuple[int, int]) -> None:
+    blurry, sharp, prediction = (np.ascontiguousarray(picture[: size[0], : size[1]]) for picture in triple)
+    estimator = load_flow(flow)
+    if min(size) < 2:
+        with pytest.raises(ImageError, match=f"^{size[1]}x{size[0]} is too small .* at least 2 px a side"):
+            score_picture(blurry, sharp, prediction, flow=estimator, metrics=("psnr",))
+    else:
+        scores = score_picture(blurry, sharp, prediction, flow=estimator, metrics=("psnr",))
+        assert scores.truths[GroundTruth.RAW].psnr == pytest.approx(psnr(prediction, sharp))
+
+
+@pytest.mark.parametrize("flow", ["dis", "pwcnet"])
 def test_registration_undoes_a_known_shift(triple: Triple, flow: str) -> None:
     blurry, sharp, aligned = triple
     truths = score_picture(blurry, sharp, aligned, flow=load_flow(flow), metrics=METRICS).truths
