@@ -8,12 +8,12 @@ from __future__ import annotations
 
 PREPARATION = 1
 """Number for the patches and test pictures of a prepared set."""
-EVALUATION = 7
+EVALUATION = 8
 """Number for the scores of a picture. Since 2, exposure is that of registered pictures in linear light; since 3, layers
 and the support of the flow are told; since 4, doubt about what moved as a whole; since 5, layers are sought well inside
 both pictures; since 6, the motion between input and prediction is estimated as a small one; since 7, below full
-size of pictures beyond 1,344 pixels, and the light that blur by regions compares is evened out at a quarter. Scores are
-those of 3."""
+size of pictures beyond 1,344 pixels, and the light that blur by regions compares is evened out at a quarter; since 8,
+the flow is refined in linear light. Scores up to 7 are those of 3."""
 LIGHT = 2
 """Number for the transfer of light of a pair. Since 2, light that blur carries over edges is fitted."""
 ANALYSIS = 10

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from sdd_bench.flow import evidence_fused, evidence_unfused
 from sdd_bench.flow.evidence_unfused import ramp
-from sdd_bench.flow.pwcnet.refinement import Luma, explain, resize_flow, texture
+from sdd_bench.flow.pwcnet.refinement import Luminance, explain, resize_flow, texture
 from sdd_bench.geometry.fit import fit_similarity
 from sdd_bench.geometry.similarity import Similarity
 
@@ -70,7 +70,7 @@ class Evidence:
     """What fits the flow where detail is seen."""
 
 
-def evidence_of(reference: Luma, moving: Luma, flow: Tensor, *, scale: float = 1.0) -> Evidence | None:
+def evidence_of(reference: Luminance, moving: Luminance, flow: Tensor, *, scale: float = 1.0) -> Evidence | None:
     """What two pictures show of the flow between them.
 
     Args:
@@ -143,7 +143,7 @@ def _places(full: int, small: int, like: Tensor) -> Tensor:
     return resized[0, 0, 0]
 
 
-def _similarity(reference: Luma, flow: Tensor, left: Tensor, scale: float) -> Similarity:
+def _similarity(reference: Luminance, flow: Tensor, left: Tensor, scale: float) -> Similarity:
     """The similarity of most of the flow, by cells: those with detail that the flow explains weigh most."""
     detail = texture(reference, scale=_FINE * scale, window=_FINE_WINDOW)
     weights = detail / (detail + 1e-4) / (left + 0.03)

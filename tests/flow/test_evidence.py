@@ -12,7 +12,7 @@ from sdd_bench.flow import evidence_fused
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.flow.evidence import _bounds, _laxity, evidence_of, similarity_at, supported_flow
-from sdd_bench.flow.pwcnet.refinement import Luma, resize_flow
+from sdd_bench.flow.pwcnet.refinement import Luminance, resize_flow
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.similarity import Similarity
 
@@ -53,7 +53,7 @@ def test_a_flow_astray_in_a_background_out_of_focus_is_that_of_the_rest(coc_px: 
     astray = truth.clone()
     wave = torch.sin(torch.linspace(0, 6.3, 192)) * torch.sin(torch.linspace(0, 3.1, 256))[:, None]
     astray[:, :, 192:] += 3 * wave
-    found = evidence_of(Luma(reference), Luma(moving), astray)
+    found = evidence_of(Luminance(reference), Luminance(moving), astray)
     assert found is not None
     error = (supported_flow(astray, found) - truth).norm(dim=0)
     assert float((astray - truth).norm(dim=0)[:, 210:].mean()) > 1.5
@@ -66,7 +66,7 @@ def test_a_layer_that_really_moved_stays_though_it_is_blurred() -> None:
     truth = similarity_flow(_TRUTH, *_SIZE)
     truth[0, :, 192:] += 8.0
     reference, moving = _pair(12, truth)
-    found = evidence_of(Luma(reference), Luma(moving), truth)
+    found = evidence_of(Luminance(reference), Luminance(moving), truth)
     assert found is not None
     assert float(found.support[:, 215:370].mean()) > 0.9
     kept = supported_flow(truth, found)
@@ -79,7 +79,7 @@ def test_a_place_whose_counterpart_is_outside_the_picture_is_judged_by_its_neigh
     truth[1] = 28 * torch.linspace(0, 1, _SIZE[0])[:, None] ** 2
     reference, moving = _pair(0, truth)
     reference[:, 226:] = _scene(6)[:, 226:]  # nothing of what lies outside is in the moving picture
-    found = evidence_of(Luma(reference), Luma(moving), truth)
+    found = evidence_of(Luminance(reference), Luminance(moving), truth)
     assert found is not None
     assert float(found.support[232:].mean()) > 0.5
 
@@ -105,13 +105,13 @@ def test_a_scene_that_moves_as_one_asks_for_more_evidence_than_one_that_does_not
 def test_noise_shows_nothing() -> None:
     numbers = torch.Generator().manual_seed(0)
     grey = [0.5 + 0.01 * torch.randn(3, *_SIZE, generator=numbers) for _ in range(2)]
-    found = evidence_of(Luma(grey[0]), Luma(grey[1]), torch.randn(2, *_SIZE, generator=numbers))
+    found = evidence_of(Luminance(grey[0]), Luminance(grey[1]), torch.randn(2, *_SIZE, generator=numbers))
     assert found is not None
     assert float(found.support.mean()) < 0.1
 
 
 def test_pictures_too_small_are_not_judged() -> None:
-    tiny = Luma(torch.rand(3, 40, 60))
+    tiny = Luminance(torch.rand(3, 40, 60))
     assert evidence_of(tiny, tiny, torch.zeros(2, 40, 60)) is None
 
 

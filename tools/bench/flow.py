@@ -20,7 +20,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from flow_sets import COC_PX, Case, Picture, defocused, half_out_of_focus, homographies, made, middlebury, photographs
+from flow_sets import (
+    CAMERAS,
+    COC_PX,
+    Case,
+    Picture,
+    defocused,
+    half_out_of_focus,
+    homographies,
+    in_light,
+    made,
+    middlebury,
+    photographs,
+)
 
 from sdd_bench.flow.dis import DisFlow
 from sdd_bench.flow.estimator import FlowEstimator, load_flow
@@ -144,6 +156,9 @@ def main() -> None:
         return
     for coc in COC_PX:
         measure(f"photographs, CoC {coc} px", photographs(root, photos, coc), methods, rows)
+    for name, camera in CAMERAS.items():
+        for coc in (0, 10, 30):
+            measure(f"light, {name}, {coc} px", in_light(root, photos, coc, camera), methods, rows)
     for coc in (30, 40, 60, 80):
         measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods, rows)
     for name in ("RubberWhale", "Dimetrodon"):

@@ -2,7 +2,9 @@
 
 ``made``: dead leaves of seeds no training uses, 512x512. ``photos``: photographs warped by known fields. Both: smooth
 zoom + rotation + shift + local motion, RMS 6 px and at most 20 px, then one picture (the reference) defocused by a
-disc of the given diameter and exposed differently. Also Middlebury pairs, and the Oxford "bikes" homographies.
+disc of the given diameter and exposed differently. Those are blurred as display values; ``in_light`` does as a camera:
+blur, exposure and noise in linear light, then a tone curve, 8 bits, JPEG. Also Middlebury pairs, and the Oxford "bikes"
+homographies.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from flow_data import dead_leaves, disc, smooth_field
 
 from sdd_bench.flow.flo import read_flo
+from sdd_bench.images.light import add_noise, linear_to_srgb, srgb_to_linear
+from sdd_bench.optics.tone import tone_curve
+from sdd_bench.synthesis.scene import highlighted
 
 Picture = NDArray[np.float32]
 COC_PX = (0, 5, 15, 30)
@@ -103,6 +108,70 @@ def photographs(root: Path, count: int, coc_px: float) -> Iterator[Case]:
     """(c): photographs of 768x512, 720x464 after the margin."""
     for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
         yield warped_case(read(path), coc_px, np.random.default_rng([_SEED, 1, index]), 24)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What makes a picture of light."""
+
+    curve: str = "none"
+    exposure: float = 1.0
+    highlights: float = 1.0
+    """How much brighter than white what is clipped in the photograph becomes."""
+    lamps: int = 0
+    """Spots of a few pixels, up to twelve times as bright as white: discs out of focus, clipped in focus."""
+    shot_noise: float = 0.007
+    read_noise: float = 0.0005
+    jpeg_quality: int | None = None
+
+
+CAMERAS = {
+    "sRGB": Camera(),
+    "vivid": Camera("vivid", highlights=4, shot_noise=0.015, read_noise=0.002, jpeg_quality=90),
+    "filmic": Camera("filmic", highlights=4, shot_noise=0.015, read_noise=0.002, jpeg_quality=90),
+    "dark": Camera(exposure=0.1, shot_noise=0.02, read_noise=0.002, jpeg_quality=95),
+    "lamps": Camera("vivid", exposure=0.15, lamps=60, shot_noise=0.015, read_noise=0.002, jpeg_quality=92),
+}
+"""Cameras and scenes by name. ``dark`` is exposed by a tenth, so that white is 0.35 in its picture."""
+
+
+def in_light(root: Path, count: int, coc_px: float, camera: Camera) -> Iterator[Case]:
+    """(f): photographs as light, moved, out of focus, and taken by a camera."""
+    for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
+        rng = np.random.default_rng([_SEED, 3, index])
+        light = _light_of(read(path), camera, rng)
+        flow = smooth_motion(*light.shape[:2], rng)
+        brightest = float(light.max())
+        moved = brightest * bicubic_warp(light / brightest, flow)
+        if coc_px:
+            moved = cv2.filter2D(moved, -1, disc(coc_px / 2), borderType=cv2.BORDER_REFLECT_101)
+        gain = np.float32(rng.uniform(0.8, 1.25)) * rng.uniform(0.97, 1.03, 3).astype(np.float32)
+        inner = slice(24, -24)
+        reference, moving = (taken(seen, camera, rng)[inner, inner] for seen in (moved * gain, light))
+        yield Case(reference, moving, flow[:, inner, inner], np.ones(reference.shape[:2], bool))
+
+
+def _light_of(photograph: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
+    """The scene light, ``(H, W, 3)``, that the photograph stands for."""
+    light = highlighted(srgb_to_linear(photograph).transpose(2, 0, 1), camera.highlights).transpose(1, 2, 0)
+    light = np.ascontiguousarray(light) * np.float32(camera.exposure)
+    spots = np.zeros_like(light)
+    for _ in range(camera.lamps):
+        middle = [int(16 * rng.uniform(0, side)) for side in light.shape[1::-1]]
+        colour = [float(value) for value in rng.uniform(2, 12) * rng.uniform(0.5, 1, 3)]
+        cv2.circle(spots, middle, int(16 * rng.uniform(1, 4)), colour, -1, cv2.LINE_8, 4)
+    return light + cv2.GaussianBlur(spots, (0, 0), 0.7) if camera.lamps else light
+
+
+def taken(light: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
+    """The picture that a camera makes of light."""
+    noisy = add_noise(light.astype(np.float32), rng, shot=camera.shot_noise, read=camera.read_noise)
+    pixels = np.rint(255 * linear_to_srgb(tone_curve(camera.curve)(noisy))).astype(np.uint8)
+    if camera.jpeg_quality is not None:
+        blue_first = np.ascontiguousarray(pixels[..., ::-1])
+        code = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])[1]
+        pixels = cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1]
+    return np.ascontiguousarray(pixels).astype(np.float32) / 255
 
 
 def half_out_of_focus(root: Path, count: int, coc_px: float) -> Iterator[Case]:

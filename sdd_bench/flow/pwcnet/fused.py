@@ -19,6 +19,14 @@ from sdd_bench.core.compiled import compiled
 from sdd_bench.core.side_by_side import in_strips, threads_here
 
 Pairs = NDArray[np.int64]
+WEIGHTS = 0.299, 0.587, 0.114
+"""Of red, green and blue in the plane that is looked at."""
+CURVE = 0.034, 0.6, 0.366
+"""Linear light of an sRGB value *v*, :math:`c_1 v + c_2 v^2 + c_3 v^3`: within 0.006 of IEC 61966-2-1, from which the
+curves of cameras differ more, and no slower than a copy."""
+GAIN = 4.0
+"""By which light is multiplied: dark detail is then above what the ridges of the refinement take for noise. Light goes
+from -2 to 2, around its middle, so that sums of squares keep their digits."""
 CELL = 4
 """Side of the cells on which normal equations are accumulated and solved."""
 _COLUMNS = 256
@@ -35,11 +43,12 @@ def _shared(rows: int, pixels: int, work: Callable[[int, int], None]) -> None:
     in_strips(rows, work, size=size, pixels=pixels)
 
 
-def luma(picture: Tensor) -> Tensor:
-    """Luma ``(H, W)`` of a picture ``(3, H, W)``, whose channels may lie beside each other."""
+def luminance(picture: Tensor) -> Tensor:
+    """Linear light ``(H, W)``, black to white from ``-GAIN / 2`` to ``GAIN / 2``, of a picture ``(3, H, W)`` of sRGB
+    values, whose channels may lie beside each other."""
     source = np.ascontiguousarray(picture.detach().float().permute(1, 2, 0).numpy())
     out = np.empty(source.shape[:2], np.float32)
-    _shared(len(out), out.size, lambda first, last: _luma(source, out, first, last))
+    _shared(len(out), out.size, lambda first, last: _luminance(source, out, first, last))
     return torch.from_numpy(out)
 
 
@@ -137,16 +146,21 @@ def _cells_like(plane: Plane, k: int) -> Plane:
 
 
 @compiled
-def _luma(picture: Plane, out: Plane, first: int, last: int) -> None:
-    red, green, blue = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+def _luminance(picture: Plane, out: Plane, first: int, last: int) -> None:
+    red, green, blue = np.float32(GAIN * WEIGHTS[0]), np.float32(GAIN * WEIGHTS[1]), np.float32(GAIN * WEIGHTS[2])
+    black = np.float32(-GAIN / 2)
+    linear, square, cube = np.float32(CURVE[0]), np.float32(CURVE[1]), np.float32(CURVE[2])
     for y in range(first, last):
         row, result = picture[y], out[y]
         for x in range(len(result)):
-            result[x] = red * row[x, 0]
+            value = row[x, 0]
+            result[x] = black + red * (value * (linear + value * (square + value * cube)))
         for x in range(len(result)):
-            result[x] += green * row[x, 1]
+            value = row[x, 1]
+            result[x] += green * (value * (linear + value * (square + value * cube)))
         for x in range(len(result)):
-            result[x] += blue * row[x, 2]
+            value = row[x, 2]
+            result[x] += blue * (value * (linear + value * (square + value * cube)))
 
 
 @compiled

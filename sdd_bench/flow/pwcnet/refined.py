@@ -5,7 +5,8 @@
 2. The network at half resolution: heavy defocus leaves nothing finer, and large motions come within its reach.
 3. Where that amounts to a large similarity, the moving picture is warped by it first, so that the network at full
    resolution only has to find what is left.
-4. Of both flows, place by place, the one that explains the reference better.
+4. Of both flows, place by place, the one that explains the reference better. Here and below pictures are compared in
+   linear light (:mod:`sdd_bench.flow.pwcnet.refinement` says why); the network sees sRGB values, as it learned to.
 5. Blur-equalised Lucas-Kanade steps at half that size, and at every size up to the pictures' own, each kept where it
    explains more.
 6. A flow below a pixel, before and after these steps, only where it explains more than no motion at all.
@@ -26,13 +27,13 @@ from sdd_bench.flow.compose import compose_flow, similarity_flow
 from sdd_bench.flow.estimator import check_pictures
 from sdd_bench.flow.evidence import evidence_of, supported_flow
 from sdd_bench.flow.pwcnet.plain import PwcNetFlow
-from sdd_bench.flow.pwcnet.refinement import Luma, choose, refine, resize_flow
+from sdd_bench.flow.pwcnet.refinement import Luminance, choose, refine, resize_flow
 from sdd_bench.flow.shrink import shrunk
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.fit import fit_similarity
 
-_REFINEMENT = "lucas-kanade 7"
-"""Part of the signature: changes when the refinement does. 7 differs from 6 by rounding up to 1,280 pixels a side."""
+_REFINEMENT = "lucas-kanade 8"
+"""Part of the signature: changes when the refinement does. 8 compares light, where 7 compared sRGB values."""
 _SMALLEST_SIDE_PX = 64
 """Smaller pictures get the network's flow as it is."""
 _NETWORK_SIDE_PX = 896
@@ -103,14 +104,14 @@ class RefinedFlow:
             return torch.cat([self._small(*pair) for pair in zip(reference.split(1), moving.split(1), strict=True)])
 
     def _small(self, reference: Tensor, moving: Tensor) -> Tensor:
-        scales, lumas = self._scales(reference), (Luma(reference[0]), Luma(moving[0]))
+        scales, planes = self._scales(reference), (Luminance(reference[0]), Luminance(moving[0]))
         small = _shrunk(reference, scales[0]), _shrunk(moving, scales[0])
         coarse = self._by_network(scales, *small, shrink=2)
         none = torch.zeros_like(coarse[0])
-        moved = choose(*lumas, (coarse[0], none), scale=4 * scales[0], window=3)
+        moved = choose(*planes, (coarse[0], none), scale=4 * scales[0], window=3)
         if float((torch.hypot(*moved) > _MOVED_PX).float().mean()) > _MOVED_SHARE:
             return self._at_full_resolution(scales, (reference, moving), small, coarse)
-        return _refined_pair(scales[:-1] or scales, *lumas, none)[None]
+        return _refined_pair(scales[:-1] or scales, *planes, none)[None]
 
     @full_float32()
     def estimate_both(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +143,7 @@ class RefinedFlow:
         maps = []
         with torch.no_grad():
             for one, other, vectors in zip(reference, moving, flow, strict=True):
-                found = evidence_of(Luma(one), Luma(other), vectors.float(), scale=scale)
+                found = evidence_of(Luminance(one), Luminance(other), vectors.float(), scale=scale)
                 maps.append(torch.ones_like(vectors[:1]) if found is None else found.support[None])
         return torch.stack(maps)
 
@@ -186,13 +187,13 @@ def _refined(scales: Sequence[float], *batch: Tensor) -> Tensor:
     """Reference, moving, fine and coarse flows to refined flows."""
     refined = []
     for first, second, fine, coarse in zip(*batch, strict=True):
-        reference, moving = Luma(first), Luma(second)
+        reference, moving = Luminance(first), Luminance(second)
         flow = choose(reference, moving, (fine, coarse), scale=4 * scales[0], window=3, margin=1.1)
         refined.append(_refined_pair(scales, reference, moving, flow))
     return torch.stack(refined)
 
 
-def _refined_pair(scales: Sequence[float], reference: Luma, moving: Luma, flow: Tensor) -> Tensor:
+def _refined_pair(scales: Sequence[float], reference: Luminance, moving: Luminance, flow: Tensor) -> Tensor:
     base, finest = scales[0], scales[-1]
     flow = _or_still(reference, moving, flow, base)
     for scale in (2 * base, *scales[:-1]):
@@ -211,7 +212,7 @@ def _refined_pair(scales: Sequence[float], reference: Luma, moving: Luma, flow: 
     return resize_flow(flow, reference.at(1.0).shape)
 
 
-def _or_still(reference: Luma, moving: Luma, flow: Tensor, scale: float) -> Tensor:
+def _or_still(reference: Luminance, moving: Luminance, flow: Tensor, scale: float) -> Tensor:
     """A small flow, but where no motion at all explains the reference as well."""
     if float(flow.square().sum(0).mean().sqrt()) >= _NEARLY_STILL_PX:
         return flow

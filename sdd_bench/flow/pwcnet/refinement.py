@@ -11,9 +11,16 @@ a symmetric kernel, gain and offset by least squares; then on what a step would 
 
 .. math:: R \approx \delta_x\, \partial_x \bar M + \delta_y\, \partial_y \bar M + c\, \bar M + d + e\, \Delta \bar M .
 
-The Laplacian takes up what is left of the difference in blur. Windows are Gaussian; their normal equations are
-accumulated, and solved, on a grid of 4 x 4 pixels. The passes over the pictures are compiled on the processor
-(:mod:`sdd_bench.flow.pwcnet.fused`) and torch expressions elsewhere (:mod:`sdd_bench.flow.pwcnet.unfused`).
+The Laplacian takes up what is left of the difference in blur.
+
+Pictures are compared in linear light, in which defocus is such a symmetric kernel. In sRGB values it is none: the
+middle of an edge between black and white lies nearly a quarter of the circle of confusion on the dark side, which is
+taken for motion. On such edges, 10 px out of focus, flows of sRGB values are off by 1.1 px, those of light by 0.06 px
+(docs/measured.md).
+
+Windows are Gaussian; their normal equations are accumulated, and solved, on a grid of 4 x 4 pixels. The passes over the
+pictures are compiled on the processor (:mod:`sdd_bench.flow.pwcnet.fused`) and torch expressions elsewhere
+(:mod:`sdd_bench.flow.pwcnet.unfused`).
 
 A step is kept only where it explains the reference better than what it replaces (:func:`choose`); the same test picks,
 place by place, between flows estimated at several resolutions.
@@ -42,7 +49,7 @@ _RIDGE_REST = 1e-7
 _DAMPING = 0.3
 """Share of the variance left unexplained by blur alone that is added to the ridge of the step."""
 _NOISE = 1e-5
-"""Variance of grey levels in [0, 1] at the working scale that noise can make."""
+"""Variance of light, as :class:`Luminance` has it, at the working scale that noise can make."""
 _LARGEST_STEP_PX = 1.0
 """A picture is linear over about a pixel. Unlimited, windows of rounding errors alone would step millions of pixels."""
 _FAVOUR = 8
@@ -54,15 +61,15 @@ _ONE_WAY = 0.9
 """Share of cells in which one picture is the sharper one, above which only that one is made blurrier."""
 
 
-class Luma:
-    """Luma of one picture at any size, each computed once.
+class Luminance:
+    """Luminance of one picture at any size, each computed once.
 
     Args:
-        picture: ``(3, H, W)`` RGB in [0, 1].
+        picture: ``(3, H, W)``, sRGB values in [0, 1].
     """
 
     def __init__(self, picture: Tensor) -> None:
-        self._planes: dict[float, Tensor] = {1.0: passes_of(picture).luma(picture)}
+        self._planes: dict[float, Tensor] = {1.0: passes_of(picture).luminance(picture)}
         self._bank: tuple[float, Tensor] | None = None
 
     def at(self, scale: float) -> Tensor:
@@ -82,8 +89,8 @@ class Luma:
 
 
 def choose(
-    reference: Luma,
-    moving: Luma,
+    reference: Luminance,
+    moving: Luminance,
     candidates: tuple[Tensor, Tensor],
     *,
     scale: float,
@@ -129,7 +136,7 @@ class Explanation:
     """Share of the reference's variance that noise of :data:`_NOISE` makes, or more, at most 1."""
 
 
-def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window: float) -> Explanation:
+def explain(reference: Luminance, moving: Luminance, flow: Tensor, *, scale: float, window: float) -> Explanation:
     """How well two pictures explain each other under a flow.
 
     Args:
@@ -149,8 +156,8 @@ def explain(reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window
     return Explanation(left, torch.minimum(a, b) / torch.maximum(a, b), _NOISE / (power + _NOISE))
 
 
-def texture(picture: Luma, *, scale: float, window: float) -> Tensor:
-    """Mean squared derivative of a picture per cell ``(h, w)``, in grey levels of [0, 1] per pixel of ``1 / scale``."""
+def texture(picture: Luminance, *, scale: float, window: float) -> Tensor:
+    """Mean squared derivative per cell ``(h, w)``, in units of :class:`Luminance` per pixel of ``1 / scale``."""
     plane = picture.at(scale)
     passes = passes_of(plane)
     sums = passes.blur(passes.step_sums(plane, plane, _SQUARES[:2]), _taps(window, plane))
@@ -158,7 +165,14 @@ def texture(picture: Luma, *, scale: float, window: float) -> Tensor:
 
 
 def refine(
-    reference: Luma, moving: Luma, flow: Tensor, *, scale: float, window: float, ridge: float = 1e-6, steps: int = 3
+    reference: Luminance,
+    moving: Luminance,
+    flow: Tensor,
+    *,
+    scale: float,
+    window: float,
+    ridge: float = 1e-6,
+    steps: int = 3,
 ) -> Tensor:
     """A few blur-equalised Lucas-Kanade steps.
 
@@ -168,7 +182,7 @@ def refine(
         flow: ``(2, H, W)`` in pixels, at most about a pixel (of the working scale) off.
         scale: Steps are computed at ``1 / scale`` of the size.
         window: Standard deviation of the windows, in cells of four pixels at that size.
-        ridge: Mean squared derivative (grey levels in [0, 1] per pixel) below which nothing moves.
+        ridge: Mean squared derivative, in units of :class:`Luminance` per pixel, below which nothing moves.
         steps: Warps.
 
     Returns:

@@ -11,13 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdd_bench.flow.pwcnet.fused import CELL
+from sdd_bench.flow.pwcnet.fused import CELL, CURVE, GAIN, WEIGHTS
 from sdd_bench.flow.warp import backwarp
 
 
-def luma(picture: Tensor) -> Tensor:
-    red, green, blue = picture.float()
-    return red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+def luminance(picture: Tensor) -> Tensor:
+    linear, square, cube = CURVE
+    values = picture.float()
+    light = values * (linear + values * (square + values * cube))
+    return torch.tensordot(light.new_tensor(WEIGHTS) * GAIN, light, dims=1) - GAIN / 2
 
 
 def blur(planes: Tensor, taps: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -1,10 +1,12 @@
 """The compiled passes against the same passes as torch expressions."""
 
+import numpy as np
 import pytest
 import torch
 
 from sdd_bench.flow.pwcnet import fused, unfused
 from sdd_bench.flow.pwcnet.fused import CELL
+from sdd_bench.images.light import srgb_to_linear
 
 SIZES = [(64, 96), (61, 94), (17, 1100), (300, 260)]
 
@@ -71,9 +73,17 @@ def test_some_sums_of_a_step_are_those_among_all():
         torch.testing.assert_close(form.step_sums(picture, target, only), whole[[0, 5, -3, -1]], atol=2e-6, rtol=1e-5)
 
 
+def test_luminance_is_linear_light_around_its_middle():
+    values = torch.linspace(0, 1, 256)
+    found = fused.luminance(values.expand(3, 1, -1))[0].numpy() / fused.GAIN + 0.5
+    np.testing.assert_allclose(found, srgb_to_linear(values.numpy()), atol=0.006)
+    assert found[0] == pytest.approx(0, abs=1e-6)
+    assert found[-1] == pytest.approx(1, abs=1e-6)
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_luma_does_not_depend_on_how_channels_lie(size):
+def test_luminance_does_not_depend_on_how_channels_lie(size):
     picture = planes(3, size)
     beside = picture.permute(1, 2, 0).contiguous().permute(2, 0, 1)
-    torch.testing.assert_close(fused.luma(picture), unfused.luma(picture), atol=1e-7, rtol=1e-6)
-    assert torch.equal(fused.luma(beside), fused.luma(picture))
+    torch.testing.assert_close(fused.luminance(picture), unfused.luminance(picture), atol=1e-6, rtol=0)
+    assert torch.equal(fused.luminance(beside), fused.luminance(picture))

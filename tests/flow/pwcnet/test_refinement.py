@@ -7,7 +7,7 @@ from sdd_bench.core.errors import ConfigError
 from sdd_bench.flow.compose import similarity_flow
 from sdd_bench.flow.estimator import load_flow
 from sdd_bench.flow.pwcnet import refinement, unfused
-from sdd_bench.flow.pwcnet.refinement import Luma, choose, refine
+from sdd_bench.flow.pwcnet.refinement import Luminance, choose, refine
 from sdd_bench.flow.warp import backwarp
 from sdd_bench.geometry.similarity import Similarity
 
@@ -46,7 +46,7 @@ def test_steps_find_half_a_pixel_whichever_picture_is_blurred_and_however_expose
         moving = defocused(moving, radius)
     reference = 0.8 * reference + 0.05
     off = flow + torch.tensor([0.4, -0.3]).view(1, 2, 1, 1)
-    refined = refine(Luma(reference[0]), Luma(moving[0]), off[0], scale=1, window=2)
+    refined = refine(Luminance(reference[0]), Luminance(moving[0]), off[0], scale=1, window=2)
     assert error(off, flow) == pytest.approx(0.5, abs=1e-3)
     assert error(refined[None], flow) < 0.12
 
@@ -54,7 +54,7 @@ def test_steps_find_half_a_pixel_whichever_picture_is_blurred_and_however_expose
 @pytest.mark.parametrize("radius", [0, 3])
 def test_compiled_passes_and_torch_expressions_find_the_same_flow(pair, radius, monkeypatch):
     reference, moving, flow = pair
-    pictures = Luma(defocused(reference, radius)[0]), Luma(moving[0])
+    pictures = Luminance(defocused(reference, radius)[0]), Luminance(moving[0])
     off = flow[0] + torch.tensor([0.4, -0.3]).view(2, 1, 1)
 
     def found() -> torch.Tensor:
@@ -70,14 +70,14 @@ def test_blur_alone_moves_nothing(pair):
     _, picture, _ = pair
     still = torch.zeros(1, 2, *picture.shape[2:])
     for reference, moving in ((defocused(picture, 4), picture), (picture, defocused(picture, 4))):
-        flow = refine(Luma(reference[0]), Luma(moving[0]), still[0], scale=1, window=2)
+        flow = refine(Luminance(reference[0]), Luminance(moving[0]), still[0], scale=1, window=2)
         assert flow.mean((1, 2)).norm() < 0.03
 
 
 def test_a_picture_without_texture_keeps_its_flow():
     flow = torch.full((1, 2, 64, 64), 0.7)
     grey = torch.full((1, 3, 64, 64), 0.5)
-    assert torch.equal(refine(Luma(grey[0]), Luma(grey[0]), flow[0], scale=1, window=2), flow[0])
+    assert torch.equal(refine(Luminance(grey[0]), Luminance(grey[0]), flow[0], scale=1, window=2), flow[0])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -89,7 +89,7 @@ def test_a_nearly_white_wall_moves_no_further_than_a_step(seed):
     wall[:, :32] = rng.random((128, 32))
     reference = torch.from_numpy(wall).expand(3, -1, -1)
     moving = torch.roll(reference, 1, 2)
-    flow = refine(Luma(reference), Luma(moving), torch.zeros(2, 128, 128), scale=1, window=2, steps=1)
+    flow = refine(Luminance(reference), Luminance(moving), torch.zeros(2, 128, 128), scale=1, window=2, steps=1)
     assert flow.norm(dim=0).max() <= 1.001
 
 
@@ -98,7 +98,7 @@ def test_the_better_of_two_flows_is_chosen_place_by_place(pair):
     left, right = flow.clone(), flow.clone()
     left[..., 192:] += 3
     right[..., :192] += 3
-    pictures = Luma(defocused(reference, 2)[0]), Luma(moving[0])
+    pictures = Luminance(defocused(reference, 2)[0]), Luminance(moving[0])
     chosen = choose(*pictures, (left[0], right[0]), scale=2, window=3)[None]
     assert error(chosen[..., :160], flow[..., :160]) < 0.2
     assert error(chosen[..., 224:], flow[..., 224:]) < 0.2
