@@ -161,6 +161,7 @@ def main() -> None:
             measure(f"light, {name}, {coc} px", in_light(root, photos, coc, camera), methods, rows)
     for coc in (30, 40, 60, 80):
         measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods, rows)
+        measure(f"light, half, {coc} px", half_out_of_focus(root, photos, coc, light=True), methods, rows)
     for name in ("RubberWhale", "Dimetrodon"):
         measure(name, middlebury(root, name), methods, rows)
     for number in range(2, 7):

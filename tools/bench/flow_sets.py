@@ -174,8 +174,9 @@ def taken(light: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
     return np.ascontiguousarray(pixels).astype(np.float32) / 255
 
 
-def half_out_of_focus(root: Path, count: int, coc_px: float) -> Iterator[Case]:
-    """(e): photographs moved by a similarity, the right half far out of focus; errors count there."""
+def half_out_of_focus(root: Path, count: int, coc_px: float, *, light: bool = False) -> Iterator[Case]:
+    """(e): photographs moved by a similarity, the right half far out of focus, in linear ``light`` or as sRGB values;
+    errors count there."""
     for index, path in enumerate(sorted((root / "photos").glob("*.png"))[:count]):
         rng = np.random.default_rng([_SEED, 2, index])
         source = read(path)
@@ -185,11 +186,12 @@ def half_out_of_focus(root: Path, count: int, coc_px: float) -> Iterator[Case]:
         place = np.arange(width) - (width - 1) / 2 + 1j * (np.arange(height) - (height - 1) / 2)[:, None]
         moved = slope * place + shift
         flow = np.stack((moved.real, moved.imag)).astype(np.float32)
-        here = bicubic_warp(source, flow)
+        here = bicubic_warp(srgb_to_linear(source) if light else source, flow)
         far = np.zeros((height, width), np.float32)
         far[:, width // 2 :] = 1
         far = cv2.GaussianBlur(far, (0, 0), 3)[..., None]
-        reference = exposed(far * defocused(here, coc_px) + (1 - far) * here, rng)
+        seen = far * defocused(here, coc_px) + (1 - far) * here
+        reference = exposed(linear_to_srgb(seen) if light else seen, rng)
         known = np.zeros((height, width), bool)
         known[24:-24, width // 2 + width // 16 : -24] = True
         yield Case(reference, source, flow, known)
