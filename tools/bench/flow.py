@@ -158,10 +158,10 @@ def main() -> None:
         measure(f"photographs, CoC {coc} px", photographs(root, photos, coc), methods, rows)
     for name, camera in CAMERAS.items():
         for coc in (0, 10, 30):
-            measure(f"light, {name}, {coc} px", in_light(root, photos, coc, camera), methods, rows)
+            measure(f"light {name}, {coc} px", in_light(root, photos, coc, camera), methods, rows)
     for coc in (30, 40, 60, 80):
         measure(f"half at CoC {coc} px", half_out_of_focus(root, photos, coc), methods, rows)
-        measure(f"light, half, {coc} px", half_out_of_focus(root, photos, coc, light=True), methods, rows)
+        measure(f"light half, {coc} px", half_out_of_focus(root, photos, coc, light=True), methods, rows)
     for name in ("RubberWhale", "Dimetrodon"):
         measure(name, middlebury(root, name), methods, rows)
     for number in range(2, 7):
