@@ -5,7 +5,8 @@
 The sharp pictures of the aperture pairs (VABD and EBB, half size) are put out of focus as a whole by a disc, in linear
 light, with their edges in place. Scored as predictions for these copies they ought to show no drift. What they show is
 the error of the flow, and that the middle of an edge lies elsewhere after blurring in linear light. A method whose
-drift is below it cannot be told from one that moves nothing. ``--light`` leaves the second cause out.
+drift is below it cannot be told from one that moves nothing. ``--light`` leaves the second cause out; ``pwcnet``, which
+compares linear light, does so by itself.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds aperture/")
     parser.add_argument("--flow", default="pwcnet-plain")
-    parser.add_argument("--light", action="store_true", help="show the flow both pictures in linear light")
+    parser.add_argument("--light", action="store_true", help="show the flow linear light in place of sRGB values")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     estimator = load_flow(arguments.flow)

@@ -6,7 +6,7 @@ A network :math:`F` deblurs every test picture :math:`B` as it is and turned by 
 show the same and are equally sharp, so their motion is no effect of sharpening: what :math:`F` shifts by *s* in the
 picture's frame lies :math:`2s` apart in :math:`F(B)` and :math:`T^{-1} F(T B)`. ``own`` is the RMS of half the fitted
 similarity, ``drift`` that between input and result, ``of both`` that of the mean of both results, whose shift in
-the frame is gone. The flow is ``pwcnet`` and sees linear light, in which being out of focus leaves edges in place.
+the frame is gone. The flow is ``pwcnet``, which compares linear light: there, being out of focus leaves edges in place.
 Means over the pictures, and of each.
 """
 
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from sdd_bench.evaluation.picture.scorer import to_tensor
 from sdd_bench.flow.estimator import EstimatesSmall, load_flow
 from sdd_bench.geometry.fit import fit_similarity
-from sdd_bench.images.light import srgb_to_linear
 from sdd_bench.images.photograph import read_photograph, to_float
 from sdd_bench.models.network import Network, load_network
 from sdd_bench.prepared.open import open_dataset
@@ -43,8 +42,8 @@ def turned(picture: Picture) -> Picture:
 
 
 def moved_px(flow: EstimatesSmall, before: Picture, after: Picture) -> float:
-    """RMS of the similarity between two pictures, in linear light."""
-    found = flow.estimate_small(*(to_tensor(srgb_to_linear(picture)) for picture in (before, after)))
+    """RMS of the similarity between two pictures."""
+    found = flow.estimate_small(*(to_tensor(picture) for picture in (before, after)))
     return fit_similarity(found[0].numpy(), robust=True).rms_px
 
 
