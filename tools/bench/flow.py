@@ -32,6 +32,7 @@ from flow_sets import (
     made,
     middlebury,
     photographs,
+    tiles,
 )
 
 from sdd_bench.flow.dis import DisFlow
@@ -150,6 +151,8 @@ def main() -> None:
     print(f"{'EPE px, > 1 px, s':22}" + " |".join(f"{name:>19}" for name in methods))
     for coc in COC_PX:
         measure(f"made, CoC {coc} px", made(pairs, coc), methods, rows)
+    for coc in (6, 10, 20):
+        measure(f"tiles, CoC {coc} px", tiles(pairs, coc), methods, rows)
     root = Path(os.environ.get("SDD_BENCH_DATA", ""))
     if not (root / "flow").is_dir():
         print("SDD_BENCH_DATA names no folder of real pictures: the rest is left out.")

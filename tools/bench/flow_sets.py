@@ -151,6 +151,20 @@ def in_light(root: Path, count: int, coc_px: float, camera: Camera) -> Iterator[
         yield Case(reference, moving, flow[:, inner, inner], np.ones(reference.shape[:2], bool))
 
 
+def tiles(count: int, coc_px: float) -> Iterator[Case]:
+    """(g): bright, dark and grey tiles of light and themselves out of focus, 384x256, 8 bits; nothing moved."""
+    for index in range(count):
+        rng = np.random.default_rng([_SEED, 4, index])
+        light = np.full((256, 384), 0.02, np.float32)
+        for _ in range(40):
+            x, y, w, h = *rng.integers(0, (384, 256)), *rng.integers(8, 40, 2)
+            light[y : y + h, x : x + w] = rng.choice([0.02, 0.9, 0.4])
+        light = cv2.GaussianBlur(light, (0, 0), 0.7)
+        pair = [np.rint(255 * linear_to_srgb(seen)) / 255 for seen in (defocused(light, coc_px), light)]
+        reference, moving = (np.dstack([picture] * 3).astype(np.float32) for picture in pair)
+        yield Case(reference, moving, np.zeros((2, *light.shape), np.float32), np.ones(light.shape, bool))
+
+
 def _light_of(photograph: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
     """The scene light, ``(H, W, 3)``, that the photograph stands for."""
     light = highlighted(srgb_to_linear(photograph).transpose(2, 0, 1), camera.highlights).transpose(1, 2, 0)
