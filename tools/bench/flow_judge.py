@@ -10,7 +10,7 @@ edge, and between the blobs of a blurred background, neighbouring blocks have be
 *Not shown*: no shift leaves less than 0.9 of it; there the flow must be that of the similarity, where ``analyze``
 trusts that. Columns: number of blocks, median and 90 % of the distance of the flow (mean over the block) from what it
 must be. The last line is that of all blocks that are shown without the last demand, those the judge contradicts itself
-in among them.
+in among them. ``--light`` lets the judge compare linear light, in which blur moves no edge, in place of sRGB values.
 
 The last column needs no judge: the sharp picture, warped by the flow, is put out of focus in linear light and exposed,
 by the disc and the gains per colour that fit each block of 64 px best. What is left is the mean square, times 10,000,
@@ -68,7 +68,7 @@ class Block:
 
 
 def blocks(blurry: np.ndarray, sharp: np.ndarray) -> Iterator[Block]:
-    """Judge the blocks of a pair of 8-bit or float RGB pictures."""
+    """Judge the blocks of a pair of RGB pictures, white = 255."""
     a, b = (cv2.cvtColor(p.astype(np.float32), cv2.COLOR_RGB2GRAY) for p in (blurry, sharp))
     size = a.shape[1] // 2, a.shape[0] // 2
     a, b = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (a, b))
@@ -159,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SDD_BENCH_DATA", "../shared/data")))
     parser.add_argument("--flow", default="pwcnet")
+    parser.add_argument("--light", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -172,7 +173,8 @@ def main() -> None:
         trusted = not found.distrust
         steady = found.similarity if trusted else None
         vectors = estimate(flow, blurry, sharp)
-        shown, silent, all_shown = judge(blurry, sharp, vectors, steady)
+        looked_at = [255 * srgb_to_linear(p / 255) for p in (blurry, sharp)] if options.light else (blurry, sharp)
+        shown, silent, all_shown = judge(*looked_at, vectors, steady)
         every_left.append(1e4 * left_over(blurry, sharp, torch.from_numpy(vectors)))
         every_shown += shown
         every_silent += silent
