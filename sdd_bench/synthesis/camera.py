@@ -88,6 +88,20 @@ def draw_storage(options: SynthesisOptions, rng: np.random.Generator) -> Storage
     return Storage(bit_depth=16 if rng.random() < options.sixteen_bit_share else 8)
 
 
+def draw_softness(options: SynthesisOptions, rng: np.random.Generator) -> float:
+    """Softness within ``options``, in pixels; where there is none, nothing is drawn."""
+    low, high = options.softness_px
+    return rng.uniform(low, high) if high else 0.0
+
+
+def soften(light: NDArray[np.float32], softness_px: float) -> NDArray[np.float32]:
+    """Linear light, ``(3, H, W)``, spread by a Gaussian of this standard deviation; mirrored at the border."""
+    if not softness_px:
+        return light
+    soft = [cv2.GaussianBlur(plane, (0, 0), softness_px, borderType=cv2.BORDER_REFLECT) for plane in light]
+    return np.asarray(soft, np.float32)
+
+
 def noise_of(light: NDArray[np.float32], sensor: Sensor, rng: np.random.Generator) -> NDArray[np.float32]:
     """The noise alone that ``sensor`` adds to linear light, any shape."""
     if sensor.shot_noise == 0 and sensor.read_noise == 0:

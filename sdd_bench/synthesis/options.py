@@ -28,6 +28,11 @@ class SynthesisOptions:
     """Gain of each colour of the linear light: the light of the scene."""
     highlights: Range = (1.0, 6.0)
     """Factor on light that is as good as clipped, so that lamps and reflections make bokeh; drawn towards 1."""
+    shadow_share: float = 0.0
+    """Share of surfaces under a soft shadow of other shapes, which is as soft in the sharp picture: who learns the
+    pairs learns that not all that is soft is out of focus."""
+    shadow_softness_px: Range = (1.5, 10.0)
+    """Standard deviation of the Gaussian over its edge."""
     max_foregrounds: int = 2
     """Most layers before the background; each hides what is behind it."""
     flat_share: float = 0.25
@@ -54,6 +59,10 @@ class SynthesisOptions:
     fringe: Range = (0.0, 0.06)
     """Longitudinal chromatic aberration: red and blue focus this share of the scene's largest circle of confusion
     before and behind green."""
+
+    softness_px: Range = (0.0, 0.0)
+    """Standard deviation of the Gaussian that a lens in focus and the filter before the sensor leave on both pictures.
+    Who learns the pairs takes off what is out of focus, and leaves a soft lens soft."""
 
     shot_noise: Range = (0.0, 0.012)
     """Standard deviation of photon noise at white; 0.012 is a full well of 7,000 electrons."""
@@ -102,6 +111,7 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("exposure", 0.01, 10.0),
     ("color_gain", 0.1, 10.0),
     ("highlights", 1.0, 1000.0),
+    ("shadow_softness_px", 0.1, 100.0),
     ("max_foregrounds", 0, 8),
     ("max_coc_px", 0.0, 200.0),
     ("coc_power", 0.1, 10.0),
@@ -109,6 +119,7 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("cats_eye", 0.0, 1.5),
     ("rim", -1.0, 1.0),
     ("fringe", 0.0, 0.5),
+    ("softness_px", 0.0, 10.0),
     ("shot_noise", 0.0, 1.0),
     ("read_noise", 0.0, 1.0),
     ("gamma", 0.2, 5.0),

@@ -31,7 +31,8 @@ def make_pair(side: int, sources: Sources, options: SynthesisOptions, rng: np.ra
     surfaces = draw_scene(side, sources, options, rng)
     strength = max(float(np.abs(surface.signed_coc_px).max()) for surface in surfaces)
     rendered = render(surfaces, draw_bokeh(strength, options, rng))
-    blurry, sharp = rendered.blurry, rendered.sharp
+    softness_px = camera.draw_softness(options, rng)
+    blurry, sharp = (camera.soften(light, softness_px) for light in (rendered.blurry, rendered.sharp))
     sensor, processing = camera.draw_sensor(options, rng), camera.draw_processing(side, options, rng)
     noise = camera.noise_of(blurry, sensor, rng)
     kept = noise if options.keep_noise else np.zeros_like(noise)

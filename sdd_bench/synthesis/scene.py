@@ -20,6 +20,8 @@ _FARTHEST_OF_BACKGROUND = 0.6
 """The background lies between infinity and this inverse distance, foregrounds from there on."""
 _CLIPPED = 0.85
 """Linear light above this is as good as clipped in a photograph: what it was is not known."""
+_SHADE = 0.2, 0.8
+"""Share of the light that a shadow takes."""
 _SUBPIXEL_BITS = 4
 
 
@@ -39,6 +41,8 @@ def draw_scene(side: int, sources: Sources, options: SynthesisOptions, rng: np.r
     surfaces = []
     for number, coc in enumerate(cocs):
         light = highlighted(sources.surface(side), boost) * gain
+        if options.shadow_share and rng.random() < options.shadow_share:
+            light *= draw_shadow(sources.surface(side), rng.uniform(*options.shadow_softness_px), rng)
         surfaces.append(Surface(light, coc, None if number == 0 else draw_coverage(side, rng)))
     return surfaces
 
@@ -60,6 +64,14 @@ def highlighted(light: NDArray[np.float32], boost: float) -> NDArray[np.float32]
     """Light with what is clipped in all colours, ``(3, H, W)``, made up to ``boost`` times brighter."""
     clipped = np.clip((light.min(axis=0) - _CLIPPED) / (1 - _CLIPPED), 0, 1)
     return light * (1 + np.float32(boost - 1) * clipped)
+
+
+def draw_shadow(caster: NDArray[np.float32], softness_px: float, rng: np.random.Generator) -> Plane:
+    """Share of the light that is left, ``(H, W)`` in (0, 1]; what is bright in ``caster``, ``(3, H, W)``, shades."""
+    brightness = caster.mean(axis=0)
+    shade = (brightness > np.median(brightness)).astype(np.float32)
+    shade = cv2.GaussianBlur(shade, (0, 0), softness_px, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(1 - np.float32(rng.uniform(*_SHADE)) * shade, np.float32)
 
 
 def _flat(side: int, rng: np.random.Generator, low: float, high: float) -> Plane:

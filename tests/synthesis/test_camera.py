@@ -23,6 +23,17 @@ def test_noise_is_that_of_photons_and_of_reading(rng):
         assert noise.mean() == pytest.approx(0, abs=2e-4)
 
 
+def test_a_soft_lens_spreads_a_point_by_its_standard_deviation_and_keeps_the_light(rng):
+    light = np.zeros((3, 41, 41), np.float32)
+    light[:, 20, 20] = 1
+    soft = camera.soften(light, 1.5)
+    across = np.arange(41) - 20.0
+    np.testing.assert_allclose(soft.sum(axis=(1, 2)), 1, rtol=1e-5)
+    np.testing.assert_allclose((soft * across**2).sum(axis=(1, 2)), 1.5**2, rtol=0.02)
+    np.testing.assert_allclose((soft * across[:, None] ** 2).sum(axis=(1, 2)), 1.5**2, rtol=0.02)
+    assert camera.soften(light, 0.0) is light
+
+
 def test_noise_enters_before_the_tone_curve_so_shadows_show_more_of_it(rng):
     sensor = Sensor(read_noise=0.004)
     spreads = []

@@ -25,6 +25,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "blades": {"polygon_share": 1.0}, "polygon_share": {"blades": (3, 3)}, "resize": {"resize_share": 1.0},
     "jpeg_quality": {"jpeg_share": 1.0}, "sharpening_sigma_px": {"sharpening": (2.0, 2.0)}, "max_foregrounds":
     {"flat_share": 0.0}, "keep_noise": {"read_noise": (0.05, 0.05)}, "focus_share": {"flat_share": 0.0},
+    "shadow_softness_px": {"shadow_share": 1.0},
 }  # fmt: skip
 OTHER: dict[str, Any] = {
     "photo_share": 0.0, "photo_scale": (0.5, 0.5), "exposure": (0.5, 0.5), "color_gain": (0.5, 0.5), "highlights":
@@ -32,7 +33,8 @@ OTHER: dict[str, Any] = {
     "focus_share": 1.0, "polygon_share": 1.0, "blades": (3, 3), "cats_eye": (1.2, 1.2), "rim": (0.9, 0.9), "fringe":
     (0.3, 0.3), "shot_noise": (0.1, 0.1), "read_noise": (0.1, 0.1), "mosaic_share": 1.0, "keep_noise": False, "gamma":
     (2.0, 2.0), "contrast": (1.0, 1.0), "sharpening": (2.0, 2.0), "sharpening_sigma_px": (3.0, 3.0), "resize_share":
-    1.0, "resize": (0.3, 0.3), "jpeg_share": 1.0, "jpeg_quality": (5, 5), "sixteen_bit_share": 0.0,
+    1.0, "resize": (0.3, 0.3), "jpeg_share": 1.0, "jpeg_quality": (5, 5), "sixteen_bit_share": 0.0, "shadow_share": 1.0,
+    "shadow_softness_px": (5.0, 5.0), "softness_px": (1.0, 1.0),
 }  # fmt: skip
 
 

@@ -46,6 +46,19 @@ def test_blurry_pictures_have_less_detail_than_sharp_ones():
         assert np.abs(np.diff(pair.blurry, axis=1)).mean() < np.abs(np.diff(pair.sharp, axis=1)).mean()
 
 
+@pytest.mark.parametrize("soft", [{"softness_px": (1.0, 1.0)}, {"shadow_share": 1.0}])
+def test_what_is_soft_in_focus_is_as_soft_in_the_sharp_picture(soft):
+    for pair in _pairs(2, sharp_share=1.0, **soft, **QUIET):
+        np.testing.assert_allclose(pair.blurry, pair.sharp, atol=1 / 65535)
+
+
+def test_a_soft_lens_takes_detail_off_both_pictures():
+    (soft,), (crisp,) = (_pairs(1, softness_px=(px, px), resize_share=0.0, **QUIET) for px in (1.0, 0.0))
+    for name in ("blurry", "sharp"):
+        detail = [np.abs(np.diff(getattr(pair, name), axis=1)).mean() for pair in (soft, crisp)]
+        assert detail[0] < 0.9 * detail[1]
+
+
 def test_every_option_of_the_lens_is_drawn_within_its_range():
     options, rng = SynthesisOptions(), np.random.default_rng(0)
     lenses = [draw_bokeh(20.0, options, rng) for _ in range(200)]

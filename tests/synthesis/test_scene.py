@@ -42,6 +42,19 @@ def test_the_largest_circle_of_a_scene_is_drawn_up_to_the_largest_allowed():
     assert any((surface.signed_coc_px > 1).any() for surfaces in scenes for surface in surfaces)
 
 
+def test_a_shadow_takes_light_and_its_edge_is_as_soft_as_asked_for():
+    caster = np.zeros((3, 64, 128), np.float32)
+    caster[:, :, 64:] = 1
+    left = scene.draw_shadow(caster, 4.0, np.random.default_rng(0))
+    deepest = left.min()
+    assert 0.2 <= deepest <= 0.8
+    assert left.max() == pytest.approx(1)
+    profile = (1 - left[32]) / (1 - deepest)  # the integral of a Gaussian: it spans 2 sigma between 16 % and 84 %
+    low, high = (float(np.interp(share, profile[32:96], np.arange(32, 96))) for share in (0.1587, 0.8413))
+    assert (high - low) / 2 == pytest.approx(4.0, rel=0.05)
+    assert (low + high) / 2 == pytest.approx(63.5, abs=0.1)
+
+
 def test_a_share_of_pictures_has_no_blur_at_all():
     scenes = _scenes(60, sharp_share=0.5)
     still = [all((surface.signed_coc_px == 0).all() for surface in surfaces) for surfaces in scenes]
