@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdd_bench.analysis.table import Row
+from sdd_bench.core.words import counted
 from sdd_bench.registration.trust import Kind
 
 SCHEMA = 1
@@ -108,12 +109,12 @@ def headline(summary: dict[str, Any]) -> str:
     """
     severity, data = summary["severity"], summary["dataset"]
     if severity["median_px"] is None:
-        return f"{data['name']} ({data['split']}): none of {summary['n_pairs']} pairs could be trusted."
+        return f"{data['name']} ({data['split']}): none of {counted(summary['n_pairs'], 'pair')} could be trusted."
     return (
         f"{data['name']} ({data['split']}): misaligned by {severity['median_px']:.2f} px median, "
         f"{severity['p95_px']:.2f} px 95th percentile (RMS over a picture; "
         f"{severity['median_permille']:.2f} and {severity['p95_permille']:.2f} per mille of the width); "
-        f"{summary['n_trusted']} of {summary['n_pairs']} pairs trusted."
+        f"{summary['n_trusted']} of {counted(summary['n_pairs'], 'pair')} trusted."
     )
 
 

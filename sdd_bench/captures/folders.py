@@ -11,6 +11,7 @@ from pathlib import Path
 from sdd_bench.captures.listing import Listing, below, list_pictures
 from sdd_bench.core.errors import PairingError
 from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.core.words import counted
 
 _PREVIEW = 3
 """Pairs shown from each end of a pairing by sorted order: a shift by one shows in the first or the last."""
@@ -157,8 +158,9 @@ def _pair_stems(
     else:
         if len(blurry.pictures) != len(sharp.pictures):
             raise PairingError(
-                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and "
-                "no name occurs in both. Pairing by sorted order needs equal counts: give --lists or a CSV of pairs."
+                f"{blurry.folder}: {counted(len(blurry.pictures), 'picture')}, but {len(sharp.pictures)} in "
+                f"{sharp.folder}, and no name occurs in both. Pairing by sorted order needs equal counts: "
+                "give --lists or a CSV of pairs."
             )
         stems, why = sorted_order(blurry, sharp, root, found.notes), ""
     for side, other, used in (
@@ -182,14 +184,18 @@ def sorted_order(blurry: Listing, sharp: Listing, root: Path, notes: list[str]) 
     shown = stems if len(stems) <= 2 * _PREVIEW else [*stems[:_PREVIEW], *stems[-_PREVIEW:]]
     lines = "".join(f"\n  {blurry.pictures[a].name} - {sharp.pictures[b].name}" for a, b in shown)
     folders = f"{below(blurry.folder, root)} and {below(sharp.folder, root)}"
-    notes.append(f"{folders}: the names differ, so {len(stems)} pairs were formed by sorted order; check them:{lines}")
+    notes.append(
+        f"{folders}: the names differ, so pairs were formed by sorted order ({len(stems)}); check them:{lines}"
+    )
     return stems
 
 
 def _read_lists(folder: Path, split: Split) -> list[tuple[str, str]]:
     blurry, sharp = (_read_names(folder, f"{split}_{side}") for side in ("src", "trg"))
     if len(blurry) != len(sharp):
-        raise PairingError(f"{folder}: {split}_src names {len(blurry)} pictures, but {split}_trg {len(sharp)}.")
+        raise PairingError(
+            f"{folder}: {split}_src names {counted(len(blurry), 'picture')}, but {split}_trg {len(sharp)}."
+        )
     for side, names in (("src", blurry), ("trg", sharp)):
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:

@@ -27,6 +27,7 @@ from sdd_bench.captures.listing import Listing, below, list_pictures
 from sdd_bench.core.config import take_strings
 from sdd_bench.core.errors import ConfigError, PairingError, reason_of
 from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.core.words import counted
 
 _SIDES = ("blurry", "sharp")
 
@@ -187,8 +188,9 @@ def _by_name(blurry: Listing, sharp: Listing, root: Path, split: Split, found: F
     if not partner and blurry.pictures and sharp.pictures:
         if len(blurry.pictures) != len(sharp.pictures):
             raise PairingError(
-                f"{blurry.folder}: {len(blurry.pictures)} pictures, but {len(sharp.pictures)} in {sharp.folder}, and "
-                "no name occurs in both. Pairing by sorted order needs equal counts: give --match-names or --list."
+                f"{blurry.folder}: {counted(len(blurry.pictures), 'picture')}, but {len(sharp.pictures)} in "
+                f"{sharp.folder}, and no name occurs in both. Pairing by sorted order needs equal counts: "
+                "give --match-names or --list."
             )
         partner = dict(sorted_order(blurry, sharp, root, found.notes))
     found.pairs += [Pair("", split, blurry.pictures[a], sharp.pictures[b]) for a, b in partner.items()]

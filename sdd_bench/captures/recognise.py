@@ -13,6 +13,7 @@ from sdd_bench.captures.metadata.imagefolder import find_tables
 from sdd_bench.captures.metadata.parquet import find_parquet
 from sdd_bench.captures.metadata.realbokeh import find_scenes
 from sdd_bench.core.errors import PairingError
+from sdd_bench.core.words import counted
 from sdd_bench.images.photograph import IMAGE_SUFFIXES, RAW_SUFFIXES
 
 PAIRS_CSV = "pairs.csv"
@@ -137,7 +138,7 @@ def _count(folder: Path) -> str:
     except OSError as error:
         return f"not readable: {error.strerror}"
     pictures = sum(Path(name).suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES for name in inside)
-    return ", ".join([f"{pictures} pictures", *([f"{folders} folders"] if folders else [])])
+    return ", ".join([counted(pictures, "picture"), *([counted(folders, "folder")] if folders else [])])
 
 
 def _nearest(root: Path) -> str:

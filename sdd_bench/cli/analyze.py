@@ -22,6 +22,7 @@ from sdd_bench.cli.common import (
 )
 from sdd_bench.cli.inputs import FILE, PICTURES, Existing, config_option
 from sdd_bench.cli.pairing import NAMES, WHERE, data_options
+from sdd_bench.core.words import counted
 
 _PATH = click.Path(path_type=Path)
 _OF_A_SET = ("out", *WHERE, *NAMES, "limit", "worst", "page", "jobs", "dask")
@@ -149,7 +150,7 @@ def _show(rows: Any, summary: dict[str, Any], out: Path) -> None:
         "trust",
     )
     echo_table(
-        f"the {len(worst)} most misaligned of {len(rows)} pairs" if len(rows) > 20 else f"{len(rows)} pairs",
+        f"the {len(worst)} most misaligned of {len(rows)} pairs" if len(rows) > 20 else counted(len(rows), "pair"),
         columns,
         [
             (

@@ -19,6 +19,7 @@ from sdd_bench.cli.common import (
 )
 from sdd_bench.cli.inputs import FILE, PICTURES
 from sdd_bench.cli.pairing import data_options
+from sdd_bench.core.words import counted
 
 _PATH = click.Path(path_type=Path)
 
@@ -76,5 +77,5 @@ def command(
             }
         )
     else:
-        click.echo(f"{len(report.rows)} blur maps: {report.out}")
+        click.echo(f"{counted(len(report.rows), 'blur map')}: {report.out}")
     finish(problems)

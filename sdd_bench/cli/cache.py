@@ -8,6 +8,7 @@ import click
 
 from sdd_bench.cli.common import CACHE_HELP, echo_json, finish, handle_errors, json_option
 from sdd_bench.cli.groups import Group
+from sdd_bench.core.words import counted
 
 _cache_option = click.option("--cache", "folder", type=click.Path(path_type=Path), help=CACHE_HELP)
 
@@ -62,5 +63,5 @@ def clear(folder: Path | None, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{len(removed)} files removed, {n_bytes / 1e6:.1f} MB: {store.folder}")
+        click.echo(f"{counted(len(removed), 'file')} removed, {n_bytes / 1e6:.1f} MB: {store.folder}")
     finish(problems)

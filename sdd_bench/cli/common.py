@@ -21,6 +21,7 @@ from sdd_bench.cli.pace import Pace, in_words
 from sdd_bench.core.errors import SddBenchError, brief, is_short_of_memory, is_short_of_shared_memory, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
+from sdd_bench.core.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -355,7 +356,7 @@ class _Status:
             return f"{self._title}: at the first of the {self._unit}"
         left, rate = self.left(), self.rate()
         parts = [
-            f"{self._progress.done} of {self._progress.total} {self._unit}",
+            f"{self._progress.done} of {counted(self._progress.total, self._unit.removesuffix('s'))}",
             *([rate] if rate else []),
             *([f"about {in_words(left)} left"] if left is not None else []),
         ]

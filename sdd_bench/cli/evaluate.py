@@ -23,6 +23,7 @@ from sdd_bench.cli.common import (
 from sdd_bench.cli.inputs import FILE, PICTURES, PREDICTIONS, config_option
 from sdd_bench.cli.pairing import data_options
 from sdd_bench.core.types import WarpMode
+from sdd_bench.core.words import counted
 
 if TYPE_CHECKING:
     from sdd_bench.evaluation.options import EvaluateOptions
@@ -212,7 +213,7 @@ def _describe(
     if as_json:
         echo_json(done.summary)
     else:
-        count = f"{done.summary['n_images']} of {done.summary['dataset']['n_pictures']} pictures"
+        count = f"{done.summary['n_images']} of {counted(done.summary['dataset']['n_pictures'], 'picture')}"
         echo_table(f"{method} without ground truth ({count})", COLUMNS, figure_lines(done.summary))
         for note in done.summary["notes"]:
             click.echo(f"- {note}")
@@ -241,7 +242,7 @@ def _show(summary: dict[str, Any], run: Path) -> None:
         score_lines,
     )
 
-    count = f"{summary['n_images']} of {summary['n_expected']} pictures"
+    count = f"{summary['n_images']} of {counted(summary['n_expected'], 'picture')}"
     title = f"{summary['method']} on {summary['dataset']['name']} ({summary['dataset']['split']}, {count})"
     echo_table(f"{title}: mean [95 % interval]", COLUMNS, score_lines(summary))
     moved = ("what moved", "pictures", "of the picture", "by, on average", "")

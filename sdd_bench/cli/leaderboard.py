@@ -23,6 +23,7 @@ from sdd_bench.cli.groups import Group
 from sdd_bench.cli.inputs import FILE, PICTURES, PREDICTIONS, RUN
 from sdd_bench.cli.pairing import data_options
 from sdd_bench.core.types import GroundTruth, Problem
+from sdd_bench.core.words import counted
 
 if TYPE_CHECKING:
     from sdd_bench.captures.layouts import PairList
@@ -194,7 +195,9 @@ def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **option
         figures = [item for item in results if item.image]
         pictures = sorted({item.image for item in figures})
         agree = sum(item.agrees for item in figures)
-        click.echo(f"{agree} of {len(figures)} figures of {len(pictures)} pictures agree ({', '.join(pictures)})")
+        click.echo(
+            f"{agree} of {len(figures)} figures of {counted(len(pictures), 'picture')} agree ({', '.join(pictures)})"
+        )
         same = all(item.agrees for item in results if not item.image)
         click.echo("the protocol is as stated" if same else "the protocol is not as stated")
     finish(rerun_problems(results))

@@ -23,6 +23,7 @@ from sdd_bench.cli.common import (
 )
 from sdd_bench.cli.inputs import PICTURES, Existing, config_option
 from sdd_bench.cli.pairing import data_options
+from sdd_bench.core.words import counted
 
 if TYPE_CHECKING:
     from sdd_bench.models.network import Network
@@ -171,7 +172,7 @@ def command(
             }
         )
     else:
-        click.echo(f"{report.n_pictures - len(report.problems)} predictions: {report.out}")
+        click.echo(f"{counted(report.n_pictures - len(report.problems), 'prediction')}: {report.out}")
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     finish(problems)

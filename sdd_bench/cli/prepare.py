@@ -21,6 +21,7 @@ from sdd_bench.cli.common import (
 from sdd_bench.cli.inputs import FILE, FOLDER, Existing, config_option
 from sdd_bench.cli.pairing import layout_option, pairing_options
 from sdd_bench.core.types import Split
+from sdd_bench.core.words import counted
 
 if TYPE_CHECKING:
     from sdd_bench.captures.pairing import Pairing
@@ -183,7 +184,7 @@ def command(
             click.echo(f"note: {note}", err=True)
         done = "was finished already, nothing to do (validate checks every byte)" if report.was_finished else "finished"
         dropped = f", {len(report.dropped)} dropped (pairs.csv says why)" if report.dropped else ""
-        click.echo(f"{out}: {done}: {report.n_pairs} pairs, {report.n_patches} patches{dropped}")
+        click.echo(f"{out}: {done}: {counted(report.n_pairs, 'pair')}, {counted(report.n_patches, 'patch')}{dropped}")
     finish(report.problems)
 
 
@@ -322,11 +323,11 @@ def _echo_plan(planned: PreparePlan, as_json: bool) -> None:
             }
         )
         return
-    echo_table(f"{len(rows)} pairs", ("pair", "blurry", "sharp"), rows)
+    echo_table(counted(len(rows), "pair"), ("pair", "blurry", "sharp"), rows)
     counts = {split: sum(pair.split == split for pair in pairs) for split in Split}
     summary["pairs of train, val, test"] = ", ".join(map(str, counts.values()))
     echo_table("plan", ("what", "value"), [*summary.items(), *_cut_rows(planned)])
     if planned.kept.dropped:
         dropped = [(problem.item, problem.reason) for problem in planned.kept.dropped]
-        echo_table(f"{len(dropped)} pairs are dropped", ("pair", "why"), dropped)
+        echo_table(f"dropped: {counted(len(dropped), 'pair')}", ("pair", "why"), dropped)
     _echo_notes(planned, err=False)

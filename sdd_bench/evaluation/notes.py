@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdd_bench.core.types import GroundTruth
+from sdd_bench.core.words import counted
 from sdd_bench.evaluation.summary import LAYERED_SHARE, Row, doubt_of, figure
 from sdd_bench.registration.evidence.roles import notes_on_set
 from sdd_bench.statistics.bootstrap import estimate_mean
@@ -48,8 +49,8 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int, flow: str = "
     notes = []
     if len(own) < n_expected:
         notes.append(
-            f"INCOMPLETE: {len(own)} of {n_expected} pictures were scored. These means are not those of the split and "
-            "cannot enter a leaderboard."
+            f"INCOMPLETE: {len(own)} of {counted(n_expected, 'picture')} were scored. These means are not those of the "
+            "split and cannot enter a leaderboard."
         )
     if own[0].scores.truths[GroundTruth.RAW].psnr is not None:
         notes += _on_psnr(rows, own, method)
@@ -72,7 +73,7 @@ def notes_on(rows: Sequence[Row], *, method: str, n_expected: int, flow: str = "
     if flagged:
         first = flagged[0]
         notes.append(
-            f"The light of {len(flagged)} of {len(own)} pairs is in doubt, so their matched scores are too; "
+            f"The light of {len(flagged)} of {counted(len(own), 'pair')} is in doubt, so their matched scores are too; "
             f"{first.name}: {'; '.join(first.light.match_doubts)}."
         )
     share = _mean([row.scores.truths[GroundTruth.REGISTERED].valid_share for row in own])
@@ -90,14 +91,14 @@ def _on_pairs(own: Sequence[Row]) -> list[str]:
     layered = [motion for motion in moved if motion.layer_share > LAYERED_SHARE]
     if layered:
         notes.append(
-            f"In {len(layered)} of {len(own)} pairs, layers moved against the rest: "
+            f"In {len(layered)} of {counted(len(own), 'pair')}, layers moved against the rest: "
             f"{_mean([motion.layer_share for motion in layered]):.0%} of the picture, by "
             f"{_mean([motion.layer_px for motion in layered]):.1f} px on average. No similarity aligns them."
         )
     doubted = [row.record for row in own if doubt_of(row.record)]
     if doubted:
         notes.append(
-            f"What moved as a whole is in doubt in {len(doubted)} of {len(own)} pairs; {doubted[0].name}: "
+            f"What moved as a whole is in doubt in {len(doubted)} of {counted(len(own), 'pair')}; {doubted[0].name}: "
             f"{doubt_of(doubted[0])}."
         )
     shown = [motion.supported_share for motion in moved if motion.supported_share is not None]
@@ -160,7 +161,7 @@ def _on_focus(own: Sequence[Row], method: str) -> list[str]:
         return []
     return [
         f"HARM: where the input is in focus, {method} is {-found.mean:.2f} dB worse than the input "
-        f"[{found.low:+.2f}, {found.high:+.2f}], on average over {found.n} pictures."
+        f"[{found.low:+.2f}, {found.high:+.2f}], on average over {counted(found.n, 'picture')}."
     ]
 
 

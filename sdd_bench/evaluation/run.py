@@ -27,6 +27,7 @@ from sdd_bench.core.storage.documents import read_json
 from sdd_bench.core.storage.files import output_errors, write_json
 from sdd_bench.core.storage.tables import Form, read_table, write_table
 from sdd_bench.core.types import AnyPath, OnProgress, Problem
+from sdd_bench.core.words import counted
 from sdd_bench.evaluation.extras.scores import ExtraRow, failures_of, summary_of
 from sdd_bench.evaluation.notes import notes_on
 from sdd_bench.evaluation.options import EvaluateOptions, check_method
@@ -81,7 +82,7 @@ class RunReport:
     def _repr_html_(self) -> str:
         from sdd_bench.report.notebook import html_table
 
-        count = f"{self.summary['n_images']} of {self.summary['n_expected']} pictures"
+        count = f"{self.summary['n_images']} of {counted(self.summary['n_expected'], 'picture')}"
         title = f"{self.summary['method']} on {self.summary['dataset']['name']} ({count}): mean [95 % interval]"
         return html_table(title, COLUMNS, score_lines(self.summary), notes=self.notes)
 

@@ -15,6 +15,7 @@ from sdd_bench.core.storage.files import sha256_of
 from sdd_bench.core.storage.store import Store
 from sdd_bench.core.storage.tables import Form, read_table
 from sdd_bench.core.types import Problem
+from sdd_bench.core.words import counted
 
 _ANY_SIZE = 1 << 62
 _FORM = Form(ManifestError, "Run the command that wrote it again.")
@@ -110,7 +111,7 @@ def check_analysis(folder: Path) -> tuple[int, list[Problem]]:
     rows = read_table(folder / "misalignment.csv", Row, _FORM)
     problems = []
     if summary.get("n_pairs") != len(rows):
-        reason = f"has {len(rows)} rows, but summary.json says {summary.get('n_pairs')} pairs"
+        reason = f"has {counted(len(rows), 'row')}, but n_pairs in summary.json is {summary.get('n_pairs')}"
         problems.append(Problem(str(folder / "misalignment.csv"), reason))
     records = sorted((folder / "pairs").glob("**/*.json"))
     problems += [problem for path in records for problem in _unreadable(path)]
@@ -134,7 +135,11 @@ def check_run_without_truth(folder: Path) -> tuple[int, list[Problem]]:
     rows = read_table(path, NoTruthRow, _FORM)
     if summary.get("n_images") == len(rows):
         return 2, []
-    return 2, [Problem(str(path), f"has {len(rows)} rows, but summary.json says {summary.get('n_images')} pictures")]
+    return 2, [
+        Problem(
+            str(path), f"has {counted(len(rows), 'row')}, but n_images in summary.json is {summary.get('n_images')}"
+        )
+    ]
 
 
 def describe_boards(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdd_bench.core.errors import LeaderboardError
 from sdd_bench.core.storage.files import sealed
+from sdd_bench.core.words import counted
 from sdd_bench.leaderboard.tables.schema import METRICS
 from sdd_bench.leaderboard.tables.select import Contender, Paired, contenders, pair
 from sdd_bench.report.notebook import frame_of, html_table
@@ -72,7 +73,7 @@ class ComparisonReport:
                 )
                 for item in pairs
             ]
-        return differences(panels, title=f"{self.n_images} pictures; mean and 95 % interval")
+        return differences(panels, title=f"{counted(self.n_images, 'picture')}; mean and 95 % interval")
 
     def tables(self) -> list[Table]:
         """The report as tables for people: title, columns and rows of each."""
@@ -83,7 +84,7 @@ class ComparisonReport:
                 (item.method, mean_text(item.mean, item.n_infinite, decimals), item.place, str(item))
                 for item in sorted(ranks, key=lambda item: (item.place, item.method))
             ]
-            title = f"{metric.upper()}, {self.ground_truth} ground truth, {self.n_images} pictures"
+            title = f"{metric.upper()}, {self.ground_truth} ground truth, {counted(self.n_images, 'picture')}"
             if any(item.n_infinite for item in ranks):
                 title += f"; equal ones (inf) are not in the mean, and count {PSNR_CAP_DB:g} dB in places and pairs"
             result.append((title, ("method", "mean", "place", "rank interval"), rows))

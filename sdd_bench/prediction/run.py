@@ -23,6 +23,7 @@ from sdd_bench.core.storage.claims import alone_in, begin
 from sdd_bench.core.storage.documents import misfit, read_json
 from sdd_bench.core.storage.files import sha256_of, sha256_or_empty, write_json
 from sdd_bench.core.types import AnyPath, OnProgress, Problem, Progress, Split
+from sdd_bench.core.words import counted
 from sdd_bench.images.photograph import Photograph, check_unchanged, read_photograph
 from sdd_bench.models.catalogue import TILE_TESTS
 from sdd_bench.models.network import Network
@@ -65,7 +66,7 @@ class PredictReport:
         return pd.DataFrame([{"name": name, **values} for name, values in made.items()])
 
     def _repr_html_(self) -> str:
-        title = f"{self.n_pictures - len(self.problems)} of {self.n_pictures} predictions: {self.out}"
+        title = f"{self.n_pictures - len(self.problems)} of {counted(self.n_pictures, 'prediction')}: {self.out}"
         rows = [(problem.item, problem.reason) for problem in self.problems]
         return html_table(title, ("without a prediction", "why"), rows, notes=self.notes)
 

@@ -16,6 +16,7 @@ from sdd_bench.captures.listing import below
 from sdd_bench.captures.pairing import Pairing
 from sdd_bench.core.errors import ConfigError, ImageError, PairingError
 from sdd_bench.core.types import Pair, Problem, Split
+from sdd_bench.core.words import counted
 from sdd_bench.images.pair import read_headers
 from sdd_bench.images.resize import parse_resize
 from sdd_bench.preparation.choice import Choice, choose_pairs, two_scenes
@@ -144,7 +145,9 @@ def plan(
     left = choose_pairs(read, options)
     found = left.source
     if not left.pairs:
-        raise PairingError(f"{source}: the rules drop all {len(left.dropped)} pairs. First: {left.dropped[0].reason}.")
+        raise PairingError(
+            f"{source}: the rules drop all {counted(len(left.dropped), 'pair')}. First: {left.dropped[0].reason}."
+        )
     kept_pairs = dataclasses.replace(found, pairs=left.pairs)
     warnings = (*links_of_pairs(kept_pairs), *leaks_of_pairs(kept_pairs), *two_scenes(left))
     if strict and warnings:

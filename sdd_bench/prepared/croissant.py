@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdd_bench.core.storage.tables import columns
+from sdd_bench.core.words import counted
 from sdd_bench.prepared.manifest import PAIRS_CSV, PairRow
 
 CROISSANT_JSON = "croissant.json"
@@ -82,7 +83,9 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
         ('rig', ['pairs.csv'])
     """
     splits: Mapping[str, Mapping[str, Any]] = manifest["splits"]
-    counts = ", ".join(f"{name}: {split['n_pairs']} pairs" + _patches(split) for name, split in splits.items())
+    counts = ", ".join(
+        f"{name}: {counted(split['n_pairs'], 'pair')}{_patches(split)}" for name, split in splits.items()
+    )
     files = [
         file_object(PAIRS_CSV, manifest["pairs_sha256"], "One row a pair: paths in the source, size, exposure, status.")
     ]
@@ -108,7 +111,7 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _patches(split: Mapping[str, Any]) -> str:
-    return f" with {split['n_patches']} patches" if split["n_patches"] else ""
+    return f" with {counted(split['n_patches'], 'patch')}" if split["n_patches"] else ""
 
 
 def file_object(name: str, sha256: str, description: str, n_bytes: int | None = None) -> dict[str, Any]:

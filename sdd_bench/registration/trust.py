@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
+from sdd_bench.core.words import counted
 from sdd_bench.geometry.similarity import Similarity
 from sdd_bench.registration.coarse import Coarse
 from sdd_bench.registration.options import MeasureOptions
@@ -116,7 +117,7 @@ def distrust(
     corner_error_px = _corner_error(error, size)
     if fit is None or fit.n_tiles < ENOUGH_TILES:
         cause = f"clipped: {clipped_share:.0%} of the picture" if clipped_share > _MOSTLY_CLIPPED else "low texture"
-        reasons.append(f"{cause}: {fit.n_tiles if fit else 'too few'} tiles could be measured")
+        reasons.append(f"{cause}: {counted(fit.n_tiles, 'tile') if fit else 'too few tiles'} could be measured")
     elif math.isnan(error.zoom):
         reasons.append("direct registration made the alignment worse: this is that of flow")
     elif not fit.settled:

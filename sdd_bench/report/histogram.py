@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdd_bench.core.words import counted
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -81,7 +83,7 @@ def histogram(
         if np.isfinite(value)
     )
     summary = (
-        f"{label}: {numbers.size} pictures from {numbers.min():.{decimals}f} to {numbers.max():.{decimals}f}, "
-        f"median {np.median(numbers):.{decimals}f}"
+        f"{label}: {counted(numbers.size, 'picture')} from {numbers.min():.{decimals}f} to "
+        f"{numbers.max():.{decimals}f}, median {np.median(numbers):.{decimals}f}"
     )
     return Histogram(label, bars, f"{low:.{decimals}f}", f"{high:.{decimals}f}", lines, summary)

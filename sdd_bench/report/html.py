@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.core.storage.files import sealed, write_text
+from sdd_bench.core.words import counted
 
 ImageKind = Literal["png", "webp", "jpeg"]
 
@@ -48,7 +49,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["generator"] = GENERATOR
+    made.globals |= {"generator": GENERATOR, "counted": counted}
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sdd_bench.core.words import counted
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.step import Stage, stage_of
 
@@ -57,7 +58,7 @@ def foretell(left: Mapping[Stage, Left], seconds: Mapping[Stage, float], max_min
     """
     steps = sum(part.steps for part in left.values())
     total = sum(part.steps * seconds[stage] for stage, part in left.items())
-    each = [f"{part.steps} steps of about {seconds[stage]:.2g} s" for stage, part in left.items()]
+    each = [f"{counted(part.steps, 'step')} of about {seconds[stage]:.2g} s" for stage, part in left.items()]
     told = " and ".join(each)
     if max_minutes is not None and 60 * max_minutes < total:
         done = _steps_within(60 * max_minutes, left, seconds)

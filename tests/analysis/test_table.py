@@ -83,7 +83,7 @@ def test_reasons_of_distrust_are_counted_by_kind() -> None:
 def test_a_set_without_a_trusted_pair_has_no_severity() -> None:
     summary = summarize([_row("a", distrust=("x",))], name="set", split="test", n_expected=1)
     assert summary["severity"]["median_px"] is None
-    assert "none of 1 pairs" in headline(summary)
+    assert "none of 1 pair " in headline(summary)
 
 
 def test_a_row_holds_the_whole_transfer_of_light(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_dpdd_pairs_different_names_by_sorted_order_and_shows_it(tmp_path: Path)
         ("1P0A0917", "1P0A0916"),
         ("1P0A0933", "1P0A0932"),
     ]
-    assert "2 pairs were formed by sorted order; check them:\n  1P0A0917.png - 1P0A0916.png" in found.notes[0]
+    assert "pairs were formed by sorted order (2); check them:\n  1P0A0917.png - 1P0A0916.png" in found.notes[0]
 
 
 def test_sorted_order_with_unequal_counts_is_refused(tmp_path: Path) -> None:

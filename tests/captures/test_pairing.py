@@ -128,7 +128,7 @@ def test_sorted_order_needs_equal_counts_and_is_shown(tmp_path: Path) -> None:
     touch(tmp_path, "A/a1.png", "A/a2.png", "B/b1.png", "B/b2.png")
     found = read_layout(tmp_path, pairing=Pairing(("A",), ("B",)))
     assert paired(found) == [("A/a1.png", "B/b1.png"), ("A/a2.png", "B/b2.png")]
-    assert "2 pairs were formed by sorted order; check them:\n  a1.png - b1.png" in found.notes[0]
+    assert "pairs were formed by sorted order (2); check them:\n  a1.png - b1.png" in found.notes[0]
     touch(tmp_path, "B/b3.png")
     with pytest.raises(PairingError, match="2 pictures, but 3 in .*needs equal counts"):
         read_layout(tmp_path, pairing=Pairing(("A",), ("B",)))

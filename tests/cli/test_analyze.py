@@ -39,7 +39,7 @@ def test_swapped_roles_are_said_below_the_table(tmp_path: Path, photo: np.ndarra
         cv2.imwrite(str(tmp_path / "captures/test" / side / "0000.png"), picture)
     arguments = ["analyze", str(tmp_path / "captures"), "-o", str(tmp_path / "out"), "--flow", "dis", "--no-page"]
     result = CliRunner().invoke(main, arguments)
-    assert f"note: 1 of 1 pairs (test/0000): {SWAPPED}." in result.output
+    assert f"note: 1 of 1 pair (test/0000): {SWAPPED}." in result.output
 
 
 def test_two_pictures_give_their_figures_as_json(captures: Path) -> None:

@@ -69,7 +69,7 @@ def test_layers_and_roles_and_what_is_not_shown_are_said() -> None:
     assert "40% of the registered ground truth lies where the pictures show no flow" in notes
     assert f"2 of 2 pairs (p0, ...): {SWAPPED}." in notes
     unsure = _notes([_scores(30.0)], measured=PairMotion(0.4, 0.0, 0.0, 0.02, doubt="little is shown"))
-    assert "What moved as a whole is in doubt in 1 of 1 pairs; p0: little is shown." in unsure
+    assert "What moved as a whole is in doubt in 1 of 1 pair; p0: little is shown." in unsure
     still = _notes([_scores(30.0)], measured=PairMotion(0.4, 0.01, 9.0, 0.95))
     assert "in doubt" not in still
     assert "layers" not in still

@@ -122,8 +122,16 @@ def test_every_file_that_a_command_left_is_known_and_whole(made: Path) -> None:
         ("predictions", lambda folder: (folder / "0000.png").write_bytes(b"x"), "was changed since it was predicted"),
         ("predictions", lambda folder: (folder / "0001.png").unlink(), "its prediction is missing"),
         ("blur-maps", lambda folder: (folder / "0000.png").write_bytes(b"x"), "0000.png"),
-        ("analysis", lambda folder: drop_last_row(folder / "misalignment.csv"), "has 2 rows, but summary.json says 3"),
-        ("no-truth", lambda folder: drop_last_row(folder / "per_image.csv"), "has 1 rows, but summary.json says 2"),
+        (
+            "analysis",
+            lambda folder: drop_last_row(folder / "misalignment.csv"),
+            "has 2 rows, but n_pairs in summary.json is 3",
+        ),
+        (
+            "no-truth",
+            lambda folder: drop_last_row(folder / "per_image.csv"),
+            "has 1 row, but n_images in summary.json is 2",
+        ),
         ("boards", lambda folder: drop_last_row(folder / "set.csv"), "expected one row each"),
         ("page", lambda folder: next((folder / "media").glob("*.webp")).unlink(), "which is not there"),
         ("cache", lambda folder: cut(next((folder / "registered").iterdir())), "changed or cut short"),

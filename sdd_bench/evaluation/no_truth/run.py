@@ -27,6 +27,7 @@ from sdd_bench.core.storage.files import sha256_of, write_json
 from sdd_bench.core.storage.tables import write_table
 from sdd_bench.core.threads import few_threads
 from sdd_bench.core.types import AnyPath, OnProgress, Problem
+from sdd_bench.core.words import counted
 from sdd_bench.evaluation.extras.scores import ExtraRow, ExtraScore, extra_scores, failures_of, summary_of
 from sdd_bench.evaluation.no_truth.gains import check_same_size, gains_over_input
 from sdd_bench.evaluation.no_truth.text import COLUMNS, figure_lines
@@ -82,7 +83,7 @@ class NoTruthReport:
         return frame_of(self.rows)
 
     def _repr_html_(self) -> str:
-        title = f"{self.summary['method']} without ground truth ({self.summary['n_images']} pictures)"
+        title = f"{self.summary['method']} without ground truth ({counted(self.summary['n_images'], 'picture')})"
         return html_table(title, COLUMNS, figure_lines(self.summary), notes=self.summary["notes"])
 
 

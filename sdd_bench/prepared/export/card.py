@@ -15,6 +15,7 @@ import numpy as np
 
 from sdd_bench.core.storage.files import sha256_of, write_json, write_text
 from sdd_bench.core.types import Split
+from sdd_bench.core.words import counted
 from sdd_bench.prepared.croissant import CROISSANT_JSON
 from sdd_bench.prepared.export.croissant import croissant_of_pairs, croissant_of_parquet
 from sdd_bench.prepared.export.folders import HF_NAMES
@@ -165,7 +166,7 @@ def _counts(manifest: Manifest, options: ExportOptions, rows: Sequence[PairRow])
         frames = 0 if record.n_patches or options.only == "patches" else record.n_pairs
         lines.append(f"| {split} | {record.n_pairs} | {scenes} | {patches or ''} | {frames or ''} |")
     sizes = Counter(f"{row.width}x{row.height}" for row in rows if row.width)
-    told = ", ".join(f"{size} ({count} pairs)" for size, count in sizes.most_common(_SHOWN))
+    told = ", ".join(f"{size} ({counted(count, 'pair')})" for size, count in sizes.most_common(_SHOWN))
     more = f" and {len(sizes) - _SHOWN} more" if len(sizes) > _SHOWN else ""
     patch = (
         f" Patches have {manifest.options['patch']}x{manifest.options['patch']} pixels."
@@ -200,7 +201,7 @@ def _measured(rows: Sequence[PairRow], shown: Sequence[str]) -> list[str]:
     pictures = [f"![{name}]({PICTURES}/{name}.png)" for name in ("misalignment", "exposure") if f"{name}.png" in shown]
     return [
         "## How aligned the pairs are",
-        "\n".join(table) + f"\n\nThe measurement is trusted of {sum(trusted)} of {len(trusted)} pairs.",
+        "\n".join(table) + f"\n\nThe measurement is trusted of {sum(trusted)} of {counted(len(trusted), 'pair')}.",
         *([" ".join(pictures)] if pictures else []),
     ]
 
@@ -211,7 +212,7 @@ def _made(manifest: Manifest, options: ExportOptions) -> str:
     n_dropped = sum(dropped.values())
     failed = sum(row.status == "failed" for row in manifest.pairs)
     left = (
-        f" Of {len(manifest.pairs)} pairs, {n_dropped} were dropped by rules and {failed} could not be read."
+        f" Of {counted(len(manifest.pairs), 'pair')}, {n_dropped} were dropped by rules and {failed} could not be read."
         if n_dropped or failed
         else ""
     )

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sdd_bench.core.storage.tables import columns
+from sdd_bench.core.words import counted
 from sdd_bench.prepared.croissant import CONTEXT, TYPES, file_object
 from sdd_bench.prepared.export.options import ExportOptions
 from sdd_bench.prepared.export.records import Facts
@@ -152,7 +153,8 @@ def _of_record(record_set: str, name: str, description: str, kind: str, source: 
 def _head(manifest: Manifest, options: ExportOptions) -> dict[str, Any]:
     """What is known of the set as a whole, and what whoever exports it says."""
     counts = ", ".join(
-        f"{split}: {record.n_pairs} pairs" + (f" with {record.n_patches} patches" if record.n_patches else "")
+        f"{split}: {counted(record.n_pairs, 'pair')}"
+        + (f" with {counted(record.n_patches, 'patch')}" if record.n_patches else "")
         for split, record in manifest.splits.items()
     )
     optional = {"license": options.license, "citeAs": options.citation.strip(), "datePublished": options.published}

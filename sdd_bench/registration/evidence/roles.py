@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.core.words import counted
 from sdd_bench.images.light import grey_plane, linear_planes
 
 SAME = "blurry and sharp are the same picture, value by value; one file was probably copied over the other"
@@ -60,7 +61,7 @@ def notes_on_set(notes: Mapping[str, str]) -> list[str]:
         if note:
             named.setdefault(note, []).append(name)
     return [
-        f"{len(names)} of {len(notes)} pairs ({names[0]}{', ...' if len(names) > 1 else ''}): {note}."
+        f"{len(names)} of {counted(len(notes), 'pair')} ({names[0]}{', ...' if len(names) > 1 else ''}): {note}."
         for note, names in named.items()
     ]
 

@@ -1,0 +1,19 @@
+"""How many there are of something, in words."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str) -> str:
+    """A number and what it counts, in the plural unless it is 1.
+
+    Args:
+        number: How many.
+        one: The noun in the singular.
+
+    Example:
+        >>> counted(1, "picture"), counted(0, "picture"), counted(12_000, "patch")
+        ('1 picture', '0 pictures', '12000 patches')
+    """
+    if number == 1:
+        return f"{number} {one}"
+    return f"{number} {one}{'es' if one.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
