@@ -93,13 +93,15 @@ def _blur(picture: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DeblurringTerms:
-    """The adaptive deblurring loss with its warped picture and its mask."""
+    """The deblurring loss with its warped pictures and its mask; what a method does not have is None."""
 
     loss: Tensor
-    warped_sharp: Tensor
+    warped_sharp: Tensor | None = None
     """Sharp picture on the grid of the deblurred one, :math:`(N, 3, H, W)`."""
-    mask: Tensor
+    mask: Tensor | None = None
     """Boolean mask of the first term, :math:`(N, 1, H, W)`."""
+    warped_deblurred: Tensor | None = None
+    """Deblurred picture on the grid of the sharp one, with its gradient."""
 
 
 def adaptive_deblurring_loss(
@@ -132,9 +134,9 @@ def adaptive_deblurring_loss(
     """
     trusted = MASKS[mask](flow, tolerance, FLOOR_PX)
     warped_sharp = backwarp(sharp, flow, interpolation=interpolation)
-    loss = (distance or charbonnier)(trusted * (warped_sharp - deblurred))
+    loss, warped_deblurred = (distance or charbonnier)(trusted * (warped_sharp - deblurred)), None
     if back_flow is not None:
         trusted_back = MASKS[mask](back_flow, tolerance, FLOOR_PX)
-        warped = backwarp(deblurred, back_flow, interpolation=interpolation)
-        loss = loss + charbonnier(trusted_back * (warped - sharp))
-    return DeblurringTerms(loss, warped_sharp, trusted)
+        warped_deblurred = backwarp(deblurred, back_flow, interpolation=interpolation)
+        loss = loss + charbonnier(trusted_back * (warped_deblurred - sharp))
+    return DeblurringTerms(loss, warped_sharp, trusted, warped_deblurred)

@@ -12,7 +12,7 @@ stage        flow                                     trained
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +25,7 @@ from sdd_bench.flow.warp import backwarp
 from sdd_bench.models.reblurring.network import ReblurNetwork
 from sdd_bench.training.config import TrainConfig
 from sdd_bench.training.contextual.loss import ContextualLoss
-from sdd_bench.training.losses import MASKS, MaskKind, adaptive_deblurring_loss, charbonnier, edges
+from sdd_bench.training.losses import MASKS, DeblurringTerms, MaskKind, adaptive_deblurring_loss, charbonnier, edges
 from sdd_bench.training.perceptual import PerceptualDistance
 
 _INVERSION_STEPS = 4
@@ -170,9 +170,10 @@ def compute_terms(
         deblurring = deblurred.mean()  # no flow can be estimated of such a picture; this loss is not finite either
     elif stage is not Stage.REBLUR:
         flows = _flows(config, stage, deblurred, sharp, batch.get("flow"), estimator)
-        deblurring, warped_sharp, mask = _deblurring(config, stage, outputs, sharp, flows)
+        terms = _deblurring(config, stage, outputs, sharp, flows)
+        deblurring, warped_sharp, mask = terms.loss, terms.warped_sharp, terms.mask
         if perceptual is not None:
-            looks = _looks(config, stage, perceptual, deblurred, sharp, warped_sharp, flows)
+            looks = _looks(config, stage, perceptual, deblurred, sharp, terms, flows)
             deblurring = deblurring + config.perceptual_weight * looks
     total = deblurred.new_zeros(()) if deblurring is None else deblurring
     if reblurring is not None:
@@ -221,18 +222,18 @@ def _flows(
 
 def _deblurring(
     config: TrainConfig, stage: Stage, outputs: list[Tensor], sharp: Tensor, flows: _Flows | None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Loss over all outputs, and warped sharp picture and mask of the final one."""
+) -> DeblurringTerms:
+    """Loss over all outputs, and warped pictures and mask of the final one."""
 
     def distance(difference: Tensor) -> Tensor:
         near = charbonnier(difference)
         return near + config.edge_weight * charbonnier(edges(difference)) if config.edge_weight else near
 
     if flows is None:
-        return _sum(distance(output - sharp) for output in outputs), None, None
+        return DeblurringTerms(_sum(distance(output - sharp) for output in outputs))
     if _is_plain(config, stage):
         warped = backwarp(sharp, flows.there, interpolation=config.interpolation)
-        return _sum(distance(output - warped) for output in outputs), warped, None
+        return DeblurringTerms(_sum(distance(output - warped) for output in outputs), warped)
     terms = [
         adaptive_deblurring_loss(
             output,
@@ -246,7 +247,7 @@ def _deblurring(
         )
         for output in outputs
     ]
-    return _sum(term.loss for term in terms), terms[0].warped_sharp, terms[0].mask
+    return replace(terms[0], loss=_sum(term.loss for term in terms))
 
 
 def _looks(
@@ -255,11 +256,11 @@ def _looks(
     perceptual: PerceptualDistance,
     deblurred: Tensor,
     sharp: Tensor,
-    warped_sharp: Tensor | None,
+    terms: DeblurringTerms,
     flows: _Flows | None,
 ) -> Tensor:
     """LPIPS on the grids that the configuration names."""
-    if flows is None or warped_sharp is None:
+    if flows is None or terms.warped_sharp is None:
         return perceptual(deblurred, sharp)
     mask = MASKS[MaskKind.NONE if _is_plain(config, stage) else config.mask_kind]
 
@@ -270,9 +271,11 @@ def _looks(
 
     losses = []
     if config.perceptual_side != "sharp":
-        losses.append(distance(deblurred, warped_sharp, flows.there))
+        losses.append(distance(deblurred, terms.warped_sharp, flows.there))
     if config.perceptual_side != "deblurred":
         assert flows.back is not None
-        warped = backwarp(deblurred, flows.back, interpolation=config.interpolation)
+        warped = terms.warped_deblurred
+        if warped is None:
+            warped = backwarp(deblurred, flows.back, interpolation=config.interpolation)
         losses.append(distance(warped, sharp, flows.back))
     return torch.stack(losses).mean()

@@ -284,6 +284,29 @@ def test_lpips_of_the_sharp_side_takes_the_sharp_picture_as_it_is(
     close(looks["both"], (looks["deblurred"] + looks["sharp"]) / 2)
 
 
+@pytest.mark.parametrize("side", ["deblurred", "sharp", "both"])
+@pytest.mark.parametrize(("stage", "loss", "warps"), [
+    (Stage.SECOND, "full", {"deblurred": 2, "sharp": 2, "both": 2}),
+    (Stage.FIRST, "warped", {"deblurred": 1, "sharp": 2, "both": 2}),
+])  # fmt: skip
+def test_lpips_looks_at_the_pictures_that_the_pixels_were_warped_to(
+    stage: Stage, loss: str, warps: dict[str, int], side: str,
+    tiny: MakeConfig, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    warped = []
+
+    def counting(picture: Tensor, flow: Tensor, **options: Any) -> Tensor:
+        warped.append(picture)
+        return backwarp(picture, flow, **options)
+
+    for module in ("losses", "step"):
+        monkeypatch.setattr(f"sdd_bench.training.{module}.backwarp", counting)
+    config = tiny(perceptual_weight=0.02, perceptual_side=side, stage_one_loss=loss)
+    batch = batch | {"flow": torch.full((2, 2, 32, 32), 1.5)}
+    compute_terms(build_networks(config).eval(), config, stage, batch, Constant(), None, PerceptualDistance())
+    assert len(warped) == warps[side]
+
+
 @pytest.mark.parametrize("interpolation", Interpolation)
 @pytest.mark.parametrize("side", ["deblurred", "sharp"])
 def test_where_nothing_moves_lpips_of_either_side_is_that_of_the_pictures(
