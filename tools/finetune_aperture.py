@@ -4,8 +4,10 @@
 
 The last scene of each set is the test split (four pairs), the others are trained on: eight pairs, at half size. They do
 not lie on one another and are not exposed alike; both ways of training match the light by one gain per colour
-(``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds and their spread; scores are against
-``matched`` ground truth. A killed run goes on. The photographs stay in ``--work``.
+(``--match gain``), JDRL aligns, too. Prints the mean of every way over the seeds and their spread, then what every way
+differs by from the first, pair by pair; scores are against ``matched`` ground truth. ``--flow pwcnet-plain`` scores by
+the flow of the trainings, which sees drift where there is none (``bench/drift.py``). A killed run goes on. The
+photographs stay in ``--work``.
 ``truth`` is that ground truth as if it were a prediction, ``unsharp`` are masks that move nothing, being symmetric:
 drift as theirs need not be motion.
 ``--choosing`` leaves the test pairs out and tests on the scene before the last, to choose settings by.
@@ -14,6 +16,7 @@ drift as theirs need not be motion.
 from __future__ import annotations
 
 import argparse
+import csv
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from evaluate_aperture import write_predictions
+from numpy.typing import NDArray
 from reproduce_jdrl import tell
 from train_aperture import prepared_pairs
 
@@ -66,6 +70,10 @@ SHOWN = ("vanilla, LPIPS 0.1", "jdrl, alpha 0.05, LPIPS 0.1 both ways, first flo
 UNSHARP = (0.8, 2.0)
 """Amounts of unsharp masks."""
 MATCHED = GroundTruth.MATCHED.value
+FORMS = {"psnr": ".2f", "ssim": ".4f", "lpips": ".4f", "drift_px": ".4f", "deform_px": ".3f"}
+"""Columns and their formats."""
+Figures = dict[str, NDArray[np.float64]]
+"""By column, one of every test picture."""
 
 
 def tuned(prepared: Path, run: Path, method: str, seed: int, arguments: argparse.Namespace) -> Path:
@@ -110,34 +118,44 @@ def seen_share(prepared: Path, floor_px: float) -> float:
     return float(torch.cat(masks).float().mean())
 
 
-def scores_of(prepared: Path, predictions: Path, run: Path) -> dict[str, Any]:
-    """What ``evaluate`` says of one folder of predictions."""
-    options = EvaluateOptions(flow="pwcnet-plain")
-    return evaluate(open_dataset(prepared), predictions, run, method="m", options=options).summary
+def figures_of(prepared: Path, predictions: Path, run: Path, flow: str) -> Figures:
+    """What ``evaluate`` says of every picture of a folder of predictions, by name."""
+    evaluate(open_dataset(prepared), predictions, run, method="m", options=EvaluateOptions(flow=flow))
+    with open(run / "per_image.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if (row["method"], row["ground_truth"]) == ("m", MATCHED)]
+    rows.sort(key=lambda row: row["image"])
+    return {key: np.array([float(row[key]) for row in rows]) for key in FORMS}
 
 
-def write_truth(prepared: Path, folder: Path) -> None:
+def write_truth(prepared: Path, folder: Path, flow_name: str) -> None:
     """The matched ground truth of every test picture as if it were a prediction."""
-    flow = load_flow("pwcnet-plain")
+    flow = load_flow(flow_name)
     for pair in open_dataset(prepared).pairs:
         blurry, sharp = read_photograph(pair.blurry_path), read_photograph(pair.sharp_path)
         truth = PictureScorer(to_float(blurry.pixels), to_float(sharp.pixels), flow=flow, metrics=()).matched.picture
         write_png(folder / f"{pair.name}.png", from_float(truth, blurry.bit_depth))
 
 
-def row(name: str, summaries: list[dict[str, Any]]) -> str:
-    """Means over seeds; in brackets the standard deviation from seed to seed."""
-    cells = []
-    for metric, form in (("psnr", ".2f"), ("ssim", ".4f"), ("lpips", ".4f")):
-        values = [summary["scores"]["m"][MATCHED][metric]["mean"] for summary in summaries]
-        cells.append(_cell(values, form))
-    cells += [_cell([summary[key]["m"] for summary in summaries], ".3f") for key in ("drift_px", "deform_px")]
+def row(name: str, figures: list[Figures]) -> str:
+    """Means over pictures and seeds; in brackets the standard deviation from seed to seed."""
+    cells = [_cell([float(one[key].mean()) for one in figures], form) for key, form in FORMS.items()]
     return "| " + " | ".join((name, *cells)) + " |"
 
 
 def _cell(values: list[float], form: str) -> str:
     spread = f" ({np.std(values, ddof=1):{form}})" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{spread}"
+
+
+def differences(name: str, figures: list[Figures], first: list[Figures]) -> str:
+    """Mean difference from the first way with the same seeds, its spread as in :func:`row`, and that of every pair."""
+    cells = []
+    for key, form in FORMS.items():
+        apart = np.array([one[key] - other[key] for one, other in zip(figures, first, strict=True)])
+        mean, *each = (f"{value:+{form}}" for value in (apart.mean(), *apart.mean(axis=0)))
+        spread = f" ({apart.mean(axis=1).std(ddof=1):{form}})" if len(apart) > 1 else ""
+        cells.append(f"{mean}{spread}: {', '.join(each)}")
+    return "| " + " | ".join((name, *cells)) + " |"
 
 
 def main() -> None:
@@ -148,6 +166,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, required=True, help="weights to start from, which say their network")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=";".join(SHOWN), help=f"of {'; '.join(METHODS)}")
+    parser.add_argument("--flow", default="pwcnet", help="of ground truth and drift; trainings have their own")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument(
@@ -165,14 +184,16 @@ def main() -> None:
     predict(load_network(arguments.init), pictures, predictions / "before")
     shares = " and ".join(f"{seen_share(prepared, floor_px):.0%} ({floor_px} px)" for floor_px in (FLOOR_PX, 1.0))
     print(f"the mask shows {shares} of the pixels", flush=True)
-    rows = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]
-    write_truth(prepared, predictions / "truth")
+    head = ["| | PSNR | SSIM | LPIPS | drift_px | deform_px |", "|" + "---|" * 6]
+    rows = [*head]
+    truth, scores = f"truth {arguments.flow}", work / "scores" / arguments.flow
+    write_truth(prepared, predictions / truth, arguments.flow)
     for amount in UNSHARP:
         write_predictions(prepared, predictions / f"unsharp {amount}", partial(unsharp, amount=amount))
-    for name in ("input", "truth", *(f"unsharp {amount}" for amount in UNSHARP), "before"):
-        rows.append(row(name, [scores_of(prepared, predictions / name, work / "scores" / name)]))
+    for name in ("input", truth, *(f"unsharp {amount}" for amount in UNSHARP), "before"):
+        rows.append(row(name, [figures_of(prepared, predictions / name, scores / name, arguments.flow)]))
         print(rows[-1], flush=True)
-    found: dict[str, list[dict[str, Any]]] = {method: [] for method in arguments.methods.split(";")}
+    found: dict[str, list[Figures]] = {method: [] for method in arguments.methods.split(";")}
     for seed in map(int, arguments.seeds.split(",")):
         for method in found:
             name = f"{method}-{seed}".replace(",", "").replace(" ", "-")
@@ -181,9 +202,14 @@ def main() -> None:
                 pictures,
                 predictions / name,
             )
-            found[method].append(scores_of(prepared, predictions / name, work / "scores" / name))
+            found[method].append(figures_of(prepared, predictions / name, scores / name, arguments.flow))
             print(row(name, found[method][-1:]), flush=True)
-    print("\n".join([*rows, *(row(method, summaries) for method, summaries in found.items())]))
+    print("\n".join([*rows, *(row(method, figures) for method, figures in found.items())]))
+    (first, of_first), *others = found.items()
+    if others:
+        names = ", ".join(sorted(pair.name for pair in open_dataset(prepared).pairs))
+        print(f"\nless {first}; behind each mean the pairs: {names}")
+        print("\n".join([*head, *(differences(method, figures, of_first) for method, figures in others)]))
 
 
 if __name__ == "__main__":
