@@ -61,7 +61,7 @@ def command(
 
     blur_map = load_blur_map(method, weights, device=device)
     pictures = {picture.name: picture.path for picture in found.pictures}
-    with progress_bar("blur-map", unit="pictures") as on_progress:
+    with progress_bar("blur-map", unit="picture") as on_progress:
         report = blur_maps(blur_map, pictures, out or Path("blur-maps") / method, on_progress=on_progress)
     problems = (*report.problems, *found.problems)
     if as_json:

@@ -21,7 +21,7 @@ from sdd_bench.cli.pace import Pace, in_words
 from sdd_bench.core.errors import SddBenchError, brief, is_short_of_memory, is_short_of_shared_memory, reason_of
 from sdd_bench.core.threads import allow_threads
 from sdd_bench.core.types import OnProgress, Problem, Progress
-from sdd_bench.core.words import counted
+from sdd_bench.core.words import counted, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -261,8 +261,11 @@ def json_option(function: F) -> F:
 
 
 @contextmanager
-def progress_bar(title: str, unit: str = "pairs") -> Iterator[OnProgress]:
-    """Show a bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal."""
+def progress_bar(title: str, unit: str = "pair") -> Iterator[OnProgress]:
+    """Show a bar on stderr with rate, MB/s and time left; a line per minute when stderr is no terminal.
+
+    ``unit`` is what is counted, in the singular.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -347,16 +350,15 @@ class _Status:
         each, megabytes = self._pace.seconds_per_item(), self._pace.megabytes_per_second()
         if not each or megabytes is None:
             return ""
-        unit = self._unit.removesuffix("s")
-        rate = f"{1 / each:.1f} {self._unit}/s" if each < 0.7 else f"{each:.1f} s/{unit}"
+        rate = f"{1 / each:.1f} {plural(self._unit)}/s" if each < 0.7 else f"{each:.1f} s/{self._unit}"
         return f"{rate}, {megabytes:.0f} MB/s" if megabytes >= 0.5 else rate
 
     def line(self) -> str:
         if self._progress is None:
-            return f"{self._title}: at the first of the {self._unit}"
+            return f"{self._title}: at the first of the {plural(self._unit)}"
         left, rate = self.left(), self.rate()
         parts = [
-            f"{self._progress.done} of {counted(self._progress.total, self._unit.removesuffix('s'))}",
+            f"{self._progress.done} of {counted(self._progress.total, self._unit)}",
             *([rate] if rate else []),
             *([f"about {in_words(left)} left"] if left is not None else []),
         ]

@@ -165,7 +165,7 @@ def command(
     cache = SharedCache() if no_cache else open_cache(cache_folder, cache_limit)
     for note in (*dataset.notes, *filter(None, [cache.note])):
         click.echo(note, err=True)
-    with progress_bar("evaluate", unit="pictures") as on_progress:
+    with progress_bar("evaluate", unit="picture") as on_progress:
         done = evaluate(
             dataset,
             predictions,
@@ -206,7 +206,7 @@ def _describe(
 
     for note in pictures.notes:
         click.echo(note, err=True)
-    with progress_bar("evaluate", unit="pictures") as on_progress:
+    with progress_bar("evaluate", unit="picture") as on_progress:
         done = evaluate_without_truth(
             pictures, predictions, out, method=method, options=options, jobs=jobs, dask=dask, on_progress=on_progress
         )
@@ -225,7 +225,7 @@ def _write_page(run: Path, jobs: int) -> Path:
     from sdd_bench.leaderboard.site.media import PictureSource
     from sdd_bench.leaderboard.site.site import render_run
 
-    with progress_bar("report", unit="pages") as on_progress:
+    with progress_bar("report", unit="page") as on_progress:
         return render_run(PictureSource.open(run), run / "report", jobs=jobs, on_progress=on_progress)
 
 

@@ -56,7 +56,7 @@ def command(
     except UnicodeDecodeError:
         raise click.UsageError(f"--citation {citation}: not UTF-8 text.") from None
     options = ExportOptions(form, only or "all", license, cited, published)  # type: ignore[arg-type]
-    with progress_bar("export", unit="files") as on_progress:
+    with progress_bar("export", unit="file") as on_progress:
         report = export(prepared, out, options, jobs=jobs, dask=dask, on_progress=on_progress)
     if as_json:
         echo_json({"out": str(out), **dataclasses.asdict(report)})

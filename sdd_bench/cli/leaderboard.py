@@ -187,7 +187,7 @@ def _rerun(run: Path, data: PairList, predictions: Path, as_json: bool, **option
 
     from sdd_bench.leaderboard.runs.rerun import rerun, rerun_problems
 
-    with progress_bar("scoring again", unit="pictures") as on_progress:
+    with progress_bar("scoring again", unit="picture") as on_progress:
         results = rerun(run, data, predictions, on_progress=on_progress, **options)
     if as_json:
         echo_json([asdict(item) | {"agrees": item.agrees} for item in results])
@@ -297,7 +297,7 @@ def render(
     sources = [PictureSource.open(run) for run in runs]
     sources += [PictureSource.open(run, _open(data, where), predictions) for run, data, predictions in moved]
     problems: list[Problem] = []
-    with progress_bar("rendering", unit="pages") as on_progress:
+    with progress_bar("rendering", unit="page") as on_progress:
         index = render_site(
             leaderboards,
             out,

@@ -154,7 +154,7 @@ def command(
     truth = isinstance(network, Classical) and network.needs_truth
     true_maps = true_maps_of(data, **{key: where[key] for key in ("split", "layout")}) if truth else {}
     folder = out or Path("predictions") / re.split(r"[/\\]", network.name)[-1].replace(":", "-")
-    with progress_bar("predict", unit="pictures") as on_progress:
+    with progress_bar("predict", unit="picture") as on_progress:
         report = predict(
             network, pictures, folder, chosen, true_maps=true_maps, jobs=jobs, dask=dask, on_progress=on_progress
         )

@@ -137,7 +137,7 @@ def command(
     first = os.environ.get("RANK", "0") == "0"  # under torchrun the first process speaks
     if first:
         say_if_bf16_is_slow(config.precision, config.accelerator)
-    with progress_bar("train", unit="steps") as on_progress:
+    with progress_bar("train", unit="step") as on_progress:
         report = train(data, run, config, resume=True, on_progress=on_progress, on_say=_say if first else None)
     if not first:
         sys.exit(not report.finished)

@@ -28,7 +28,7 @@ def command(path: Path, strict: bool, jobs: int, dask: str | None, as_json: bool
     """
     from sdd_bench.inspect.validate import validate
 
-    with progress_bar("Checking", unit="files") as on_progress:
+    with progress_bar("Checking", unit="file") as on_progress:
         result = validate(path, jobs=jobs, dask=dask, on_progress=on_progress)
     if as_json:
         echo_json(dataclasses.asdict(result))

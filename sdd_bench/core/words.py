@@ -14,6 +14,14 @@ def counted(number: int, one: str) -> str:
         >>> counted(1, "picture"), counted(0, "picture"), counted(12_000, "patch")
         ('1 picture', '0 pictures', '12000 patches')
     """
-    if number == 1:
-        return f"{number} {one}"
-    return f"{number} {one}{'es' if one.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+    return f"{number} {one if number == 1 else plural(one)}"
+
+
+def plural(one: str) -> str:
+    """The plural of a noun.
+
+    Example:
+        >>> plural("picture"), plural("patch")
+        ('pictures', 'patches')
+    """
+    return f"{one}{'es' if one.endswith(('s', 'x', 'ch', 'sh')) else 's'}"

@@ -102,7 +102,7 @@ def test_without_a_terminal_a_line_says_now_and_then_how_far_it_is_also_within_a
 def test_no_more_time_is_left_than_the_work_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(common.time, "monotonic", lambda: now)
-    status = common._Status("train", "steps")
+    status = common._Status("train", "step")
     for done in (1, 2, 3, 4):
         now += 1.0
         status.note(Progress(done, 1000, most_seconds=64.0 - done))

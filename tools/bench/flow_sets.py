@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from flow_data import dead_leaves, disc, smooth_field
 
 from sdd_bench.flow.flo import read_flo
 from sdd_bench.images.light import add_noise, linear_to_srgb, srgb_to_linear
+from sdd_bench.images.write import encode_jpeg
 from sdd_bench.optics.tone import tone_curve
 from sdd_bench.synthesis.scene import highlighted
 
@@ -182,10 +184,8 @@ def taken(light: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
     noisy = add_noise(light.astype(np.float32), rng, shot=camera.shot_noise, read=camera.read_noise)
     pixels = np.rint(255 * linear_to_srgb(tone_curve(camera.curve)(noisy))).astype(np.uint8)
     if camera.jpeg_quality is not None:
-        blue_first = np.ascontiguousarray(pixels[..., ::-1])
-        code = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])[1]
-        pixels = cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1]
-    return np.ascontiguousarray(pixels).astype(np.float32) / 255
+        pixels = simplejpeg.decode_jpeg(encode_jpeg(pixels, camera.jpeg_quality))
+    return pixels.astype(np.float32) / 255
 
 
 def half_out_of_focus(root: Path, count: int, coc_px: float, *, light: bool = False) -> Iterator[Case]:
