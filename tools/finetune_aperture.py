@@ -16,7 +16,6 @@ drift as theirs need not be motion.
 from __future__ import annotations
 
 import argparse
-import csv
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,11 +119,9 @@ def seen_share(prepared: Path, floor_px: float) -> float:
 
 def figures_of(prepared: Path, predictions: Path, run: Path, flow: str) -> Figures:
     """What ``evaluate`` says of every picture of a folder of predictions, by name."""
-    evaluate(open_dataset(prepared), predictions, run, method="m", options=EvaluateOptions(flow=flow))
-    with open(run / "per_image.csv", encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if (row["method"], row["ground_truth"]) == ("m", MATCHED)]
-    rows.sort(key=lambda row: row["image"])
-    return {key: np.array([float(row[key]) for row in rows]) for key in FORMS}
+    done = evaluate(open_dataset(prepared), predictions, run, method="m", options=EvaluateOptions(flow=flow))
+    rows = done.to_frame().query("method == 'm' and ground_truth == @MATCHED").sort_values("image")
+    return {key: rows[key].to_numpy(np.float64) for key in FORMS}
 
 
 def write_truth(prepared: Path, folder: Path, flow_name: str) -> None:
